@@ -1,0 +1,80 @@
+import { freeInputs, isFloat, scalar, showType, topologicalOrder, type Node, type Value } from './ir.ts';
+import { add, expand, reduceSum, reshapeTo, shapeOf, type OpType } from './ops.ts';
+import { sameShape } from './shape.ts';
+import { vjp } from './vjp.ts';
+
+/**
+ * Gradients of a scalar loss in `wrt`, one value each, of the same shape and dtype: reverse-mode differentiation
+ * whose result is more graph, so a gradient can be differentiated again.
+ *
+ * A value that does not reach the loss gets zeros. Throws when the loss is not a floating-point scalar, when a
+ * member of `wrt` is not floating point, and when the way leads through an operator without a rule.
+ */
+export function grad(loss: Value, wrt: readonly Value[]): readonly Value[] {
+  if (!isFloat(loss) || loss.shape.length !== 0) {
+    throw new Error(`grad: the loss must be a floating-point scalar, got ${showType(loss)}; reduce it first`);
+  }
+  return pullback([loss], [scalar(1, loss.dtype)], wrt);
+}
+
+/** Vector-Jacobian product: cotangents of `outputs` (same shapes) carried back to `wrt`. Throws as `grad` does. */
+export function pullback(
+  outputs: readonly Value[],
+  cotangents: readonly Value[],
+  wrt: readonly Value[],
+): readonly Value[] {
+  for (const x of wrt) {
+    if (!isFloat(x))
+      throw new Error(`grad: ${describe(x)} is ${x.dtype}; only floating-point values have gradients`);
+  }
+  const order = topologicalOrder(outputs);
+  const wanted = new Set(wrt);
+  const reaches = new Set<Value>(wrt);
+  for (const node of order) {
+    if (node.inputs.some((x) => x && reaches.has(x))) node.outputs.forEach((y) => reaches.add(y));
+  }
+
+  const cotangent = new Map<Value, Value>();
+  const accumulate = (x: Value, dx: Value): void => {
+    const before = cotangent.get(x);
+    const own = unbroadcast(dx, x);
+    cotangent.set(x, before ? add(before, own) : own);
+  };
+  outputs.forEach((y, i) => accumulate(y, cotangents[i]!));
+
+  for (const node of order.toReversed()) {
+    const [y, ...rest] = node.outputs;
+    if (rest.some((r) => cotangent.has(r) && isFloat(r))) {
+      throw new Error(`grad: ${node.op}: only its first output has a gradient`);
+    }
+    const dy = cotangent.get(y!);
+    if (!dy || !reaches.has(y!)) continue;
+    const rule = vjp[node.op] as ((dy: Value, node: Node, y: Value) => readonly (Value | null)[]) | null;
+    if (rule === null) continue;
+    rule(dy, node as Node<OpType>, y!).forEach((dx, i) => {
+      const x = node.inputs[i];
+      if (dx && x && reaches.has(x)) accumulate(x, dx);
+    });
+    if (!wanted.has(y!)) cotangent.delete(y!);
+  }
+  return wrt.map((x) => cotangent.get(x) ?? expand(scalar(0, x.dtype), shapeOf(x)));
+}
+
+/** Sums a cotangent of a broadcast shape to the shape of `x`: the one place where broadcasting is undone. */
+function unbroadcast(dx: Value, x: Value): Value {
+  if (sameShape(dx.shape, x.shape)) return dx;
+  const lead = dx.shape.length - x.shape.length;
+  const summed = dx.shape.flatMap((dim, i) =>
+    i < lead || (x.shape[i - lead] === 1 && dim !== 1) ? [i] : [],
+  );
+  const sum = summed.length === 0 ? dx : reduceSum(dx, { axes: summed, keepdims: true });
+  const out = lead <= 0 ? sum : reshapeTo(sum, shapeOf(x));
+  if (sameShape(out.shape, x.shape)) return out;
+  return expand(out, shapeOf(x));
+}
+
+const describe = (x: Value): string =>
+  x.source.kind === 'input' ? `input ${x.source.name}` : `a value ${showType(x)}`;
+
+/** The inputs of `loss` that a gradient may be asked for: floating point, in the order they are met. */
+export const differentiableInputs = (loss: Value): readonly Value[] => freeInputs([loss]).filter(isFloat);

@@ -1,0 +1,20 @@
+export * from './ir.ts';
+export * from './shape.ts';
+export * from './ops.ts';
+export { grad, pullback, differentiableInputs } from './grad.ts';
+export * as nn from './nn.ts';
+export { sgd, adam, type Optimizer, type AdamOptions } from './optim.ts';
+export {
+  trainStep,
+  inference,
+  type Program,
+  type ProgramMetadata,
+  type Port,
+  type StatePort,
+  type TrainStep,
+  type Inference,
+} from './program.ts';
+export { rewrite, bind, type Rule } from './rewrite.ts';
+export { lower } from './lower.ts';
+export { encode, encodeProgram, decode, decodeProgram, opset } from './proto.ts';
+export { print } from './print.ts';

@@ -1,0 +1,379 @@
+import { constantNumbers, isFloat, showType, type DType, type Node, type Type, type Value } from './ir.ts';
+import type { OpType } from './ops.ts';
+import {
+  broadcastShapes,
+  divideDims,
+  normalizeAxes,
+  normalizeAxis,
+  sameShape,
+  showShape,
+  sizeOf,
+  type Dim,
+  type Shape,
+} from './shape.ts';
+import { convSpatial, convTransposeSpatial, poolSpatial } from './window.ts';
+
+/** Types of a node's outputs from its inputs and attributes, as the ONNX operator page states them; or a throw. */
+type Infer<K extends OpType> = (node: Node<K>) => readonly Type[];
+
+const same = ({ inputs: [x] }: { inputs: readonly [Value] }): readonly Type[] => [type(x.dtype, x.shape)];
+
+const float = (node: { op: OpType; inputs: readonly [Value] }): readonly Type[] => {
+  demand(isFloat(node.inputs[0]), node.op, `needs floating point, got ${node.inputs[0].dtype}`);
+  return same(node);
+};
+
+const arithmetic = ({ op, inputs: [a, b] }: Node<'Add'> | AnyBinary): readonly Type[] => {
+  demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
+  demand(a.dtype !== 'bool', op, 'needs numbers, got bool');
+  return [type(a.dtype, broadcast(op, a, b))];
+};
+
+const comparison = ({ op, inputs: [a, b] }: AnyBinary): readonly Type[] => {
+  demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
+  return [type('bool', broadcast(op, a, b))];
+};
+
+const logical = ({ op, inputs }: { op: OpType; inputs: readonly Value[] }): readonly Type[] => {
+  for (const x of inputs) demand(x.dtype === 'bool', op, `needs bool, got ${x.dtype}`);
+  return [type('bool', inputs.length === 1 ? inputs[0]!.shape : broadcast(op, inputs[0]!, inputs[1]!))];
+};
+
+const reduce = ({
+  op,
+  inputs: [x],
+  attrs: { axes, keepdims = 1 },
+}: Node<'ReduceMean' | 'ReduceMax' | 'ReduceSumSquare'>): readonly Type[] => [
+  type(x.dtype, reducedShape(op, x.shape, axes ?? null, keepdims)),
+];
+
+const alongAxis = ({ op, inputs: [x], attrs: { axis = -1 } }: Node<'Softmax' | 'LogSoftmax'>) => {
+  normalizeAxis(op, axis, x.shape.length);
+  return float({ op, inputs: [x] });
+};
+
+/** The shape rule of every operator; a missing entry does not compile. */
+export const infer: { readonly [K in OpType]: Infer<K> } = {
+  Neg: same,
+  Abs: same,
+  Sqrt: float,
+  Exp: float,
+  Log: float,
+  Tanh: float,
+  Sigmoid: float,
+  Relu: same,
+  Sign: same,
+  Identity: same,
+  Not: logical,
+  LeakyRelu: float,
+  Softmax: alongAxis,
+  LogSoftmax: alongAxis,
+  Cast: ({ inputs: [x], attrs: { to } }) => [type(to, x.shape)],
+  Add: arithmetic,
+  Sub: arithmetic,
+  Mul: arithmetic,
+  Div: arithmetic,
+  Pow: arithmetic,
+  Max: arithmetic,
+  Min: arithmetic,
+  Equal: comparison,
+  Greater: comparison,
+  Less: comparison,
+  And: logical,
+  Where: ({ op, inputs: [condition, a, b] }) => {
+    demand(condition.dtype === 'bool', op, `the condition must be bool, got ${condition.dtype}`);
+    demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
+    const branches = type(a.dtype, broadcast(op, a, b));
+    return [type(a.dtype, broadcast(op, condition, branches))];
+  },
+  Clip: ({ op, inputs: [x, ...bounds] }) => {
+    for (const bound of bounds) {
+      if (bound) demand(bound.dtype === x.dtype, op, `a bound is ${bound.dtype}, the value ${x.dtype}`);
+    }
+    return [type(x.dtype, x.shape)];
+  },
+  ReduceSum: ({ op, inputs: [x, axes], attrs: { keepdims = 1, noop_with_empty_axes = 0 } }) => {
+    const list = axes ? known(op, 'axes', axes) : [];
+    if (list.length === 0 && noop_with_empty_axes) return [type(x.dtype, x.shape)];
+    return [type(x.dtype, reducedShape(op, x.shape, list.length === 0 ? null : list, keepdims))];
+  },
+  ReduceMean: reduce,
+  ReduceMax: reduce,
+  ReduceSumSquare: reduce,
+  ArgMax: ({ op, inputs: [x], attrs: { axis = 0, keepdims = 1 } }) => [
+    type('int64', reducedShape(op, x.shape, [axis], keepdims)),
+  ],
+  MatMul: ({ op, inputs: [a, b] }) => {
+    demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
+    demand(a.shape.length > 0 && b.shape.length > 0, op, 'needs values of rank 1 or more, got a scalar');
+    const left = a.shape.length === 1 ? [1, ...a.shape] : a.shape;
+    const right = b.shape.length === 1 ? [...b.shape, 1] : b.shape;
+    const batch = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
+    demand(
+      batch !== null && left.at(-1) === right.at(-2),
+      op,
+      `${showShape(a.shape)} and ${showShape(b.shape)} do not multiply`,
+    );
+    const rows = a.shape.length === 1 ? [] : [left.at(-2)!];
+    const columns = b.shape.length === 1 ? [] : [right.at(-1)!];
+    return [type(a.dtype, [...batch, ...rows, ...columns])];
+  },
+  Gemm: ({ op, inputs: [a, b, c], attrs: { transA = 0, transB = 0 } }) => {
+    demand(a.shape.length === 2 && b.shape.length === 2, op, `needs matrices, got ${shapes(a, b)}`);
+    const [m, k] = transA ? a.shape.toReversed() : a.shape;
+    const [k2, n] = transB ? b.shape.toReversed() : b.shape;
+    demand(k === k2, op, `${shapes(a, b)} do not multiply${transA || transB ? ' after transposition' : ''}`);
+    const out = [m!, n!];
+    if (c) {
+      const sum = broadcastShapes(c.shape, out);
+      demand(
+        sum !== null && sameShape(sum, out),
+        op,
+        `C ${showShape(c.shape)} does not fit ${showShape(out)}`,
+      );
+    }
+    return [type(a.dtype, out)];
+  },
+  Conv: ({ op, inputs: [x, w, b], attrs }) => {
+    demand(
+      x.shape.length >= 3 && w.shape.length === x.shape.length,
+      op,
+      `ranks of ${shapes(x, w)} do not fit`,
+    );
+    const group = attrs.group ?? 1;
+    const channels = divideDims(x.shape[1]!, group);
+    demand(channels === w.shape[1], op, `${shapes(x, w)} with group ${group}: channel counts differ`);
+    if (b) demand(sameShape(b.shape, [w.shape[0]!]), op, `bias ${showShape(b.shape)} is not [${w.shape[0]}]`);
+    return [type(x.dtype, [x.shape[0]!, w.shape[0]!, ...convSpatial(op, x, w, attrs)])];
+  },
+  ConvTranspose: ({ op, inputs: [x, w, b], attrs }) => {
+    demand(
+      x.shape.length >= 3 && w.shape.length === x.shape.length,
+      op,
+      `ranks of ${shapes(x, w)} do not fit`,
+    );
+    demand((attrs.group ?? 1) === 1, op, `group ${attrs.group} is not supported, only 1`);
+    demand(x.shape[1] === w.shape[0], op, `${shapes(x, w)}: channel counts differ`);
+    const channels = w.shape[1]!;
+    if (b) demand(sameShape(b.shape, [channels]), op, `bias ${showShape(b.shape)} is not [${channels}]`);
+    return [type(x.dtype, [x.shape[0]!, channels, ...convTransposeSpatial(op, x, w, attrs)])];
+  },
+  MaxPool: ({ op, inputs: [x], attrs }) => {
+    const shape = [x.shape[0]!, x.shape[1]!, ...poolSpatial(op, x, attrs)];
+    return [type(x.dtype, shape), type('int64', shape)];
+  },
+  GlobalAveragePool: ({ op, inputs: [x] }) => {
+    demand(x.shape.length >= 3, op, `needs [N,C,...], got ${showShape(x.shape)}`);
+    return [
+      type(
+        x.dtype,
+        x.shape.map((dim, i) => (i < 2 ? dim : 1)),
+      ),
+    ];
+  },
+  BatchNormalization: ({ op, inputs: [x, ...parameters], attrs: { training_mode = 0 } }) => {
+    demand(training_mode === 0, op, 'training_mode is not supported; build it with nn.batchNorm');
+    for (const p of parameters) {
+      demand(sameShape(p.shape, [x.shape[1]!]), op, `parameter ${showShape(p.shape)} is not [${x.shape[1]}]`);
+    }
+    return [type(x.dtype, x.shape)];
+  },
+  Reshape: ({ op, inputs: [x, shape], attrs: { allowzero = 0 } }) => {
+    const like = shape.source.kind === 'node' && shape.source.op === 'Shape' ? shape.source.inputs[0]! : null;
+    if (like) return [type(x.dtype, like.shape)];
+    const wanted = known(op, 'shape', shape);
+    const dims: Dim[] = wanted.map((dim, i) => (dim === 0 && !allowzero ? (x.shape[i] ?? 0) : dim));
+    const open = wanted.indexOf(-1);
+    if (open >= 0) {
+      const rest = divideDims(sizeOf(x.shape), sizeOf(dims.filter((_, i) => i !== open)));
+      demand(rest !== null, op, `${showShape(x.shape)} does not reshape to ${showShape(wanted)}`);
+      dims[open] = rest;
+    }
+    demand(
+      sizeOf(dims) === sizeOf(x.shape),
+      op,
+      `${showShape(x.shape)} does not reshape to ${showShape(wanted)}`,
+    );
+    return [type(x.dtype, dims)];
+  },
+  Transpose: ({ op, inputs: [x], attrs: { perm } }) => {
+    const order = perm ?? x.shape.map((_, i) => x.shape.length - 1 - i);
+    const fits = order.length === x.shape.length && new Set(order).size === order.length;
+    demand(
+      fits && order.every((axis) => axis in x.shape),
+      op,
+      `perm [${order}] does not permute ${showShape(x.shape)}`,
+    );
+    return [
+      type(
+        x.dtype,
+        order.map((axis) => x.shape[axis]!),
+      ),
+    ];
+  },
+  Expand: ({ op, inputs: [x, shape] }) => {
+    const like = shape.source.kind === 'node' && shape.source.op === 'Shape' ? shape.source.inputs[0]! : null;
+    return [type(x.dtype, broadcast(op, x, { shape: like ? like.shape : known(op, 'shape', shape) }))];
+  },
+  Squeeze: ({ op, inputs: [x, axes] }) => {
+    const rank = x.shape.length;
+    const drop = axes
+      ? normalizeAxes(op, known(op, 'axes', axes), rank)
+      : x.shape.flatMap((dim, i) => (dim === 1 ? [i] : []));
+    for (const axis of drop)
+      demand(x.shape[axis] === 1, op, `axis ${axis} of ${showShape(x.shape)} is not 1`);
+    return [
+      type(
+        x.dtype,
+        x.shape.filter((_, i) => !drop.includes(i)),
+      ),
+    ];
+  },
+  Unsqueeze: ({ op, inputs: [x, axes] }) => {
+    const list = known(op, 'axes', axes);
+    const out: Dim[] = [...x.shape];
+    for (const axis of normalizeAxes(op, list, x.shape.length + list.length)) out.splice(axis, 0, 1);
+    return [type(x.dtype, out)];
+  },
+  Flatten: ({ op, inputs: [x], attrs: { axis = 1 } }) => {
+    const at = axis === x.shape.length ? axis : normalizeAxis(op, axis, x.shape.length);
+    return [type(x.dtype, [sizeOf(x.shape.slice(0, at)), sizeOf(x.shape.slice(at))])];
+  },
+  Slice: ({ op, inputs: [x, starts, ends, axes, steps] }) => {
+    const from = known(op, 'starts', starts);
+    const to = known(op, 'ends', ends);
+    const on = axes ? known(op, 'axes', axes) : from.map((_, i) => i);
+    const by = steps ? known(op, 'steps', steps) : from.map(() => 1);
+    const out = [...x.shape];
+    on.forEach((axis, i) => {
+      const at = normalizeAxis(op, axis, x.shape.length);
+      out[at] = sliceLength(op, x.shape[at]!, from[i]!, to[i]!, by[i]!);
+    });
+    return [type(x.dtype, out)];
+  },
+  Pad: ({ op, inputs: [x, pads], attrs: { mode = 'constant' } }) => {
+    demand(mode === 'constant', op, `mode ${mode} is not supported, only constant`);
+    const list = known(op, 'pads', pads);
+    const rank = x.shape.length;
+    demand(list.length === 2 * rank, op, `${list.length} pads for a value of rank ${rank}`);
+    return [
+      type(
+        x.dtype,
+        x.shape.map((dim, i) => {
+          const more = list[i]! + list[i + rank]!;
+          if (more === 0) return dim;
+          demand(
+            typeof dim === 'number',
+            op,
+            `axis ${i} of ${showShape(x.shape)} is open and cannot be padded`,
+          );
+          return dim + more;
+        }),
+      ),
+    ];
+  },
+  Concat: ({ op, inputs, attrs: { axis } }) => {
+    const [first] = inputs;
+    demand(first !== undefined, op, 'needs at least one value');
+    const at = normalizeAxis(op, axis, first.shape.length);
+    let length = 0;
+    for (const x of inputs) {
+      const fits = sameShape(x.shape.toSpliced(at, 1), first.shape.toSpliced(at, 1));
+      demand(
+        fits && x.dtype === first.dtype,
+        op,
+        `${showType(first)} and ${showType(x)} do not join on axis ${at}`,
+      );
+      const dim = x.shape[at]!;
+      demand(typeof dim === 'number', op, `axis ${at} of ${showShape(x.shape)} is open`);
+      length += dim;
+    }
+    return [type(first.dtype, first.shape.with(at, length))];
+  },
+  Gather: ({ op, inputs: [data, indices], attrs: { axis = 0 } }) => {
+    integer(op, indices);
+    const at = normalizeAxis(op, axis, data.shape.length);
+    return [type(data.dtype, [...data.shape.slice(0, at), ...indices.shape, ...data.shape.slice(at + 1)])];
+  },
+  GatherElements: ({ op, inputs: [data, indices], attrs: { axis = 0 } }) => {
+    integer(op, indices);
+    normalizeAxis(op, axis, data.shape.length);
+    demand(indices.shape.length === data.shape.length, op, `ranks of ${shapes(data, indices)} differ`);
+    return [type(data.dtype, indices.shape)];
+  },
+  ScatterElements: ({ op, inputs: [data, indices, updates], attrs: { axis = 0, reduction = 'none' } }) => {
+    integer(op, indices);
+    normalizeAxis(op, axis, data.shape.length);
+    demand(
+      ['none', 'add'].includes(reduction),
+      op,
+      `reduction ${reduction} is not supported, only none and add`,
+    );
+    demand(sameShape(indices.shape, updates.shape), op, `${shapes(indices, updates)} differ`);
+    return [type(data.dtype, data.shape)];
+  },
+  Shape: ({ inputs: [x] }) => [type('int64', [x.shape.length])],
+  Size: () => [type('int64', [])],
+  ConvWeightGrad: ({ op, inputs: [x, dy], attrs: { kernel_shape } }) => {
+    demand(x.shape[0] === dy.shape[0], op, `batches of ${shapes(x, dy)} differ`);
+    return [type(x.dtype, [dy.shape[1]!, x.shape[1]!, ...kernel_shape])];
+  },
+  MaxPoolGrad: ({ op, inputs: [x, dy], attrs }) => {
+    const pooled = [x.shape[0]!, x.shape[1]!, ...poolSpatial(op, x, attrs)];
+    demand(sameShape(pooled, dy.shape), op, `cotangent ${showShape(dy.shape)} is not ${showShape(pooled)}`);
+    return same({ inputs: [x] });
+  },
+  StopGradient: same,
+};
+
+interface AnyBinary {
+  readonly op: OpType;
+  readonly inputs: readonly [Value, Value];
+}
+
+const type = (dtype: DType, shape: Shape): Type => ({ dtype, shape });
+
+const shapes = (a: Value, b: Value): string => `${showShape(a.shape)} and ${showShape(b.shape)}`;
+
+function demand(holds: boolean, op: OpType, otherwise: string): asserts holds {
+  if (!holds) throw new Error(`${op}: ${otherwise}`);
+}
+
+const integer = (op: OpType, x: Value): void =>
+  demand(x.dtype === 'int64' || x.dtype === 'int32', op, `indices must be int64 or int32, got ${x.dtype}`);
+
+function broadcast(op: OpType, a: { shape: Shape }, b: { shape: Shape }): Shape {
+  const shape = broadcastShapes(a.shape, b.shape);
+  demand(shape !== null, op, `${showShape(a.shape)} and ${showShape(b.shape)} do not broadcast`);
+  return shape;
+}
+
+function known(op: OpType, what: string, value: Value): readonly number[] {
+  const numbers = constantNumbers(value);
+  demand(numbers !== null, op, `${what} must be a constant`);
+  return numbers;
+}
+
+function reducedShape(op: OpType, shape: Shape, axes: readonly number[] | null, keepdims: number): Shape {
+  const gone = axes ? normalizeAxes(op, axes, shape.length) : shape.map((_, i) => i);
+  return keepdims
+    ? shape.map((dim, i) => (gone.includes(i) ? 1 : dim))
+    : shape.filter((_, i) => !gone.includes(i));
+}
+
+function sliceLength(op: OpType, dim: Dim, start: number, end: number, step: number): Dim {
+  demand(step !== 0, op, 'step 0');
+  if (typeof dim === 'string') {
+    demand(
+      start === 0 && end > 2 ** 30 && step === 1,
+      op,
+      `axis of size ${dim} is open and cannot be sliced`,
+    );
+    return dim;
+  }
+  const clamp = (i: number, low: number, high: number): number =>
+    Math.min(Math.max(i < 0 ? i + dim : i, low), high);
+  return step > 0
+    ? Math.max(0, Math.ceil((clamp(end, 0, dim) - clamp(start, 0, dim)) / step))
+    : Math.max(0, Math.ceil((clamp(start, -1, dim - 1) - clamp(end, -1, dim - 1)) / -step));
+}

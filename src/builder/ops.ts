@@ -1,0 +1,268 @@
+import { infer } from './infer.ts';
+import { scalar, ints, isFloat, type AnyNode, type DType, type Node, type Value } from './ir.ts';
+
+/** An optional operator input: ONNX writes it as an empty name. */
+type Optional = Value | null | undefined;
+type Unary = { inputs: readonly [x: Value]; attrs: object };
+type Binary = { inputs: readonly [a: Value, b: Value]; attrs: object };
+type Reduce = { inputs: readonly [x: Value]; attrs: { axes?: readonly number[]; keepdims?: number } };
+/** Geometry of a sliding window, with ONNX's names and order: pads are begins, then ends. */
+export interface Window {
+  kernel_shape?: readonly number[];
+  strides?: readonly number[];
+  pads?: readonly number[];
+  dilations?: readonly number[];
+  group?: number;
+  auto_pad?: string;
+}
+type Pool = { ceil_mode?: number; storage_order?: number } & Window;
+
+/**
+ * Every operator the builder knows: its inputs and attributes as ONNX names them (opset 17), so that graphs made by
+ * other tools fit. The last group is not ONNX: it exists between differentiation and lowering only.
+ */
+export interface Ops {
+  Neg: Unary;
+  Abs: Unary;
+  Sqrt: Unary;
+  Exp: Unary;
+  Log: Unary;
+  Tanh: Unary;
+  Sigmoid: Unary;
+  Relu: Unary;
+  Sign: Unary;
+  Identity: Unary;
+  Not: Unary;
+  LeakyRelu: { inputs: readonly [x: Value]; attrs: { alpha?: number } };
+  Softmax: { inputs: readonly [x: Value]; attrs: { axis?: number } };
+  LogSoftmax: { inputs: readonly [x: Value]; attrs: { axis?: number } };
+  Cast: { inputs: readonly [x: Value]; attrs: { to: DType } };
+  Add: Binary;
+  Sub: Binary;
+  Mul: Binary;
+  Div: Binary;
+  Pow: Binary;
+  Max: Binary;
+  Min: Binary;
+  Equal: Binary;
+  Greater: Binary;
+  Less: Binary;
+  And: Binary;
+  Where: { inputs: readonly [condition: Value, a: Value, b: Value]; attrs: object };
+  Clip: { inputs: readonly [x: Value, min?: Optional, max?: Optional]; attrs: object };
+  ReduceSum: {
+    inputs: readonly [x: Value, axes?: Optional];
+    attrs: { keepdims?: number; noop_with_empty_axes?: number };
+  };
+  ReduceMean: Reduce;
+  ReduceMax: Reduce;
+  ReduceSumSquare: Reduce;
+  ArgMax: {
+    inputs: readonly [x: Value];
+    attrs: { axis?: number; keepdims?: number; select_last_index?: number };
+  };
+  MatMul: Binary;
+  Gemm: {
+    inputs: readonly [a: Value, b: Value, c?: Optional];
+    attrs: { alpha?: number; beta?: number; transA?: number; transB?: number };
+  };
+  Conv: { inputs: readonly [x: Value, w: Value, b?: Optional]; attrs: Window };
+  ConvTranspose: {
+    inputs: readonly [x: Value, w: Value, b?: Optional];
+    attrs: Window & { output_padding?: readonly number[]; output_shape?: readonly number[] };
+  };
+  MaxPool: { inputs: readonly [x: Value]; attrs: Pool };
+  GlobalAveragePool: Unary;
+  BatchNormalization: {
+    inputs: readonly [x: Value, scale: Value, bias: Value, mean: Value, variance: Value];
+    attrs: { epsilon?: number; momentum?: number; training_mode?: number };
+  };
+  Reshape: { inputs: readonly [x: Value, shape: Value]; attrs: { allowzero?: number } };
+  Transpose: { inputs: readonly [x: Value]; attrs: { perm?: readonly number[] } };
+  Expand: { inputs: readonly [x: Value, shape: Value]; attrs: object };
+  Squeeze: { inputs: readonly [x: Value, axes?: Optional]; attrs: object };
+  Unsqueeze: { inputs: readonly [x: Value, axes: Value]; attrs: object };
+  Flatten: { inputs: readonly [x: Value]; attrs: { axis?: number } };
+  Slice: {
+    inputs: readonly [x: Value, starts: Value, ends: Value, axes?: Optional, steps?: Optional];
+    attrs: object;
+  };
+  Pad: { inputs: readonly [x: Value, pads: Value, value?: Optional]; attrs: { mode?: string } };
+  Concat: { inputs: readonly Value[]; attrs: { axis: number } };
+  Gather: { inputs: readonly [data: Value, indices: Value]; attrs: { axis?: number } };
+  GatherElements: { inputs: readonly [data: Value, indices: Value]; attrs: { axis?: number } };
+  ScatterElements: {
+    inputs: readonly [data: Value, indices: Value, updates: Value];
+    attrs: { axis?: number; reduction?: string };
+  };
+  Shape: Unary;
+  Size: Unary;
+
+  /** Gradient of Conv in its weight: `x` [N,C,...], `dy` [N,M,...] -> [M,C,...kernel_shape]. */
+  ConvWeightGrad: {
+    inputs: readonly [x: Value, dy: Value];
+    attrs: Required<Pick<Window, 'kernel_shape' | 'strides' | 'pads'>>;
+  };
+  /** Gradient of MaxPool: each window's cotangent goes to its first maximum. */
+  MaxPoolGrad: { inputs: readonly [x: Value, dy: Value]; attrs: Pool };
+  /** The value itself, with no gradient. */
+  StopGradient: Unary;
+}
+
+export type OpType = keyof Ops;
+
+/** Applies an operator: infers and checks its output types, or throws a line that names operator and shapes. */
+export function apply<K extends OpType>(
+  op: K,
+  inputs: Ops[K]['inputs'],
+  attrs: Ops[K]['attrs'],
+): readonly Value[] {
+  const outputs: Value[] = [];
+  const node: Node<K> = { kind: 'node', op, inputs, attrs, outputs };
+  infer[op](node).forEach((type, index) => outputs.push({ ...type, source: node as AnyNode, index }));
+  return outputs;
+}
+
+const one = <K extends OpType>(op: K, inputs: Ops[K]['inputs'], attrs: Ops[K]['attrs']): Value =>
+  apply(op, inputs, attrs)[0]!;
+
+/** An operand: a value, or a number that takes the dtype of the other operand. */
+export type Operand = Value | number;
+
+function pair(a: Operand, b: Operand): readonly [Value, Value] {
+  if (typeof a === 'number') {
+    return typeof b === 'number' ? [scalar(a), scalar(b)] : [scalar(a, b.dtype), b];
+  }
+  return [a, typeof b === 'number' ? scalar(b, a.dtype) : b];
+}
+
+export const neg = (x: Value): Value => one('Neg', [x], {});
+export const abs = (x: Value): Value => one('Abs', [x], {});
+export const sqrt = (x: Value): Value => one('Sqrt', [x], {});
+export const exp = (x: Value): Value => one('Exp', [x], {});
+export const log = (x: Value): Value => one('Log', [x], {});
+export const tanh = (x: Value): Value => one('Tanh', [x], {});
+export const sigmoid = (x: Value): Value => one('Sigmoid', [x], {});
+export const relu = (x: Value): Value => one('Relu', [x], {});
+export const sign = (x: Value): Value => one('Sign', [x], {});
+export const identity = (x: Value): Value => one('Identity', [x], {});
+export const not = (x: Value): Value => one('Not', [x], {});
+export const leakyRelu = (x: Value, alpha: number): Value => one('LeakyRelu', [x], { alpha });
+export const softmax = (x: Value, axis = -1): Value => one('Softmax', [x], { axis });
+export const logSoftmax = (x: Value, axis = -1): Value => one('LogSoftmax', [x], { axis });
+export const cast = (x: Value, to: DType): Value => (x.dtype === to ? x : one('Cast', [x], { to }));
+
+export const add = (a: Operand, b: Operand): Value => one('Add', pair(a, b), {});
+export const sub = (a: Operand, b: Operand): Value => one('Sub', pair(a, b), {});
+export const mul = (a: Operand, b: Operand): Value => one('Mul', pair(a, b), {});
+export const div = (a: Operand, b: Operand): Value => one('Div', pair(a, b), {});
+export const pow = (a: Operand, b: Operand): Value => one('Pow', pair(a, b), {});
+export const max = (a: Operand, b: Operand): Value => one('Max', pair(a, b), {});
+export const min = (a: Operand, b: Operand): Value => one('Min', pair(a, b), {});
+export const equal = (a: Operand, b: Operand): Value => one('Equal', pair(a, b), {});
+export const greater = (a: Operand, b: Operand): Value => one('Greater', pair(a, b), {});
+export const less = (a: Operand, b: Operand): Value => one('Less', pair(a, b), {});
+export const and = (a: Value, b: Value): Value => one('And', [a, b], {});
+export const where = (condition: Value, a: Operand, b: Operand): Value =>
+  one('Where', [condition, ...pair(a, b)], {});
+/** `x` limited to [low, high]. The gradient is 1 inside and on the bounds, 0 outside, as in PyTorch's clamp. */
+export const clip = (x: Value, low: number, high: number): Value =>
+  one('Clip', [x, scalar(low, x.dtype), scalar(high, x.dtype)], {});
+
+/** What a reduction runs over: `axes` (all when absent) and whether they stay as 1. */
+export interface ReduceOptions {
+  readonly axes?: readonly number[];
+  readonly keepdims?: boolean;
+}
+const reduction = ({ axes, keepdims = false }: ReduceOptions) => ({
+  ...(axes && { axes }),
+  keepdims: keepdims ? 1 : 0,
+});
+export const reduceSum = (x: Value, { axes, keepdims = false }: ReduceOptions = {}): Value =>
+  one('ReduceSum', axes ? [x, ints(axes)] : [x], { keepdims: keepdims ? 1 : 0 });
+export const reduceMean = (x: Value, options: ReduceOptions = {}): Value =>
+  one('ReduceMean', [x], reduction(options));
+export const reduceMax = (x: Value, options: ReduceOptions = {}): Value =>
+  one('ReduceMax', [x], reduction(options));
+export const reduceSumSquare = (x: Value, options: ReduceOptions = {}): Value =>
+  one('ReduceSumSquare', [x], reduction(options));
+/** The index of the first maximum along `axis`, int64. */
+export const argMax = (x: Value, axis: number, keepdims = false): Value =>
+  one('ArgMax', [x], { axis, keepdims: keepdims ? 1 : 0 });
+
+export const matmul = (a: Value, b: Value): Value => one('MatMul', [a, b], {});
+export const gemm = (a: Value, b: Value, c?: Value | null, attrs: Ops['Gemm']['attrs'] = {}): Value =>
+  one('Gemm', c ? [a, b, c] : [a, b], attrs);
+/** ONNX Conv: `x` [N,C,H,W], `w` [M,C/group,kH,kW], `b` [M] -> [N,M,OH,OW]. */
+export const conv = (x: Value, w: Value, b: Value | null, attrs: Window): Value =>
+  one('Conv', b ? [x, w, b] : [x, w], attrs);
+/** ONNX ConvTranspose: `x` [N,C,H,W], `w` [C,M,kH,kW], `b` [M] -> [N,M,OH,OW]. */
+export const convTranspose = (
+  x: Value,
+  w: Value,
+  b: Value | null,
+  attrs: Ops['ConvTranspose']['attrs'],
+): Value => one('ConvTranspose', b ? [x, w, b] : [x, w], attrs);
+/** ONNX MaxPool: the maxima, and where they were found in `x` flattened (the first on a tie). */
+export function maxPool(x: Value, attrs: Pool): { readonly y: Value; readonly indices: Value } {
+  const [y, indices] = apply('MaxPool', [x], attrs);
+  return { y: y!, indices: indices! };
+}
+export const globalAveragePool = (x: Value): Value => one('GlobalAveragePool', [x], {});
+/** ONNX BatchNormalization in its inference form; all parameters [C]. */
+export const batchNormalization = (
+  x: Value,
+  scale: Value,
+  bias: Value,
+  mean: Value,
+  variance: Value,
+  epsilon: number,
+): Value => one('BatchNormalization', [x, scale, bias, mean, variance], { epsilon });
+
+export const reshape = (x: Value, shape: readonly number[]): Value => one('Reshape', [x, ints(shape)], {});
+export const reshapeTo = (x: Value, shape: Value): Value => one('Reshape', [x, shape], {});
+/** Permutes the axes; reverses them when `perm` is absent. */
+export const transpose = (x: Value, perm?: readonly number[]): Value =>
+  one('Transpose', [x], { perm: perm ?? x.shape.map((_, i) => x.shape.length - 1 - i) });
+export const expand = (x: Value, shape: Value): Value => one('Expand', [x, shape], {});
+export const squeeze = (x: Value, axes: readonly number[]): Value =>
+  axes.length === 0 ? x : one('Squeeze', [x, ints(axes)], {});
+export const unsqueeze = (x: Value, axes: readonly number[]): Value =>
+  axes.length === 0 ? x : one('Unsqueeze', [x, ints(axes)], {});
+export const flatten = (x: Value, axis = 1): Value => one('Flatten', [x], { axis });
+export const slice = (
+  x: Value,
+  starts: readonly number[],
+  ends: readonly number[],
+  axes: readonly number[],
+  steps: readonly number[] = axes.map(() => 1),
+): Value => one('Slice', [x, ints(starts), ints(ends), ints(axes), ints(steps)], {});
+/** Pads with zeros: `pads` are begins, then ends, one each an axis. */
+export const pad = (x: Value, pads: readonly number[]): Value => one('Pad', [x, ints(pads)], {});
+export const concat = (values: readonly Value[], axis: number): Value => one('Concat', values, { axis });
+export const gather = (data: Value, indices: Value, axis = 0): Value =>
+  one('Gather', [data, indices], { axis });
+export const gatherElements = (data: Value, indices: Value, axis = 0): Value =>
+  one('GatherElements', [data, indices], { axis });
+/** `data` with `updates` added at `indices` along `axis`. */
+export const scatterAdd = (data: Value, indices: Value, updates: Value, axis = 0): Value =>
+  one('ScatterElements', [data, indices, updates], { axis, reduction: 'add' });
+/** The shape as int64 values: a constant when it is known. */
+export const shapeOf = (x: Value): Value =>
+  x.shape.every((dim) => typeof dim === 'number') ? ints(x.shape) : one('Shape', [x], {});
+/** The number of elements as a value of dtype `dtype`. */
+export function elementCount(x: Value, dtype: DType): Value {
+  const size = x.shape.reduce<number>((a, dim) => (typeof dim === 'number' ? a * dim : NaN), 1);
+  return Number.isNaN(size) ? cast(one('Size', [x], {}), dtype) : scalar(size, dtype);
+}
+
+export const convWeightGrad = (x: Value, dy: Value, attrs: Ops['ConvWeightGrad']['attrs']): Value =>
+  one('ConvWeightGrad', [x, dy], attrs);
+export const maxPoolGrad = (x: Value, dy: Value, attrs: Pool): Value => one('MaxPoolGrad', [x, dy], attrs);
+/** The value itself; gradients treat it as a constant. */
+export const stopGradient = (x: Value): Value => one('StopGradient', [x], {});
+
+/** Throws unless `x` is of a floating-point dtype. */
+export function requireFloat(what: string, x: Value): void {
+  if (!isFloat(x)) throw new Error(`${what}: needs a floating-point value, got ${x.dtype}`);
+}

@@ -1,0 +1,76 @@
+import { input, type Value } from './ir.ts';
+import type { Variable } from './nn.ts';
+import { add, div, mul, pow, sqrt, sub } from './ops.ts';
+
+/** A pure optimizer: which state it needs, and one step of it. */
+export interface Optimizer {
+  /** The optimizer's own state for these parameters. */
+  init(parameters: readonly Variable[]): readonly Variable[];
+  /** New parameters and new optimizer state, each in the order given. */
+  update(
+    gradients: readonly Value[],
+    parameters: readonly Variable[],
+    state: readonly Variable[],
+  ): { readonly parameters: readonly Value[]; readonly state: readonly Value[] };
+}
+
+/** Plain gradient descent: p - learningRate * g. */
+export function sgd({ learningRate }: { readonly learningRate: number }): Optimizer {
+  return {
+    init: () => [],
+    update: (gradients, parameters) => ({
+      parameters: parameters.map((p, i) => sub(p.value, mul(gradients[i]!, learningRate))),
+      state: [],
+    }),
+  };
+}
+
+export interface AdamOptions {
+  readonly learningRate?: number;
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+}
+
+/**
+ * Adam with PyTorch's formula and defaults (Kingma & Ba 2015, epsilon outside the bias-corrected root):
+ *
+ *     m = beta1 m + (1 - beta1) g        v = beta2 v + (1 - beta2) g^2
+ *     p = p - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+ *
+ * State: `adam/step` (scalar t, float32), `adam/m/<name>` and `adam/v/<name>`, all zero at first.
+ */
+export function adam({
+  learningRate = 1e-3,
+  beta1 = 0.9,
+  beta2 = 0.999,
+  epsilon = 1e-8,
+}: AdamOptions = {}): Optimizer {
+  return {
+    init: (parameters) => [
+      zero('adam/step', []),
+      ...parameters.map((p) => zero(`adam/m/${p.name}`, p.value.shape as readonly number[])),
+      ...parameters.map((p) => zero(`adam/v/${p.name}`, p.value.shape as readonly number[])),
+    ],
+    update(gradients, parameters, state) {
+      const step = add(state[0]!.value, 1);
+      const n = parameters.length;
+      const m = gradients.map((g, i) => add(mul(state[1 + i]!.value, beta1), mul(g, 1 - beta1)));
+      const v = gradients.map((g, i) => add(mul(state[1 + n + i]!.value, beta2), mul(mul(g, g), 1 - beta2)));
+      const root2 = sqrt(sub(1, pow(beta2, step)));
+      // numerator and denominator both times sqrt(1 - beta2^t): the corrections stay scalars
+      const rate = div(mul(root2, learningRate), sub(1, pow(beta1, step)));
+      const floor = mul(root2, epsilon);
+      return {
+        parameters: parameters.map((p, i) => sub(p.value, div(mul(m[i]!, rate), add(sqrt(v[i]!), floor)))),
+        state: [step, ...m, ...v],
+      };
+    },
+  };
+}
+
+const zero = (name: string, shape: readonly number[]): Variable => ({
+  name,
+  value: input(name, 'float32', shape),
+  init: { kind: 'constant', value: 0 },
+});

@@ -1,0 +1,145 @@
+import { grad } from './grad.ts';
+import { inputName, showType, type DType, type Graph, type Value } from './ir.ts';
+import type { Init, Parameters, Variable } from './nn.ts';
+import type { Optimizer } from './optim.ts';
+import type { Dim } from './shape.ts';
+
+/** A tensor that a program reads or writes, by the name it has in the graph. */
+export interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+/** State: after a run, `output` is the next value of the input `name`. */
+export interface StatePort extends Port {
+  readonly output: string;
+  readonly init: Init;
+  /** Whether the optimizer moves it along its gradient; running statistics and Adam's moments are not trainable. */
+  readonly trainable: boolean;
+}
+
+/** What each input and output of a program is for; written into the file under `sparring.program`. */
+export interface ProgramMetadata {
+  readonly schema: 1;
+  readonly name: string;
+  readonly kind: 'train' | 'infer';
+  /** Fed anew each run: images, labels. */
+  readonly data: readonly Port[];
+  readonly state: readonly StatePort[];
+  /** Given and not changed: the weights of an inference program, or of a frozen network. */
+  readonly frozen: readonly Port[];
+  /** Outputs that are measurements of the step. */
+  readonly metrics: readonly string[];
+  /** Outputs of an inference program. */
+  readonly outputs: readonly string[];
+  /** How the state is drawn: what `init` means. */
+  readonly initialisation: string;
+  /** Choices that shaped the program: eps, bound, learning rate. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A graph and what its inputs and outputs are for. */
+export interface Program {
+  readonly graph: Graph;
+  readonly metadata: ProgramMetadata;
+}
+
+const initialisation =
+  'constant: every element is `value`. uniform: float32(low + (high - low) * u), u uniform in [0, 1) with 24 bits, ' +
+  'drawn in row-major order from a stream seeded by the run seed and the tensor name.';
+
+export interface TrainStep {
+  readonly name: string;
+  /** Scalar to minimise. */
+  readonly loss: Value;
+  readonly parameters: Parameters;
+  readonly optimizer: Optimizer;
+  /** Inputs fed each step. */
+  readonly data: readonly Value[];
+  /** Networks that are read and not trained. */
+  readonly frozen?: readonly Parameters[];
+  readonly metrics: Readonly<Record<string, Value>>;
+  readonly options?: ProgramMetadata['options'];
+}
+
+/** One training step as a program: forward, loss, gradients and optimizer, from state to next state. */
+export function trainStep(spec: TrainStep): Program {
+  const { trainable, buffers, updates } = spec.parameters;
+  const gradients = grad(
+    spec.loss,
+    trainable.map((p) => p.value),
+  );
+  const slots = spec.optimizer.init(trainable);
+  const next = spec.optimizer.update(gradients, trainable, slots);
+
+  const state: StatePort[] = [];
+  const outputs: Record<string, Value> = { ...spec.metrics };
+  const carry = (variable: Variable, value: Value, isTrainable: boolean): void => {
+    const output = `next/${variable.name}`;
+    if (showType(value) !== showType(variable.value)) {
+      throw new Error(
+        `trainStep: ${variable.name} is ${showType(variable.value)} and becomes ${showType(value)}`,
+      );
+    }
+    outputs[output] = value;
+    state.push({ ...port(variable.value), output, init: variable.init, trainable: isTrainable });
+  };
+  trainable.forEach((p, i) => carry(p, next.parameters[i]!, true));
+  buffers.forEach((b) => carry(b, updates.get(b.name) ?? b.value, false));
+  slots.forEach((s, i) => carry(s, next.state[i]!, false));
+
+  const frozen = (spec.frozen ?? []).flatMap(variables);
+  return {
+    graph: {
+      name: spec.name,
+      inputs: [...spec.data, ...frozen, ...[...trainable, ...buffers, ...slots].map((v) => v.value)],
+      outputs,
+    },
+    metadata: {
+      schema: 1,
+      name: spec.name,
+      kind: 'train',
+      data: spec.data.map(port),
+      state,
+      frozen: frozen.map(port),
+      metrics: Object.keys(spec.metrics),
+      outputs: [],
+      initialisation,
+      options: spec.options ?? {},
+    },
+  };
+}
+
+export interface Inference {
+  readonly name: string;
+  readonly data: readonly Value[];
+  readonly parameters: readonly Parameters[];
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly options?: ProgramMetadata['options'];
+}
+
+/** A program without state: its weights are inputs until `bind` makes them constants. */
+export function inference(spec: Inference): Program {
+  const frozen = spec.parameters.flatMap(variables);
+  return {
+    graph: { name: spec.name, inputs: [...spec.data, ...frozen], outputs: spec.outputs },
+    metadata: {
+      schema: 1,
+      name: spec.name,
+      kind: 'infer',
+      data: spec.data.map(port),
+      state: [],
+      frozen: frozen.map(port),
+      metrics: [],
+      outputs: Object.keys(spec.outputs),
+      initialisation,
+      options: spec.options ?? {},
+    },
+  };
+}
+
+const variables = ({ trainable, buffers }: Parameters): readonly Value[] =>
+  [...trainable, ...buffers].map((v) => v.value);
+
+const port = (value: Value): Port => ({ name: inputName(value), dtype: value.dtype, shape: value.shape });

@@ -1,0 +1,317 @@
+import type { Node, Value } from './ir.ts';
+import { constantNumbers, ints, isFloat } from './ir.ts';
+import {
+  add,
+  and,
+  cast,
+  conv,
+  convTranspose,
+  convWeightGrad,
+  div,
+  elementCount,
+  equal,
+  exp,
+  expand,
+  gather,
+  gatherElements,
+  greater,
+  less,
+  log,
+  matmul,
+  maxPool,
+  maxPoolGrad,
+  mul,
+  neg,
+  not,
+  pad,
+  pow,
+  reduceSum,
+  reshape,
+  reshapeTo,
+  scatterAdd,
+  shapeOf,
+  sign,
+  slice,
+  sub,
+  transpose,
+  unsqueeze,
+  where,
+  type Ops,
+  type OpType,
+} from './ops.ts';
+import { normalizeAxes, normalizeAxis, type Shape } from './shape.ts';
+import { geometry, spatial } from './window.ts';
+
+/**
+ * Pulls the cotangent of a node's first output back to its inputs. A cotangent may have the broadcast shape of the
+ * output: `grad` sums it to the input's shape. Null for an input that has no gradient.
+ */
+type Vjp<K extends OpType> = (dy: Value, node: Node<K>, y: Value) => readonly (Value | null)[];
+
+/** The gradient rule of every operator; `null` says that its derivative is zero wherever it exists. */
+export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
+  Neg: (dy) => [neg(dy)],
+  Abs: (dy, { inputs: [x] }) => [mul(dy, sign(x))],
+  Sqrt: (dy, _, y) => [div(mul(dy, 0.5), y)],
+  Exp: (dy, _, y) => [mul(dy, y)],
+  Log: (dy, { inputs: [x] }) => [div(dy, x)],
+  Tanh: (dy, _, y) => [mul(dy, sub(1, mul(y, y)))],
+  Sigmoid: (dy, _, y) => [mul(dy, mul(y, sub(1, y)))],
+  Relu: (dy, _, y) => [where(greater(y, 0), dy, 0)],
+  Sign: null,
+  Identity: (dy) => [dy],
+  Not: null,
+  LeakyRelu: (dy, { inputs: [x], attrs: { alpha = 0.01 } }) => [where(greater(x, 0), dy, mul(dy, alpha))],
+  // y * (dy - sum(dy * y))
+  Softmax: (dy, { attrs: { axis = -1 } }, y) => [
+    mul(y, sub(dy, reduceSum(mul(dy, y), { axes: [axis], keepdims: true }))),
+  ],
+  // dy - softmax(x) * sum(dy)
+  LogSoftmax: (dy, { attrs: { axis = -1 } }, y) => [
+    sub(dy, mul(exp(y), reduceSum(dy, { axes: [axis], keepdims: true }))),
+  ],
+  Cast: (dy, { inputs: [x] }) => [isFloat(x) && isFloat(dy) ? cast(dy, x.dtype) : null],
+  Add: (dy) => [dy, dy],
+  Sub: (dy) => [dy, neg(dy)],
+  Mul: (dy, { inputs: [a, b] }) => [mul(dy, b), mul(dy, a)],
+  Div: (dy, { inputs: [, b] }, y) => [div(dy, b), neg(div(mul(dy, y), b))],
+  // d(a^b) = b a^(b-1) da + a^b log(a) db; log at a = 0 counts as 0, so that x^2 may be differentiated at 0
+  Pow: (dy, { inputs: [a, b] }, y) => [
+    mul(dy, mul(b, pow(a, sub(b, 1)))),
+    mul(dy, where(equal(a, 0), 0, mul(y, log(where(equal(a, 0), 1, a))))),
+  ],
+  // the cotangent goes to the larger, half to each on a tie
+  Max: (dy, { inputs: [a, b] }) => shared(dy, greater(a, b), less(a, b)),
+  Min: (dy, { inputs: [a, b] }) => shared(dy, less(a, b), greater(a, b)),
+  Equal: null,
+  Greater: null,
+  Less: null,
+  And: null,
+  Where: (dy, { inputs: [condition] }) => [null, where(condition, dy, 0), where(condition, 0, dy)],
+  Clip: (dy, { inputs: [x, low, high] }) => {
+    for (const bound of [low, high]) {
+      if (bound && constantNumbers(bound) === null)
+        throw new Error('grad: Clip with computed bounds has no rule');
+    }
+    const inside = [...(low ? [not(less(x, low))] : []), ...(high ? [not(greater(x, high))] : [])];
+    return [inside.length === 0 ? dy : where(inside.reduce(and), dy, 0), null, null];
+  },
+  ReduceSum: (dy, { inputs: [x, axes], attrs: { keepdims = 1, noop_with_empty_axes = 0 } }) => {
+    const list = axes ? constantNumbers(axes)! : [];
+    if (list.length === 0 && noop_with_empty_axes) return [dy, null];
+    return [spread(dy, x, list.length === 0 ? undefined : list, keepdims), null];
+  },
+  ReduceMean: (dy, { inputs: [x], attrs: { axes, keepdims = 1 } }, y) => {
+    const count = div(elementCount(x, x.dtype), elementCount(y, x.dtype));
+    return [spread(div(dy, count), x, axes, keepdims)];
+  },
+  // in equal parts to all maxima of a reduction
+  ReduceMax: (dy, { inputs: [x], attrs: { axes, keepdims = 1 } }, y) => {
+    const hits = cast(equal(x, spread(y, x, axes, keepdims)), x.dtype);
+    const count = reduceSum(hits, { ...(axes && { axes }), keepdims: true });
+    return [mul(div(hits, count), spread(dy, x, axes, keepdims))];
+  },
+  ReduceSumSquare: (dy, { inputs: [x], attrs: { axes, keepdims = 1 } }) => [
+    mul(x, keptDims(mul(dy, 2), x.shape, axes, keepdims)),
+  ],
+  ArgMax: null,
+  MatMul: (dy, { inputs: [a, b] }) => {
+    const rows = a.shape.length === 1;
+    const columns = b.shape.length === 1;
+    const a2 = rows ? unsqueeze(a, [0]) : a;
+    const b2 = columns ? unsqueeze(b, [1]) : b;
+    const withRows = rows ? unsqueeze(dy, [columns ? dy.shape.length : dy.shape.length - 1]) : dy;
+    const dy2 = columns ? unsqueeze(withRows, [withRows.shape.length]) : withRows;
+    const da = matmul(dy2, swapLast(b2));
+    const db = matmul(swapLast(a2), dy2);
+    return [rows ? dropAxis(sumLeading(da, 2), 0) : da, columns ? dropAxis(sumLeading(db, 2), 1) : db];
+  },
+  // y = alpha op(A) op(B) + beta C
+  Gemm: (dy, { inputs: [a, b], attrs: { alpha = 1, beta = 1, transA = 0, transB = 0 } }) => {
+    const left = transA ? transpose(a) : a;
+    const right = transB ? transpose(b) : b;
+    const scaled = times(dy, alpha);
+    const da = matmul(scaled, transpose(right));
+    const db = matmul(transpose(left), scaled);
+    return [transA ? transpose(da) : da, transB ? transpose(db) : db, times(dy, beta)];
+  },
+  Conv: (dy, { inputs: [x, w], attrs }) => {
+    const { kernel, strides, pads } = plainWindow('Conv', w, attrs);
+    return [
+      convInputGrad(x, w, dy, { strides, pads }),
+      convWeightGrad(x, dy, { kernel_shape: kernel, strides, pads }),
+      perChannel(dy),
+    ];
+  },
+  ConvTranspose: (dy, { inputs: [x, w], attrs }) => {
+    const { kernel, strides, pads } = plainWindow('ConvTranspose', w, attrs);
+    return [
+      conv(dy, w, null, { strides, pads }),
+      convWeightGrad(dy, x, { kernel_shape: kernel, strides, pads }),
+      perChannel(dy),
+    ];
+  },
+  MaxPool: (dy, { inputs: [x], attrs }) => [maxPoolGrad(x, dy, attrs)],
+  GlobalAveragePool: (dy, { inputs: [x] }) => [
+    div(expand(dy, shapeOf(x)), div(elementCount(x, x.dtype), elementCount(dy, x.dtype))),
+  ],
+  // y = (x - mean) * k + bias, k = scale / sqrt(variance + epsilon)
+  BatchNormalization: (dy, { inputs: [x, scale, , mean, variance], attrs: { epsilon = 1e-5 } }) => {
+    const wide = (p: Value): Value =>
+      unsqueeze(
+        p,
+        x.shape.slice(2).map((_, i) => i + 1),
+      );
+    const inverse = pow(add(variance, epsilon), -0.5);
+    const k = mul(scale, inverse);
+    const dBias = perChannel(dy);
+    const dK = perChannel(mul(dy, sub(x, wide(mean))));
+    const dVariance = mul(mul(dK, mul(scale, -0.5)), pow(inverse, 3));
+    return [mul(dy, wide(k)), mul(dK, inverse), dBias, neg(mul(dBias, k)), dVariance];
+  },
+  Reshape: (dy, { inputs: [x] }) => [reshapeLike(dy, x), null],
+  Transpose: (dy, { inputs: [x], attrs: { perm } }) => [
+    perm
+      ? transpose(
+          dy,
+          x.shape.map((_, axis) => perm.indexOf(axis)),
+        )
+      : transpose(dy),
+  ],
+  Expand: (dy) => [dy, null],
+  Squeeze: (dy, { inputs: [x] }) => [reshapeLike(dy, x), null],
+  Unsqueeze: (dy, { inputs: [x] }) => [reshapeLike(dy, x), null],
+  Flatten: (dy, { inputs: [x] }) => [reshapeLike(dy, x)],
+  // the cotangent lies in zeros where it was cut from: spread by the step, then padded
+  Slice: (dy, { inputs: [x, starts, , axes, steps] }) => {
+    const from = constantNumbers(starts)!;
+    const on = axes ? constantNumbers(axes)! : from.map((_, i) => i);
+    const by = steps ? constantNumbers(steps)! : from.map(() => 1);
+    if (by.some((step) => step !== 1))
+      throw new Error(`grad: Slice with steps [${by}] has no rule, only steps of 1`);
+    const rank = x.shape.length;
+    const pads = new Array<number>(2 * rank).fill(0);
+    on.forEach((axis, i) => {
+      const at = normalizeAxis('Slice', axis, rank);
+      const size = x.shape[at]!;
+      const length = dy.shape[at]!;
+      if (typeof size !== 'number' || typeof length !== 'number') return;
+      const start = Math.min(Math.max(from[i]! < 0 ? from[i]! + size : from[i]!, 0), size);
+      pads[at] = start;
+      pads[at + rank] = size - start - length;
+    });
+    return [pads.every((p) => p === 0) ? dy : pad(dy, pads), null, null, null, null];
+  },
+  Pad: (dy, { inputs: [x, pads, value] }) => {
+    if (value && value.source.kind !== 'constant')
+      throw new Error('grad: Pad with a computed value has no rule');
+    const list = constantNumbers(pads)!;
+    const axes = x.shape.flatMap((_, i) => (list[i] === 0 && list[i + x.shape.length] === 0 ? [] : [i]));
+    if (list.some((p) => p < 0)) throw new Error(`grad: Pad with negative pads [${list}] has no rule`);
+    const starts = axes.map((axis) => list[axis]!);
+    const ends = axes.map((axis, i) => starts[i]! + (x.shape[axis] as number));
+    return [axes.length === 0 ? dy : slice(dy, starts, ends, axes), null, null];
+  },
+  Concat: (dy, { inputs, attrs: { axis } }) => {
+    let start = 0;
+    return inputs.map((x) => {
+      const length = x.shape.at(axis) as number;
+      start += length;
+      return slice(dy, [start - length], [start], [axis]);
+    });
+  },
+  Gather: (dy, { inputs: [data, indices], attrs: { axis = 0 } }) => {
+    const at = normalizeAxis('Gather', axis, data.shape.length);
+    const count = indices.shape.reduce<number>((a, dim) => (typeof dim === 'number' ? a * dim : NaN), 1);
+    if (Number.isNaN(count)) throw new Error('grad: Gather with an open number of indices has no rule');
+    const dims = data.shape.with(at, count);
+    if (dims.some((dim) => typeof dim !== 'number'))
+      throw new Error('grad: Gather from open shapes has no rule');
+    const rows = reshape(dy, dims as number[]);
+    const column = reshape(
+      indices,
+      dims.map((_, i) => (i === at ? count : 1)),
+    );
+    return [scatterAdd(mul(data, 0), expand(column, ints(dims as number[])), rows, at), null];
+  },
+  GatherElements: (dy, { inputs: [data, indices], attrs: { axis = 0 } }) => [
+    scatterAdd(mul(data, 0), indices, dy, axis),
+    null,
+  ],
+  ScatterElements: (dy, { inputs: [, indices], attrs: { axis = 0, reduction = 'none' } }) => {
+    if (reduction !== 'add')
+      throw new Error(`grad: ScatterElements with reduction ${reduction} has no rule, only add`);
+    return [dy, null, gatherElements(dy, indices, axis)];
+  },
+  Shape: null,
+  Size: null,
+  // linear in both: <G, dW(x, dy)> = <conv(x, G), dy> = <x, convT(dy, G)>
+  ConvWeightGrad: (g, { inputs: [x, dy], attrs: { strides, pads } }) => [
+    convInputGrad(x, g, dy, { strides, pads }),
+    conv(x, g, null, { strides, pads }),
+  ],
+  // linear in the cotangent: what comes back is picked where the maxima were
+  MaxPoolGrad: (g, { inputs: [x, dy], attrs }) => {
+    const { indices } = maxPool(x, attrs);
+    return [null, reshapeLike(gather(reshape(g, [-1]), indices), dy)];
+  },
+  StopGradient: null,
+};
+
+const times = (x: Value, factor: number): Value => (factor === 1 ? x : mul(x, factor));
+
+function shared(dy: Value, first: Value, second: Value): readonly Value[] {
+  const half = mul(dy, 0.5);
+  return [where(first, dy, where(second, 0, half)), where(second, dy, where(first, 0, half))];
+}
+
+/** A reduced value with its axes back as 1. */
+function keptDims(y: Value, shape: Shape, axes: readonly number[] | undefined, keepdims: number): Value {
+  if (keepdims) return y;
+  return unsqueeze(y, axes ? normalizeAxes('Reduce', axes, shape.length) : shape.map((_, i) => i));
+}
+
+/** A reduced value repeated over the axes that the reduction removed. */
+const spread = (y: Value, x: Value, axes: readonly number[] | undefined, keepdims: number): Value =>
+  expand(keptDims(y, x.shape, axes, keepdims), shapeOf(x));
+
+const reshapeLike = (dy: Value, x: Value): Value => reshapeTo(dy, shapeOf(x));
+
+/** Sum over every axis but the channel: [N,C,...] -> [C]. */
+const perChannel = (dy: Value): Value =>
+  reduceSum(dy, { axes: dy.shape.flatMap((_, i) => (i === 1 ? [] : [i])) });
+
+function swapLast(x: Value): Value {
+  const perm = x.shape.map((_, i) => i);
+  return transpose(x, [...perm.slice(0, -2), perm.length - 1, perm.length - 2]);
+}
+
+const sumLeading = (x: Value, keep: number): Value =>
+  x.shape.length <= keep ? x : reduceSum(x, { axes: x.shape.slice(0, -keep).map((_, i) => i) });
+
+const dropAxis = (x: Value, axis: number): Value => reshape(x, x.shape.toSpliced(axis, 1) as number[]);
+
+/** Gradient of Conv in its input: a transposed convolution; what the strides left over is output padding. */
+function convInputGrad(
+  x: Value,
+  w: Value,
+  dy: Value,
+  { strides, pads }: { strides: readonly number[]; pads: readonly number[] },
+): Value {
+  const kernel = spatial('Conv', w);
+  const outputs = spatial('Conv', dy);
+  const output_padding = spatial('Conv', x).map((size, i) => {
+    const reached = strides[i]! * (outputs[i]! - 1) + kernel[i]! - pads[i]! - pads[i + kernel.length]!;
+    return size - reached;
+  });
+  return convTranspose(dy, w, null, { strides, pads, output_padding });
+}
+
+function plainWindow(op: string, w: Value, attrs: Ops['Conv']['attrs']) {
+  const g = geometry(op, spatial(op, w), attrs);
+  if ((attrs.group ?? 1) !== 1) throw new Error(`grad: ${op} with group ${attrs.group} has no rule, only 1`);
+  if (g.dilations.some((d) => d !== 1)) {
+    throw new Error(`grad: ${op} with dilations [${g.dilations}] has no rule, only 1`);
+  }
+  return { kernel: g.kernel, strides: g.strides, pads: [...g.begins, ...g.ends] };
+}

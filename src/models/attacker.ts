@@ -1,0 +1,50 @@
+import { add, clip, leakyRelu, mul, nn, relu, tanh, type Value } from '../builder/index.ts';
+
+/** How the output is held within [-eps, eps]: `tanh` times eps, or tanh clipped to it. */
+export type Bound = 'tanh' | 'clamp';
+
+/** What an attacker may do to an image. */
+export interface ThreatModel {
+  /** Largest change of a pixel, in the image's unit (0..1): the paper's t. */
+  readonly eps: number;
+  readonly bound: Bound;
+  /** Clip the attacked image to [0, 1] (a valid image), or leave the sum as it is (the paper). */
+  readonly clip: boolean;
+}
+
+/**
+ * The paper's attacker A (section 2.3.2): four 5x5 convolutions of stride 2 down to 2x2x512, four transposed ones back
+ * to 28x28x1, about 8.6 million parameters. `image` [N,1,28,28] -> perturbation [N,1,28,28] in [-eps, eps].
+ */
+export function attacker(scope: nn.Scope, image: Value, { eps, bound }: Omit<ThreatModel, 'clip'>): Value {
+  const down = [64, 128, 256, 512];
+  const up = [
+    { channels: 256, outputPadding: 1 }, // 2 -> 4
+    { channels: 128, outputPadding: 0 }, // 4 -> 7
+    { channels: 64, outputPadding: 1 }, // 7 -> 14
+    { channels: 1, outputPadding: 1 }, // 14 -> 28
+  ];
+  let x = image;
+  down.forEach((channels, i) => {
+    x = nn.conv2d(scope.within(`conv${i + 1}`), x, { channels, kernel: 5, stride: 2, padding: 2 });
+    if (i > 0) x = nn.batchNorm(scope.within(`norm${i + 1}`), x);
+    x = leakyRelu(x, 0.2);
+  });
+  up.forEach(({ channels, outputPadding }, i) => {
+    const geometry = { channels, kernel: 5, stride: 2, padding: 2, outputPadding };
+    x = nn.convTranspose2d(scope.within(`deconv${i + 1}`), x, geometry);
+    x = nn.batchNorm(scope.within(`denorm${i + 1}`), x);
+    x = i < up.length - 1 ? relu(x) : tanh(x);
+  });
+  return bound === 'tanh' ? mul(x, eps) : clip(x, -eps, eps);
+}
+
+/** The image that a classifier gets to see: the sum, clipped to [0, 1] in the clipped threat model. */
+export function attack(
+  image: Value,
+  perturbation: Value,
+  { clip: clipped }: Pick<ThreatModel, 'clip'>,
+): Value {
+  const sum = add(image, perturbation);
+  return clipped ? clip(sum, 0, 1) : sum;
+}

@@ -1,0 +1,115 @@
+import {
+  adam,
+  argMax,
+  cast,
+  equal,
+  inference,
+  input,
+  neg,
+  nn,
+  reduceMean,
+  softmax,
+  trainStep,
+  type Program,
+  type Value,
+} from '../builder/index.ts';
+import { attack, attacker, type ThreatModel } from './attacker.ts';
+import { classifier } from './classifier.ts';
+
+/** Pixels of one image: channel, height, width. */
+const imageShape = [1, 28, 28] as const;
+
+const imageInput = (batch: number | string): Value => input('image', 'float32', [batch, ...imageShape]);
+const labelInput = (batch: number | string): Value => input('label', 'int32', [batch]);
+
+const accuracy = (logits: Value, label: Value): Value =>
+  reduceMean(cast(equal(cast(argMax(logits, 1), 'int32'), label), 'float32'));
+
+/** What a training program is built for. */
+export interface TrainOptions {
+  readonly batchSize: number;
+  readonly learningRate: number;
+}
+
+/** One Adam step of C on clean images: minimises the cross-entropy (paper, section 2.1). */
+export function classifierTrain({ batchSize, learningRate }: TrainOptions): Program {
+  const image = imageInput(batchSize);
+  const label = labelInput(batchSize);
+  const { result: logits, parameters } = nn.declare('classifier', 'train', (scope) =>
+    classifier(scope, image),
+  );
+  const loss = nn.crossEntropy(logits, label);
+  return trainStep({
+    name: 'classifier-train',
+    loss,
+    parameters,
+    optimizer: adam({ learningRate }),
+    data: [image, label],
+    metrics: { loss, accuracy: accuracy(logits, label) },
+    options: { batchSize, learningRate },
+  });
+}
+
+/**
+ * One Adam step of A against a frozen classifier, which stands in inference form with its running statistics: minimises
+ * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1).
+ */
+export function attackerTrain({ batchSize, learningRate, ...threat }: TrainOptions & ThreatModel): Program {
+  const image = imageInput(batchSize);
+  const label = labelInput(batchSize);
+  const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, threat));
+  const attacked = attack(image, own.result, threat);
+  const target = nn.declare('classifier', 'infer', (scope) => classifier(scope, attacked));
+  const loss = nn.crossEntropy(target.result, label);
+  return trainStep({
+    name: 'attacker-train',
+    loss: neg(loss),
+    parameters: own.parameters,
+    frozen: [target.parameters],
+    optimizer: adam({ learningRate }),
+    data: [image, label],
+    metrics: { loss, accuracy: accuracy(target.result, label) },
+    options: { batchSize, learningRate, eps: threat.eps, bound: threat.bound, clip: threat.clip },
+  });
+}
+
+/** C as it is used: `image` [batch,1,28,28] in 0..1 -> `logits` and `probabilities` [batch,10]. */
+export function classifierInfer(): Program {
+  const image = imageInput('batch');
+  const { result: logits, parameters } = nn.declare('classifier', 'infer', (scope) =>
+    classifier(scope, image),
+  );
+  return inference({
+    name: 'classifier',
+    data: [image],
+    parameters: [parameters],
+    outputs: { logits, probabilities: softmax(logits) },
+  });
+}
+
+/** A as it is used: `image` -> `perturbation` in [-eps, eps] and `attacked`, all [batch,1,28,28]. */
+export function attackerInfer(threat: ThreatModel): Program {
+  const image = imageInput('batch');
+  const { result: perturbation, parameters } = nn.declare('attacker', 'infer', (scope) =>
+    attacker(scope, image, threat),
+  );
+  return inference({
+    name: 'attacker',
+    data: [image],
+    parameters: [parameters],
+    outputs: { perturbation, attacked: attack(image, perturbation, threat) },
+    options: { eps: threat.eps, bound: threat.bound, clip: threat.clip },
+  });
+}
+
+/** The programs in `graphs/`: the quick preset's, at batch 100. */
+export function committedPrograms(): Readonly<Record<string, Program>> {
+  const train = { batchSize: 100, learningRate: 1e-3 };
+  const threat: ThreatModel = { eps: 0.16, bound: 'tanh', clip: true };
+  return {
+    'classifier-train': classifierTrain(train),
+    'classifier-infer': classifierInfer(),
+    'attacker-train': attackerTrain({ ...train, ...threat }),
+    'attacker-infer': attackerInfer(threat),
+  };
+}
