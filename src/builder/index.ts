@@ -15,6 +15,6 @@ export {
   type Inference,
 } from './program.ts';
 export { rewrite, bind, type Rule } from './rewrite.ts';
-export { lower } from './lower.ts';
+export { lower, type Target } from './lower/index.ts';
 export { encode, encodeProgram, decode, decodeProgram, opset } from './proto.ts';
 export { print } from './print.ts';

@@ -19,6 +19,7 @@ import {
   sqrt,
   stopGradient,
   sub,
+  transpose,
   unsqueeze,
 } from './ops.ts';
 import type { Shape } from './shape.ts';
@@ -110,24 +111,33 @@ const channelsOf = (x: Value): number => {
   return channels;
 };
 
-/** Convolution with bias: [N,C,H,W] -> [N,channels,OH,OW]. */
+/** A kernel as it is stored, [kH,kW,in,out], seen as ONNX's Conv wants it, [out,in,kH,kW]. */
+const asOnnx = (stored: Value): Value => transpose(stored, [3, 2, 0, 1]);
+
+/**
+ * Convolution with bias: [N,C,H,W] -> [N,channels,OH,OW]. The kernel is stored as [kH,kW,C,channels], the order in
+ * which a convolution is one matrix product, so that training never turns it round.
+ */
 export function conv2d(scope: Scope, x: Value, { channels, kernel, stride = 1, padding = 0 }: Conv2d): Value {
-  const fanIn = channelsOf(x) * kernel * kernel;
-  const weight = scope.parameter('weight', [channels, channelsOf(x), kernel, kernel], fanInUniform(fanIn));
-  const bias = scope.parameter('bias', [channels], fanInUniform(fanIn));
-  return conv(x, weight, bias, { strides: both(stride), pads: [...both(padding), ...both(padding)] });
+  const init = fanInUniform(channelsOf(x) * kernel * kernel);
+  const weight = scope.parameter('weight', [kernel, kernel, channelsOf(x), channels], init);
+  const bias = scope.parameter('bias', [channels], init);
+  return conv(x, asOnnx(weight), bias, { strides: both(stride), pads: [...both(padding), ...both(padding)] });
 }
 
-/** Transposed convolution with bias; its fan-in is counted as PyTorch does, over the output channels. */
+/**
+ * Transposed convolution with bias. The kernel is stored as that of the convolution which it transposes,
+ * [kH,kW,channels,C]; its fan-in is counted as PyTorch does, over the output channels.
+ */
 export function convTranspose2d(
   scope: Scope,
   x: Value,
   { channels, kernel, stride = 1, padding = 0, outputPadding = 0 }: Conv2d,
 ): Value {
-  const fanIn = channels * kernel * kernel;
-  const weight = scope.parameter('weight', [channelsOf(x), channels, kernel, kernel], fanInUniform(fanIn));
-  const bias = scope.parameter('bias', [channels], fanInUniform(fanIn));
-  return convTranspose(x, weight, bias, {
+  const init = fanInUniform(channels * kernel * kernel);
+  const weight = scope.parameter('weight', [kernel, kernel, channels, channelsOf(x)], init);
+  const bias = scope.parameter('bias', [channels], init);
+  return convTranspose(x, asOnnx(weight), bias, {
     strides: both(stride),
     pads: [...both(padding), ...both(padding)],
     output_padding: both(outputPadding),

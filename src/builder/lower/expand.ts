@@ -1,0 +1,22 @@
+import type { AnyNode, Graph, Value } from '../ir.ts';
+import { apply, type OpType, type Ops } from '../ops.ts';
+import { rewrite } from '../rewrite.ts';
+import { sameShape } from '../shape.ts';
+
+const broadcasting: ReadonlySet<OpType> = new Set([
+  ...(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Max', 'Min', 'Equal', 'Greater', 'Less', 'And', 'Where'] as const),
+]);
+
+/** An Expand in front of an operator that broadcasts by itself is left out when the result keeps its shape. */
+export const dropExpands = (graph: Graph): Graph =>
+  rewrite(graph, (node) => {
+    if (!broadcasting.has(node.op)) return null;
+    let current = node;
+    node.inputs.forEach((x, i) => {
+      if (x?.source.kind !== 'node' || x.source.op !== 'Expand') return;
+      const inputs = current.inputs.with(i, x.source.inputs[0]!);
+      const outputs = apply(node.op, inputs as Ops[OpType]['inputs'], node.attrs as Ops[OpType]['attrs']);
+      if (sameShape(outputs[0]!.shape, node.outputs[0]!.shape)) current = outputs[0]!.source as AnyNode;
+    });
+    return current === node ? null : (current.outputs as readonly Value[]);
+  });

@@ -1,0 +1,65 @@
+import type { AnyNode, Value } from '../ir.ts';
+import { geometry } from '../window.ts';
+import type { Window } from '../ops.ts';
+
+/** What a graph is lowered for. */
+export type Target = 'plain' | 'cpu';
+
+/** How an operator is written down. */
+export type Form =
+  'as it is' | 'input' | 'scatter' | 'swapped convolution' | 'gemm' | 'phases' | 'columns' | 'flip';
+
+/** The form of a node on a target: the first row that fits. */
+export function formOf(node: AnyNode, target: Target): Form {
+  return (
+    table.find(
+      (row) => row.op === node.op && (!row.on || row.on.includes(target)) && (!row.if || row.if(facts(node))),
+    )?.form ?? 'as it is'
+  );
+}
+
+interface Row {
+  readonly op: AnyNode['op'];
+  readonly on?: readonly Target[];
+  readonly if?: (facts: Facts) => boolean;
+  readonly form: Form;
+}
+
+/** What a choice may depend on. */
+interface Facts {
+  /** Plain two-dimensional geometry: one group, no dilation. */
+  readonly plain: boolean;
+  readonly stride: number;
+  readonly inputChannels: number;
+  readonly outputChannels: number;
+}
+
+const table: readonly Row[] = [
+  { op: 'StopGradient', form: 'input' },
+  { op: 'MaxPoolGrad', form: 'scatter' },
+  { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain, form: 'gemm' },
+  { op: 'ConvWeightGrad', form: 'swapped convolution' },
+  { op: 'Conv', on: ['cpu'], if: (f) => f.plain && f.stride > 1, form: 'gemm' },
+  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.stride === 1, form: 'flip' },
+  {
+    op: 'ConvTranspose',
+    on: ['cpu'],
+    if: (f) => f.plain && f.outputChannels <= f.inputChannels,
+    form: 'columns',
+  },
+  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain, form: 'phases' },
+];
+
+function facts(node: AnyNode): Facts {
+  const [x, w] = node.inputs as readonly [Value, Value];
+  const [y] = node.outputs as readonly [Value];
+  const attrs = node.attrs as Window;
+  const kernel = attrs.kernel_shape ?? (w.shape.slice(2) as readonly number[]);
+  const g = geometry(node.op, kernel, attrs);
+  return {
+    plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
+    stride: Math.max(...g.strides),
+    inputChannels: Number(x.shape[1]),
+    outputChannels: Number(y.shape[1]),
+  };
+}

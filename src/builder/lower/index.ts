@@ -1,0 +1,52 @@
+import type { AnyNode, Graph, Node, Value } from '../ir.ts';
+import { rewrite } from '../rewrite.ts';
+import { dropExpands } from './expand.ts';
+import { formOf, type Form, type Target } from './forms.ts';
+import {
+  convByGemm,
+  convTransposeByColumns,
+  convTransposeByFlip,
+  convTransposeByPhases,
+  convWeightGradByGemm,
+} from './gemm.ts';
+import { sinkTransposes } from './layout.ts';
+import { convWeightGradByConv, maxPoolGradByScatter } from './native.ts';
+import { share } from './share.ts';
+
+export type { Target } from './forms.ts';
+
+/**
+ * The graph in ONNX operators only, in the forms that are fastest on `target`; `plain` writes each operator as ONNX has
+ * it, which is what the other targets are tested against.
+ */
+export function lower(graph: Graph, target: Target): Graph {
+  const expanded = share(rewrite(graph, (node) => inForm(node, formOf(node, target))));
+  return target === 'plain' ? expanded : share(sinkTransposes(dropExpands(expanded)));
+}
+
+function inForm(node: AnyNode, form: Form): readonly Value[] | null {
+  switch (form) {
+    case 'as it is':
+      return null;
+    case 'input':
+      return [node.inputs[0]!];
+    case 'scatter':
+      return [maxPoolGradByScatter(node as Node<'MaxPoolGrad'>)];
+    case 'swapped convolution':
+      return [convWeightGradByConv(node as Node<'ConvWeightGrad'>)];
+    case 'gemm':
+      return [
+        node.op === 'Conv'
+          ? convByGemm(node as Node<'Conv'>)
+          : convWeightGradByGemm(node as Node<'ConvWeightGrad'>),
+      ];
+    case 'phases':
+      return [convTransposeByPhases(node as Node<'ConvTranspose'>)];
+    case 'columns':
+      return [convTransposeByColumns(node as Node<'ConvTranspose'>)];
+    case 'flip':
+      return [convTransposeByFlip(node as Node<'ConvTranspose'>)];
+    default:
+      return form satisfies never;
+  }
+}

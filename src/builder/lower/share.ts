@@ -1,0 +1,42 @@
+import type { AnyNode, Constant, Graph, Value } from '../ir.ts';
+import { rewrite } from '../rewrite.ts';
+
+/** Nodes of the same operator, inputs and attributes become one (common subexpressions); equal constants too. */
+export function share(graph: Graph): Graph {
+  const ids = new Map<object, number>();
+  const idOf = (key: object): number => {
+    const known = ids.get(key);
+    if (known !== undefined) return known;
+    ids.set(key, ids.size);
+    return ids.size - 1;
+  };
+  const nodes = new Map<string, AnyNode>();
+  const constants = new Map<string, Value>();
+  const leaf = (value: Value): Value => {
+    if (value.source.kind !== 'constant') return value;
+    const text = constantKey(value.source);
+    if (text === null) return value;
+    const first = constants.get(text);
+    if (first) return first;
+    constants.set(text, value);
+    return value;
+  };
+  const keyOf = (x: Value | null | undefined): string =>
+    x ? `${idOf(x.source.kind === 'node' ? x : x.source)}` : '_';
+  return rewrite(
+    graph,
+    (node) => {
+      const text = `${node.op}(${node.inputs.map(keyOf).join()})${JSON.stringify(Object.entries(node.attrs).sort())}`;
+      const first = nodes.get(text);
+      if (first) return first.outputs;
+      nodes.set(text, node);
+      return null;
+    },
+    leaf,
+  );
+}
+
+/** Content of a nameless constant; weights are left alone. */
+function constantKey({ tensor, name }: Constant): string | null {
+  return name === undefined ? `${tensor.dtype}[${tensor.shape.join()}]${tensor.data.join()}` : null;
+}

@@ -1,0 +1,252 @@
+import { createRequire } from 'node:module';
+import { createCanvas, GlobalFonts, type SKRSContext2D } from '@napi-rs/canvas';
+
+/** What a classifier says about one image. */
+export interface Prediction {
+  /** The most probable class, 0 to 9. */
+  readonly digit: number;
+  /** Its probability, 0 to 1. */
+  readonly probability: number;
+}
+
+/** One column of the figure: an image, what the attacker adds to it, and what the classifier says before and after. */
+export interface Sample {
+  /** The true class, 0 to 9. */
+  readonly label: number;
+  /** 28x28 pixels, row by row, 0 (black) to 1 (white). */
+  readonly image: Float32Array;
+  /** 28x28 signed pixels within [-eps, eps]. */
+  readonly perturbation: Float32Array;
+  /** 28x28 pixels: image + perturbation; may leave [0, 1] when the attack is unclipped. */
+  readonly attacked: Float32Array;
+  /** The prediction for `image`. */
+  readonly before: Prediction;
+  /** The prediction for `attacked`. */
+  readonly after: Prediction;
+}
+
+/** What the title and the footnote of the figure say about the attack. */
+export interface SampleHeader {
+  /** The largest absolute change of a pixel (L∞), in units of the 0..1 pixel range; above 0. */
+  readonly eps: number;
+  /** How attacker and classifier were trained, for example `consecutive`. */
+  readonly mode: string;
+  /** How the attacker is kept within eps, for example `tanh`. */
+  readonly bound: string;
+  /** Whether attacked images are clipped to [0, 1]. */
+  readonly clip: boolean;
+  /** The seed of the run. */
+  readonly seed: number;
+  /** Accuracy of C1 on clean test images, 0 to 1. */
+  readonly before: number;
+  /** Accuracy of C1 on attacked test images, 0 to 1. */
+  readonly after: number;
+}
+
+type Rgb = readonly [red: number, green: number, blue: number];
+
+const SIDE = 28;
+const COLUMNS = 10;
+
+// All lengths are device pixels of a figure meant to be shown at half its size.
+const TILE = 5 * SIDE;
+const GAP = 18;
+const MARGIN = 48;
+const LEFT = MARGIN + 214;
+const WIDTH = LEFT + COLUMNS * TILE + (COLUMNS - 1) * GAP + MARGIN;
+const TITLE = 82;
+const SUBTITLE = 128;
+const LABELS = 196;
+const ORIGINAL = 216;
+const PERTURBATION = ORIGINAL + TILE + 64;
+const ATTACKED = PERTURBATION + TILE + 28;
+const CAPTION = 36; // from the lower edge of an image to the baseline of its prediction
+const FOOTNOTE = ATTACKED + TILE + 92;
+const LEGEND = { width: 152, height: 14 };
+
+const FAMILY = 'Sparring Sans';
+const INK = '#1a1a1a';
+const MUTED = '#666666';
+const RULE = '#c8c8c8';
+const RIGHT = '#2d5a3d';
+const FOOLED = '#c1121f';
+const WHITE: Rgb = [255, 255, 255];
+// The ends of ColorBrewer's RdBu scheme, which readers with colour blindness can tell apart.
+const NEGATIVE: Rgb = [33, 102, 172];
+const POSITIVE: Rgb = [178, 24, 43];
+
+/**
+ * Draws attacked images beside their originals: a column for each sample; rows for the original, the perturbation
+ * (blue is -eps, white 0, red +eps) and the attacked image, with the prediction of the classifier under either image.
+ * Pixels outside [0, 1] are clamped for view alone, and the figure says so when the attack is unclipped.
+ * The fonts are bundled, so the same input gives the same bytes on the same platform.
+ *
+ * @param samples 1 to 10 samples, drawn from left to right; every image has 28x28 = 784 values.
+ * @param header what the title says; `eps` also sets the colour scale.
+ * @returns the bytes of a PNG, 1872 x 868 pixels, meant to be shown at half size.
+ * @throws RangeError when the number of samples, the length of an image or eps is out of range.
+ */
+export function renderSamples(samples: readonly Sample[], header: SampleHeader): Buffer {
+  validate(samples, header);
+  registerFonts();
+  const canvas = createCanvas(WIDTH, FOOTNOTE + MARGIN);
+  const context = canvas.getContext('2d');
+  context.imageSmoothingEnabled = false;
+  context.fillStyle = css(WHITE);
+  context.fillRect(0, 0, canvas.width, canvas.height);
+
+  drawTitle(context, header);
+  drawRowTitles(context);
+  samples.forEach((sample, column) => drawColumn(context, sample, LEFT + column * (TILE + GAP), header.eps));
+  drawFootnote(context, header);
+  return canvas.toBuffer('image/png');
+}
+
+function validate(samples: readonly Sample[], { eps }: SampleHeader): void {
+  if (samples.length < 1 || samples.length > COLUMNS) {
+    throw new RangeError(`a figure shows 1 to ${COLUMNS} samples, got ${samples.length}`);
+  }
+  if (!(eps > 0 && eps < Infinity)) throw new RangeError(`eps must be above 0, got ${eps}`);
+  samples.forEach((sample, index) => {
+    for (const key of ['image', 'perturbation', 'attacked'] as const) {
+      const { length } = sample[key];
+      if (length !== SIDE * SIDE) {
+        throw new RangeError(
+          `samples[${index}].${key} must have ${SIDE}x${SIDE} = ${SIDE * SIDE} values, got ${length}`,
+        );
+      }
+    }
+  });
+}
+
+function registerFonts(): void {
+  if (GlobalFonts.has(FAMILY)) return;
+  const { resolve } = createRequire(import.meta.url);
+  for (const file of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
+    GlobalFonts.registerFromPath(resolve(`dejavu-fonts-ttf/ttf/${file}`), FAMILY);
+  }
+}
+
+function drawTitle(context: SKRSContext2D, { eps, bound, clip, before, after }: SampleHeader): void {
+  const range = clip ? 'clipped to [0, 1]' : 'unclipped';
+  const title = `Attacker vs C1 · L∞ eps ${Number(eps.toPrecision(4))} · ${range} · ${bound} bound`;
+  write(context, title, MARGIN, TITLE, { size: 36, bold: true });
+  const change = `C1 accuracy ${percent(before, 1)} → ${percent(after, 1)} on the whole test set`;
+  write(context, change, MARGIN, SUBTITLE, { size: 28 });
+}
+
+function drawRowTitles(context: SKRSContext2D): void {
+  const titled = (top: number, title: string): void =>
+    write(context, title, MARGIN, top + TILE / 2 + 9, { size: 26, bold: true });
+  const hint = (text: string, baseline: number): void =>
+    write(context, text, MARGIN, baseline, { size: 21, colour: MUTED });
+
+  hint('true class', LABELS);
+  titled(ORIGINAL, 'Original');
+  hint('C1 says', ORIGINAL + TILE + CAPTION);
+  titled(PERTURBATION - 32, 'Perturbation');
+  drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2);
+  titled(ATTACKED, 'Attacked');
+  hint('C1 says', ATTACKED + TILE + CAPTION);
+}
+
+function drawLegend(context: SKRSContext2D, x: number, y: number): void {
+  const { width, height } = LEGEND;
+  const gradient = context.createLinearGradient(x, 0, x + width, 0);
+  [NEGATIVE, WHITE, POSITIVE].forEach((colour, stop) => gradient.addColorStop(stop / 2, css(colour)));
+  context.fillStyle = gradient;
+  context.fillRect(x, y, width, height);
+  frame(context, x, y, width, height);
+  const baseline = y + height + 24;
+  write(context, '−eps', x, baseline, { size: 19, colour: MUTED });
+  write(context, '0', x + width / 2, baseline, { size: 19, colour: MUTED, align: 'center' });
+  write(context, '+eps', x + width, baseline, { size: 19, colour: MUTED, align: 'right' });
+}
+
+function drawColumn(context: SKRSContext2D, sample: Sample, x: number, eps: number): void {
+  const centre = x + TILE / 2;
+  write(context, `${sample.label}`, centre, LABELS, { size: 24, bold: true, align: 'center' });
+  drawTile(context, sample.image, grey, x, ORIGINAL);
+  drawTile(context, sample.perturbation, (value) => diverging(value / eps), x, PERTURBATION);
+  drawTile(context, sample.attacked, grey, x, ATTACKED);
+  const rows = [
+    [ORIGINAL, sample.before],
+    [ATTACKED, sample.after],
+  ] as const;
+  for (const [top, { digit, probability }] of rows) {
+    write(context, `${digit} (${percent(probability, 0)})`, centre, top + TILE + CAPTION, {
+      size: 24,
+      align: 'center',
+      ...(digit === sample.label ? { colour: RIGHT } : { colour: FOOLED, bold: true }),
+    });
+  }
+}
+
+/** Draws 28x28 values enlarged by a whole factor, so that every pixel stays a square of one colour. */
+function drawTile(
+  context: SKRSContext2D,
+  values: Float32Array,
+  colour: (value: number) => Rgb,
+  x: number,
+  y: number,
+): void {
+  const tile = createCanvas(SIDE, SIDE);
+  const small = tile.getContext('2d');
+  const pixels = small.createImageData(SIDE, SIDE);
+  // A Uint8ClampedArray: what lies outside 0..255, and so outside [0, 1], is clamped here.
+  values.forEach((value, index) => pixels.data.set([...colour(value), 255], 4 * index));
+  small.putImageData(pixels, 0, 0);
+  context.drawImage(tile, x, y, TILE, TILE);
+  frame(context, x, y, TILE, TILE);
+}
+
+function drawFootnote(context: SKRSContext2D, { clip, mode, seed }: SampleHeader): void {
+  const shown = 'Red predictions are wrong.';
+  const clamped = 'Attacked pixels outside [0, 1] are clamped for view; C1 saw them as they are.';
+  write(context, clip ? shown : `${shown} ${clamped}`, MARGIN, FOOTNOTE, { size: 21, colour: MUTED });
+  const origin = `${mode} training · seed ${seed}`;
+  write(context, origin, WIDTH - MARGIN, FOOTNOTE, { size: 21, colour: MUTED, align: 'right' });
+}
+
+/** A hairline around, not over, the given rectangle. */
+function frame(context: SKRSContext2D, x: number, y: number, width: number, height: number): void {
+  context.strokeStyle = RULE;
+  context.lineWidth = 2;
+  context.strokeRect(x - 1, y - 1, width + 2, height + 2);
+}
+
+interface TextStyle {
+  readonly size: number;
+  readonly bold?: boolean;
+  readonly colour?: string;
+  readonly align?: 'left' | 'center' | 'right';
+}
+
+function write(context: SKRSContext2D, text: string, x: number, baseline: number, style: TextStyle): void {
+  const { size, bold = false, colour = INK, align = 'left' } = style;
+  context.font = `${bold ? 'bold ' : ''}${size}px "${FAMILY}"`;
+  context.fillStyle = colour;
+  context.textAlign = align;
+  context.fillText(text, x, baseline);
+}
+
+function grey(value: number): Rgb {
+  const level = 255 * value;
+  return [level, level, level];
+}
+
+/** From blue at -1 over white at 0 to red at +1. */
+function diverging(value: number): Rgb {
+  const end = value < 0 ? NEGATIVE : POSITIVE;
+  const weight = Math.min(Math.abs(value), 1);
+  const mix = (channel: 0 | 1 | 2): number => WHITE[channel] + weight * (end[channel] - WHITE[channel]);
+  return [mix(0), mix(1), mix(2)];
+}
+
+function css([red, green, blue]: Rgb): string {
+  return `rgb(${red}, ${green}, ${blue})`;
+}
+
+function percent(fraction: number, digits: number): string {
+  return `${(100 * fraction).toFixed(digits)} %`;
+}
