@@ -1,6 +1,7 @@
 import type { AnyNode, Graph, Node, Value } from '../ir.ts';
 import { rewrite } from '../rewrite.ts';
 import { dropExpands } from './expand.ts';
+import { foldTransposes } from './fold.ts';
 import { formOf, type Form, type Target } from './forms.ts';
 import {
   convByGemm,
@@ -20,7 +21,7 @@ export type { Target } from './forms.ts';
  * it, which is what the other targets are tested against.
  */
 export function lower(graph: Graph, target: Target): Graph {
-  const expanded = share(rewrite(graph, (node) => inForm(node, formOf(node, target))));
+  const expanded = share(foldTransposes(rewrite(graph, (node) => inForm(node, formOf(node, target)))));
   return target === 'plain' ? expanded : share(sinkTransposes(dropExpands(expanded)));
 }
 

@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+import { Command } from '@commander-js/extra-typings';
+import { InputError } from '../runtime/index.ts';
+import { trainCommand } from './train.ts';
+import { version } from './version.ts';
+
+/** The `sparring` command. Exit codes: 0 done, 1 failed while running, 2 wrong option or input, 128+n on a signal. */
+export function program(): Command {
+  const command = new Command('sparring')
+    .description('Adversarial training for image classifiers in TypeScript and ONNX Runtime.')
+    .version(version)
+    .addCommand(trainCommand());
+  for (const each of [command, ...command.commands]) {
+    each
+      .exitOverride()
+      .showHelpAfterError(false)
+      .configureOutput({ outputError: (text, write) => write(`sparring: ${text.replace(/^error: /, '')}`) });
+  }
+  return command;
+}
+
+/** Runs a command line (without node and script) and gives its exit code; errors go to stderr as one line. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync([...argv], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (isCommanderError(error)) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`sparring: ${firstLine(error)}\n`);
+    return error instanceof InputError ? 2 : 1;
+  }
+}
+
+const isCommanderError = (error: unknown): error is { readonly exitCode: number } =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Environment, RunConfig } from '../runtime/index.ts';
+
+const root = new URL('../../', import.meta.url);
+
+const readVersion = (file: string | URL): string =>
+  (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+
+/** The version of this package. */
+export const version: string = readVersion(new URL('package.json', root));
+
+/** What a run stood on: versions, machine, commit of the checkout when there is one. */
+export async function environment(config: RunConfig, seconds: number): Promise<Environment> {
+  return {
+    device: config.device,
+    threads: config.threads,
+    onnxruntime: readVersion(createRequire(import.meta.url).resolve('onnxruntime-node/package.json')),
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    sparring: version,
+    commit: await commit(),
+    seconds,
+  };
+}
+
+/** The checkout's commit, with `+changes` when files differ from it; null outside a checkout. */
+async function commit(): Promise<string | null> {
+  if (!existsSync(new URL('.git', root))) return null;
+  const git = (...args: string[]) => promisify(execFile)('git', args, { cwd: fileURLToPath(root) });
+  try {
+    const { stdout } = await git('rev-parse', 'HEAD');
+    const status = await git('status', '--porcelain', '--untracked-files=no');
+    return stdout.trim() + (status.stdout.trim() === '' ? '' : '+changes');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,39 @@
+export { InputError } from './errors.ts';
+export { loadDataset, limit, type Dataset, type Split } from './datasets/index.ts';
+export { stream, permutation, fillUniform, type Random } from './random.ts';
+export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
+export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';
+export {
+  openModel,
+  openTraining,
+  initialState,
+  type Model,
+  type Training,
+  type ProgramFile,
+  type SessionOptions,
+} from './session.ts';
+export { evaluate, type Scores, type ClassifierScores, type Contestants } from './evaluate.ts';
+export { train, type Progress, type Programs, type TrainOptions } from './train.ts';
+export { RunConfig, cellName } from './config.ts';
+export {
+  loadCheckpoint,
+  saveCheckpoint,
+  type Checkpoint,
+  type EpochRecord,
+  type Network,
+  type Position,
+} from './checkpoint.ts';
+export {
+  createRun,
+  openRun,
+  refuseExisting,
+  configHash,
+  recordEpoch,
+  restoreMetrics,
+  finishRun,
+  type RunFolder,
+  type Result,
+  type CellResult,
+  type Environment,
+} from './run.ts';
+export { drawSamples } from './samples.ts';

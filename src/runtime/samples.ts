@@ -1,0 +1,50 @@
+import { batchAt } from './batches.ts';
+import type { RunConfig } from './config.ts';
+import type { Split } from './datasets/index.ts';
+import type { Contestants } from './evaluate.ts';
+import { renderSamples, type Prediction, type Sample } from './report/samples.ts';
+import { openModel } from './session.ts';
+import type { EpochRecord } from './checkpoint.ts';
+
+/** `samples.png`: the first test image of each class, what A adds to it, and C1's answers (paper, figure 2). */
+export async function drawSamples(
+  test: Split,
+  models: Pick<Required<Contestants>, 'c1' | 'attacker'>,
+  config: RunConfig,
+  scores: EpochRecord['c1'],
+): Promise<Uint8Array> {
+  const classes = Array.from({ length: test.classes }, (_, digit) => digit);
+  const indices = classes.map((digit) => test.labels.indexOf(digit)).filter((index) => index >= 0);
+  const { image } = batchAt(test, indices);
+  const attacker = await openModel(models.attacker, config);
+  const classifier = await openModel(models.c1, config);
+  try {
+    const { perturbation, attacked } = await attacker.run({ image });
+    const before = await classifier.run({ image });
+    const after = await classifier.run({ image: attacked! });
+    const size = test.height * test.width;
+    const part = (data: unknown, i: number, length: number): Float32Array =>
+      (data as Float32Array).subarray(i * length, (i + 1) * length);
+    const samples = indices.map((index, i): Sample => ({
+      label: test.labels[index]!,
+      image: part(image.data, i, size),
+      perturbation: part(perturbation!.data, i, size),
+      attacked: part(attacked!.data, i, size),
+      before: prediction(part(before['probabilities']!.data, i, test.classes)),
+      after: prediction(part(after['probabilities']!.data, i, test.classes)),
+    }));
+    return renderSamples(samples, {
+      ...config,
+      before: scores.clean.accuracy,
+      after: scores.attacked!.accuracy,
+    });
+  } finally {
+    await attacker.close();
+    await classifier.close();
+  }
+}
+
+function prediction(probabilities: Float32Array): Prediction {
+  const probability = Math.max(...probabilities);
+  return { digit: probabilities.indexOf(probability), probability };
+}
