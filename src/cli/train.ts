@@ -1,31 +1,17 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { join } from 'node:path';
-import { bind, constant, encodeProgram, lower, type Program } from '../builder/index.ts';
-import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../models/programs.ts';
 import {
   configHash,
-  createRun,
   drawSamples,
   finishRun,
-  InputError,
-  limit,
-  loadCheckpoint,
-  loadDataset,
-  openRun,
   recordEpoch,
-  refuseExisting,
-  restoreMetrics,
   saveCheckpoint,
   train,
-  type Checkpoint,
-  type Programs,
   type Result,
-  type RunConfig,
   type RunFolder,
-  type Split,
-  type Tensors,
 } from '../runtime/index.ts';
-import { count, defaultThreads, eps, presets, rate, seed } from './options.ts';
+import { count, eps, presets, rate, seed } from './options.ts';
+import { begin, goOn, type Prepared } from './prepare.ts';
+import { programsFor } from './programs.ts';
 import { createProgress, type ProgressReporter } from './progress.ts';
 import { accuracyTable } from './table.ts';
 import { environment } from './version.ts';
@@ -88,90 +74,6 @@ export function trainCommand() {
     });
 }
 
-interface Flags extends Partial<Omit<RunConfig, 'device' | 'data' | 'trainLimit' | 'testLimit'>> {
-  readonly preset: string | true;
-  readonly trainLimit?: number;
-  readonly testLimit?: number;
-  readonly data?: string;
-  readonly device?: string;
-  readonly out?: string;
-}
-
-/** A run that is ready to go. */
-interface Prepared {
-  readonly folder: RunFolder;
-  readonly config: RunConfig;
-  readonly train: Split;
-  readonly test: Split;
-  readonly from: Checkpoint | null;
-}
-
-/** A new run: everything is checked before its folder is made. */
-async function begin(flags: Flags): Promise<Prepared> {
-  const preset = presets[flags.preset as keyof typeof presets];
-  if (flags.device === 'cuda' || flags.device === 'webgpu') {
-    throw new InputError(`--device ${flags.device} cannot train yet; use --device cpu`);
-  }
-  const out = flags.out ?? join('runs', timestamp());
-  await refuseExisting(out);
-  const source = flags.data ?? 'mnist';
-  const dataset = await loadDataset(source);
-  const own = Object.fromEntries(
-    Object.keys(preset).flatMap((key) => (key in flags ? [[key, flags[key as keyof Flags]]] : [])),
-  ) as Partial<RunConfig>;
-  const config: RunConfig = {
-    schema: 1,
-    ...preset,
-    ...own,
-    trainLimit: flags.trainLimit ?? null,
-    testLimit: flags.testLimit ?? null,
-    data: { source, sha256: dataset.sha256 },
-    device: 'cpu',
-    threads: flags.threads ?? defaultThreads,
-  };
-  const splits = limited(dataset, config);
-  return { folder: await createRun(out, config), config, ...splits, from: null };
-}
-
-/** An interrupted run, from its last checkpoint. Its options are its own: giving others is refused. */
-async function goOn(path: string, given: readonly string[]): Promise<Prepared> {
-  const other = given.find((name) => !['resume', 'json'].includes(name));
-  if (other) {
-    throw new InputError(
-      `--resume goes on with the options of ${path}; leave out --${other.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
-    );
-  }
-  const { folder, config } = await openRun(path);
-  const dataset = await loadDataset(config.data.source);
-  if (dataset.sha256 !== config.data.sha256) {
-    throw new InputError(
-      `${config.data.source} is not the data that ${path} began with (sha256 ${dataset.sha256.slice(0, 12)}...); put that back`,
-    );
-  }
-  const from = await loadCheckpoint(folder.checkpoint, configHash(config));
-  await restoreMetrics(folder, from?.position.records ?? []);
-  return { folder, config, ...limited(dataset, config), from };
-}
-
-function limited(dataset: { readonly train: Split; readonly test: Split }, config: RunConfig) {
-  const train = within('--train-limit', dataset.train, config.trainLimit);
-  const test = within('--test-limit', dataset.test, config.testLimit);
-  if (train.count < config.batchSize) {
-    throw new InputError(
-      `--batch-size ${config.batchSize} is more than the ${train.count} training images; take a smaller one`,
-    );
-  }
-  return { train, test };
-}
-
-function within(option: string, split: Split, n: number | null): Split {
-  try {
-    return n === null ? split : limit(split, n);
-  } catch (error) {
-    throw new InputError(`${option}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
 /** Drives the run: progress to the terminal, epochs and checkpoints to the folder. */
 async function runToEnd(
   { folder, config, from, ...splits }: Prepared,
@@ -232,25 +134,6 @@ async function runToEnd(
 
 const titles = { c1: 'C1', c2: 'C2', attacker: 'attacker' } as const;
 
-function programsFor(config: RunConfig): Programs {
-  const file = (program: Program) => ({
-    bytes: encodeProgram({ ...program, graph: lower(program.graph, 'cpu') }),
-    metadata: program.metadata,
-  });
-  const standalone = (program: Program) => (weights: Tensors) => {
-    const values = program.metadata.frozen.map(
-      ({ name }) => [name, constant(weights.get(name)!, name)] as const,
-    );
-    return encodeProgram({ ...program, graph: lower(bind(program.graph, new Map(values)), 'plain') });
-  };
-  return {
-    classifierTrain: file(classifierTrain(config)),
-    attackerTrain: file(attackerTrain(config)),
-    classifierModel: standalone(classifierInfer()),
-    attackerModel: standalone(attackerInfer(config)),
-  };
-}
-
 function report(result: Result, folder: RunFolder, json: boolean): void {
   if (json) {
     console.log(JSON.stringify(result, null, 2));
@@ -267,8 +150,6 @@ function report(result: Result, folder: RunFolder, json: boolean): void {
   for (const path of [folder.result, folder.metrics, folder.c1, folder.c2, folder.attacker, folder.samples])
     console.log(path);
 }
-
-const timestamp = (): string => new Date().toISOString().slice(0, 19).replaceAll(':', '-');
 
 const describePresets = (): string =>
   Object.entries(presets)

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { batchAt } from './batches.ts';
 import type { RunConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
@@ -37,6 +38,8 @@ export async function drawSamples(
       ...config,
       before: scores.clean.accuracy,
       after: scores.attacked!.accuracy,
+      images: test.count,
+      data: basename(config.data.source),
     });
   } finally {
     await attacker.close();

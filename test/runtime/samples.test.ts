@@ -4,6 +4,8 @@ import { renderSamples, type Sample, type SampleHeader } from '../../src/runtime
 
 const EPS = 0.16;
 const header: SampleHeader = {
+  images: 10_000,
+  data: 'mnist',
   eps: EPS,
   mode: 'consecutive',
   bound: 'tanh',

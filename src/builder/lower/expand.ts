@@ -3,8 +3,19 @@ import { apply, type OpType, type Ops } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 import { sameShape } from '../shape.ts';
 
-const broadcasting: ReadonlySet<OpType> = new Set([
-  ...(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Max', 'Min', 'Equal', 'Greater', 'Less', 'And', 'Where'] as const),
+const broadcasting: ReadonlySet<OpType> = new Set<OpType>([
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Pow',
+  'Max',
+  'Min',
+  'Equal',
+  'Greater',
+  'Less',
+  'And',
+  'Where',
 ]);
 
 /** An Expand in front of an operator that broadcasts by itself is left out when the result keeps its shape. */

@@ -26,7 +26,7 @@ export function share(graph: Graph): Graph {
   return rewrite(
     graph,
     (node) => {
-      const text = `${node.op}(${node.inputs.map(keyOf).join()})${JSON.stringify(Object.entries(node.attrs).sort())}`;
+      const text = `${node.op}(${node.inputs.map(keyOf).join()})${JSON.stringify(node.attrs)}`;
       const first = nodes.get(text);
       if (first) return first.outputs;
       nodes.set(text, node);

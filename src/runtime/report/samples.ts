@@ -41,6 +41,10 @@ export interface SampleHeader {
   readonly before: number;
   /** Accuracy of C1 on attacked test images, 0 to 1. */
   readonly after: number;
+  /** How many test images the accuracies were measured on. */
+  readonly images: number;
+  /** Name of the data set. */
+  readonly data: string;
 }
 
 type Rgb = readonly [red: number, green: number, blue: number];
@@ -127,11 +131,14 @@ function registerFonts(): void {
   }
 }
 
-function drawTitle(context: SKRSContext2D, { eps, bound, clip, before, after }: SampleHeader): void {
+function drawTitle(
+  context: SKRSContext2D,
+  { eps, bound, clip, before, after, images, data }: SampleHeader,
+): void {
   const range = clip ? 'clipped to [0, 1]' : 'unclipped';
   const title = `Attacker vs C1 · L∞ eps ${Number(eps.toPrecision(4))} · ${range} · ${bound} bound`;
   write(context, title, MARGIN, TITLE, { size: 36, bold: true });
-  const change = `C1 accuracy ${percent(before, 1)} → ${percent(after, 1)} on the whole test set`;
+  const change = `C1 accuracy ${percent(before, 1)} → ${percent(after, 1)} on ${images.toLocaleString('en')} test images of ${data}`;
   write(context, change, MARGIN, SUBTITLE, { size: 28 });
 }
 

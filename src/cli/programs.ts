@@ -1,0 +1,23 @@
+import { bind, constant, encodeProgram, lower, type Program } from '../builder/index.ts';
+import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../models/programs.ts';
+import type { Programs, RunConfig, Tensors } from '../runtime/index.ts';
+
+/** The programs of a run, built for its configuration and lowered for its device. */
+export function programsFor(config: RunConfig): Programs {
+  const file = (program: Program) => ({
+    bytes: encodeProgram({ ...program, graph: lower(program.graph, 'cpu') }),
+    metadata: program.metadata,
+  });
+  const standalone = (program: Program) => (weights: Tensors) => {
+    const values = program.metadata.frozen.map(
+      ({ name }) => [name, constant(weights.get(name)!, name)] as const,
+    );
+    return encodeProgram({ ...program, graph: lower(bind(program.graph, new Map(values)), 'plain') });
+  };
+  return {
+    classifierTrain: file(classifierTrain(config)),
+    attackerTrain: file(attackerTrain(config)),
+    classifierModel: standalone(classifierInfer()),
+    attackerModel: standalone(attackerInfer(config)),
+  };
+}
