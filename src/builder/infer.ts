@@ -1,4 +1,15 @@
-import { constantNumbers, isFloat, showType, type DType, type Node, type Type, type Value } from './ir.ts';
+import { isFloat, showType, type Node, type Type, type Value } from './ir.ts';
+import {
+  type,
+  shapes,
+  demand,
+  integer,
+  broadcast,
+  known,
+  reducedShape,
+  sliceLength,
+  shapeOperand,
+} from './checks.ts';
 import type { OpType } from './ops.ts';
 import {
   broadcastShapes,
@@ -9,9 +20,13 @@ import {
   showShape,
   sizeOf,
   type Dim,
-  type Shape,
 } from './shape.ts';
 import { convSpatial, convTransposeSpatial, poolSpatial } from './window.ts';
+
+interface AnyBinary {
+  readonly op: OpType;
+  readonly inputs: readonly [Value, Value];
+}
 
 /** Types of a node's outputs from its inputs and attributes, as the ONNX operator page states them; or a throw. */
 type Infer<K extends OpType> = (node: Node<K>) => readonly Type[];
@@ -179,7 +194,7 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     return [type(x.dtype, x.shape)];
   },
   Reshape: ({ op, inputs: [x, shape], attrs: { allowzero = 0 } }) => {
-    const like = shape.source.kind === 'node' && shape.source.op === 'Shape' ? shape.source.inputs[0]! : null;
+    const like = shapeOperand(shape);
     if (like) return [type(x.dtype, like.shape)];
     const wanted = known(op, 'shape', shape);
     const dims: Dim[] = wanted.map((dim, i) => (dim === 0 && !allowzero ? (x.shape[i] ?? 0) : dim));
@@ -212,8 +227,8 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     ];
   },
   Expand: ({ op, inputs: [x, shape] }) => {
-    const like = shape.source.kind === 'node' && shape.source.op === 'Shape' ? shape.source.inputs[0]! : null;
-    return [type(x.dtype, broadcast(op, x, { shape: like ? like.shape : known(op, 'shape', shape) }))];
+    const wanted = shapeOperand(shape)?.shape ?? known(op, 'shape', shape);
+    return [type(x.dtype, broadcast(op, x, { shape: wanted }))];
   },
   Squeeze: ({ op, inputs: [x, axes] }) => {
     const rank = x.shape.length;
@@ -325,55 +340,3 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
   },
   StopGradient: same,
 };
-
-interface AnyBinary {
-  readonly op: OpType;
-  readonly inputs: readonly [Value, Value];
-}
-
-const type = (dtype: DType, shape: Shape): Type => ({ dtype, shape });
-
-const shapes = (a: Value, b: Value): string => `${showShape(a.shape)} and ${showShape(b.shape)}`;
-
-function demand(holds: boolean, op: OpType, otherwise: string): asserts holds {
-  if (!holds) throw new Error(`${op}: ${otherwise}`);
-}
-
-const integer = (op: OpType, x: Value): void =>
-  demand(x.dtype === 'int64' || x.dtype === 'int32', op, `indices must be int64 or int32, got ${x.dtype}`);
-
-function broadcast(op: OpType, a: { shape: Shape }, b: { shape: Shape }): Shape {
-  const shape = broadcastShapes(a.shape, b.shape);
-  demand(shape !== null, op, `${showShape(a.shape)} and ${showShape(b.shape)} do not broadcast`);
-  return shape;
-}
-
-function known(op: OpType, what: string, value: Value): readonly number[] {
-  const numbers = constantNumbers(value);
-  demand(numbers !== null, op, `${what} must be a constant`);
-  return numbers;
-}
-
-function reducedShape(op: OpType, shape: Shape, axes: readonly number[] | null, keepdims: number): Shape {
-  const gone = axes ? normalizeAxes(op, axes, shape.length) : shape.map((_, i) => i);
-  return keepdims
-    ? shape.map((dim, i) => (gone.includes(i) ? 1 : dim))
-    : shape.filter((_, i) => !gone.includes(i));
-}
-
-function sliceLength(op: OpType, dim: Dim, start: number, end: number, step: number): Dim {
-  demand(step !== 0, op, 'step 0');
-  if (typeof dim === 'string') {
-    demand(
-      start === 0 && end > 2 ** 30 && step === 1,
-      op,
-      `axis of size ${dim} is open and cannot be sliced`,
-    );
-    return dim;
-  }
-  const clamp = (i: number, low: number, high: number): number =>
-    Math.min(Math.max(i < 0 ? i + dim : i, low), high);
-  return step > 0
-    ? Math.max(0, Math.ceil((clamp(end, 0, dim) - clamp(start, 0, dim)) / step))
-    : Math.max(0, Math.ceil((clamp(start, -1, dim - 1) - clamp(end, -1, dim - 1)) / -step));
-}

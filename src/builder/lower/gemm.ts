@@ -102,9 +102,10 @@ export function convTransposeByColumns({
   const [kh, kw] = g.kernel as Size;
   const m = channels(y!);
   const kernel = reshape(transpose(w, [2, 3, 1, 0]), [-1, channels(x)]);
-  const flat = gemm(reshape(rows(x), [-1, channels(x)]), kernel, null, { transB: 1 });
-  const product = reshape(flat, [-1, size[0] * size[1] * kh * kw, m]);
-  // every output sums at most ceil(k / s) taps a direction; the rest of its row points to the zero
+  // a zero row after each image's rows gives a zero after its products: what an output sums that has fewer taps
+  const flat = gemm(reshape(zeroRow(rows(x)), [-1, channels(x)]), kernel, null, { transB: 1 });
+  const product = reshape(flat, [-1, (size[0] * size[1] + 1) * kh * kw, m]);
+  // at most ceil(k / s) taps a direction
   const reach = [0, 1].map((axis) => Math.ceil(g.kernel[axis]! / g.strides[axis]!));
   const none = size[0] * size[1] * kh * kw;
   const table: number[] = [];
@@ -120,8 +121,12 @@ export function convTransposeByColumns({
       for (let t = 0; t < reach[0]! * reach[1]!; t++) table.push(found[t] ?? none);
     }
   }
-  const terms = gather(zeroRow(product), indexTable(table), 1);
-  const sum = reduceSum(reshape(terms, [-1, oh * ow, reach[0]! * reach[1]!, m]), { axes: [2] });
+  const terms = gather(product, indexTable(table), 1);
+  const slots = reach[0]! * reach[1]!;
+  const sum =
+    m === 1
+      ? reduceSum(reshape(terms, [-1, oh * ow, slots]), { axes: [2] })
+      : reduceSum(reshape(terms, [-1, oh * ow, slots, m]), { axes: [2] });
   return image(withBias(sum, b), oh, ow, m);
 }
 

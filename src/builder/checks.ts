@@ -1,0 +1,61 @@
+import { constantNumbers, type DType, type Type, type Value } from './ir.ts';
+import type { OpType } from './ops.ts';
+import { broadcastShapes, normalizeAxes, showShape, type Dim, type Shape } from './shape.ts';
+
+/** What the shape rules have in common: demands that throw `Operator: what is wrong`, and shapes of reductions. */
+
+export const type = (dtype: DType, shape: Shape): Type => ({ dtype, shape });
+
+export const shapes = (a: Value, b: Value): string => `${showShape(a.shape)} and ${showShape(b.shape)}`;
+
+export function demand(holds: boolean, op: OpType, otherwise: string): asserts holds {
+  if (!holds) throw new Error(`${op}: ${otherwise}`);
+}
+
+export const integer = (op: OpType, x: Value): void =>
+  demand(x.dtype === 'int64' || x.dtype === 'int32', op, `indices must be int64 or int32, got ${x.dtype}`);
+
+export function broadcast(op: OpType, a: { shape: Shape }, b: { shape: Shape }): Shape {
+  const shape = broadcastShapes(a.shape, b.shape);
+  demand(shape !== null, op, `${showShape(a.shape)} and ${showShape(b.shape)} do not broadcast`);
+  return shape;
+}
+
+export function known(op: OpType, what: string, value: Value): readonly number[] {
+  const numbers = constantNumbers(value);
+  demand(numbers !== null, op, `${what} must be a constant`);
+  return numbers;
+}
+
+/** The value whose shape a Shape operator reads; null for any other value. */
+export const shapeOperand = (shape: Value): Value | null =>
+  shape.source.kind === 'node' && shape.source.op === 'Shape' ? shape.source.inputs[0]! : null;
+
+export function reducedShape(
+  op: OpType,
+  shape: Shape,
+  axes: readonly number[] | null,
+  keepdims: number,
+): Shape {
+  const gone = axes ? normalizeAxes(op, axes, shape.length) : shape.map((_, i) => i);
+  return keepdims
+    ? shape.map((dim, i) => (gone.includes(i) ? 1 : dim))
+    : shape.filter((_, i) => !gone.includes(i));
+}
+
+export function sliceLength(op: OpType, dim: Dim, start: number, end: number, step: number): Dim {
+  demand(step !== 0, op, 'step 0');
+  if (typeof dim === 'string') {
+    demand(
+      start === 0 && end > 2 ** 30 && step === 1,
+      op,
+      `axis of size ${dim} is open and cannot be sliced`,
+    );
+    return dim;
+  }
+  const clamp = (i: number, low: number, high: number): number =>
+    Math.min(Math.max(i < 0 ? i + dim : i, low), high);
+  return step > 0
+    ? Math.max(0, Math.ceil((clamp(end, 0, dim) - clamp(start, 0, dim)) / step))
+    : Math.max(0, Math.ceil((clamp(start, -1, dim - 1) - clamp(end, -1, dim - 1)) / -step));
+}
