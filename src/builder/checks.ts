@@ -12,6 +12,16 @@ export function demand(holds: boolean, op: OpType, otherwise: string): asserts h
   if (!holds) throw new Error(`${op}: ${otherwise}`);
 }
 
+/** All of the first value's dtype; an optional input that is absent does not count. */
+export function sameDtype(op: OpType, first: Value, ...rest: readonly (Value | null | undefined)[]): void {
+  for (const x of rest) {
+    if (x) demand(x.dtype === first.dtype, op, `dtypes ${first.dtype} and ${x.dtype} differ`);
+  }
+}
+
+export const numeric = (op: OpType, x: Value): void =>
+  demand(x.dtype !== 'bool', op, 'needs numbers, got bool');
+
 export const integer = (op: OpType, x: Value): void =>
   demand(x.dtype === 'int64' || x.dtype === 'int32', op, `indices must be int64 or int32, got ${x.dtype}`);
 
@@ -31,13 +41,14 @@ export function known(op: OpType, what: string, value: Value): readonly number[]
 export const shapeOperand = (shape: Value): Value | null =>
   shape.source.kind === 'node' && shape.source.op === 'Shape' ? shape.source.inputs[0]! : null;
 
+/** A shape after a reduction; no axes, or an empty list of them, means all, as ONNX Runtime has it. */
 export function reducedShape(
   op: OpType,
   shape: Shape,
-  axes: readonly number[] | null,
+  axes: readonly number[] | undefined,
   keepdims: number,
 ): Shape {
-  const gone = axes ? normalizeAxes(op, axes, shape.length) : shape.map((_, i) => i);
+  const gone = axes?.length ? normalizeAxes(op, axes, shape.length) : shape.map((_, i) => i);
   return keepdims
     ? shape.map((dim, i) => (gone.includes(i) ? 1 : dim))
     : shape.filter((_, i) => !gone.includes(i));
@@ -57,5 +68,5 @@ export function sliceLength(op: OpType, dim: Dim, start: number, end: number, st
     Math.min(Math.max(i < 0 ? i + dim : i, low), high);
   return step > 0
     ? Math.max(0, Math.ceil((clamp(end, 0, dim) - clamp(start, 0, dim)) / step))
-    : Math.max(0, Math.ceil((clamp(start, -1, dim - 1) - clamp(end, -1, dim - 1)) / -step));
+    : Math.max(0, Math.ceil((clamp(start, 0, dim - 1) - clamp(end, -1, dim - 1)) / -step));
 }

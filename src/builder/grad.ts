@@ -1,5 +1,5 @@
 import { freeInputs, isFloat, scalar, showType, topologicalOrder, type Node, type Value } from './ir.ts';
-import { add, expand, reduceSum, reshapeTo, shapeOf, type OpType } from './ops.ts';
+import { add, expand, reduceSum, reshapeTo, shapeOf, zerosLike, type OpType } from './ops.ts';
 import { sameShape } from './shape.ts';
 import { vjp } from './vjp.ts';
 
@@ -57,7 +57,7 @@ export function pullback(
     });
     if (!wanted.has(y!)) cotangent.delete(y!);
   }
-  return wrt.map((x) => cotangent.get(x) ?? expand(scalar(0, x.dtype), shapeOf(x)));
+  return wrt.map((x) => cotangent.get(x) ?? zerosLike(x));
 }
 
 /** Sums a cotangent of a broadcast shape to the shape of `x`: the one place where broadcasting is undone. */

@@ -3,6 +3,8 @@ import {
   type,
   shapes,
   demand,
+  sameDtype,
+  numeric,
   integer,
   broadcast,
   known,
@@ -21,7 +23,7 @@ import {
   sizeOf,
   type Dim,
 } from './shape.ts';
-import { convSpatial, convTransposeSpatial, poolSpatial } from './window.ts';
+import { convSpatial, convTransposeSpatial, geometry, poolSpatial, slide } from './window.ts';
 
 interface AnyBinary {
   readonly op: OpType;
@@ -38,15 +40,27 @@ const float = (node: { op: OpType; inputs: readonly [Value] }): readonly Type[] 
   return same(node);
 };
 
-const arithmetic = ({ op, inputs: [a, b] }: Node<'Add'> | AnyBinary): readonly Type[] => {
-  demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
-  demand(a.dtype !== 'bool', op, 'needs numbers, got bool');
+const number = (node: { op: OpType; inputs: readonly [Value] }): readonly Type[] => {
+  numeric(node.op, node.inputs[0]);
+  return same(node);
+};
+
+const arithmetic = ({ op, inputs }: AnyBinary): readonly Type[] => {
+  demand(inputs.length === 2, op, `needs two values, got ${inputs.length}`);
+  const [a, b] = inputs;
+  sameDtype(op, a, b);
+  numeric(op, a);
   return [type(a.dtype, broadcast(op, a, b))];
 };
 
-const comparison = ({ op, inputs: [a, b] }: AnyBinary): readonly Type[] => {
-  demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
+const equality = ({ op, inputs: [a, b] }: AnyBinary): readonly Type[] => {
+  sameDtype(op, a, b);
   return [type('bool', broadcast(op, a, b))];
+};
+
+const comparison = (node: AnyBinary): readonly Type[] => {
+  numeric(node.op, node.inputs[0]);
+  return equality(node);
 };
 
 const logical = ({ op, inputs }: { op: OpType; inputs: readonly Value[] }): readonly Type[] => {
@@ -58,9 +72,10 @@ const reduce = ({
   op,
   inputs: [x],
   attrs: { axes, keepdims = 1 },
-}: Node<'ReduceMean' | 'ReduceMax' | 'ReduceSumSquare'>): readonly Type[] => [
-  type(x.dtype, reducedShape(op, x.shape, axes ?? null, keepdims)),
-];
+}: Node<'ReduceMean' | 'ReduceMax' | 'ReduceSumSquare'>): readonly Type[] => {
+  numeric(op, x);
+  return [type(x.dtype, reducedShape(op, x.shape, axes, keepdims))];
+};
 
 const alongAxis = ({ op, inputs: [x], attrs: { axis = -1 } }: Node<'Softmax' | 'LogSoftmax'>) => {
   normalizeAxis(op, axis, x.shape.length);
@@ -69,15 +84,15 @@ const alongAxis = ({ op, inputs: [x], attrs: { axis = -1 } }: Node<'Softmax' | '
 
 /** The shape rule of every operator; a missing entry does not compile. */
 export const infer: { readonly [K in OpType]: Infer<K> } = {
-  Neg: same,
-  Abs: same,
+  Neg: number,
+  Abs: number,
   Sqrt: float,
   Exp: float,
   Log: float,
   Tanh: float,
   Sigmoid: float,
-  Relu: same,
-  Sign: same,
+  Relu: number,
+  Sign: number,
   Identity: same,
   Not: logical,
   LeakyRelu: float,
@@ -91,26 +106,30 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
   Pow: arithmetic,
   Max: arithmetic,
   Min: arithmetic,
-  Equal: comparison,
+  Equal: equality,
   Greater: comparison,
   Less: comparison,
   And: logical,
   Where: ({ op, inputs: [condition, a, b] }) => {
     demand(condition.dtype === 'bool', op, `the condition must be bool, got ${condition.dtype}`);
-    demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
+    sameDtype(op, a, b);
     const branches = type(a.dtype, broadcast(op, a, b));
     return [type(a.dtype, broadcast(op, condition, branches))];
   },
   Clip: ({ op, inputs: [x, ...bounds] }) => {
+    numeric(op, x);
+    sameDtype(op, x, ...bounds);
     for (const bound of bounds) {
-      if (bound) demand(bound.dtype === x.dtype, op, `a bound is ${bound.dtype}, the value ${x.dtype}`);
+      if (bound)
+        demand(bound.shape.length === 0, op, `a bound must be a scalar, got ${showShape(bound.shape)}`);
     }
     return [type(x.dtype, x.shape)];
   },
   ReduceSum: ({ op, inputs: [x, axes], attrs: { keepdims = 1, noop_with_empty_axes = 0 } }) => {
+    numeric(op, x);
     const list = axes ? known(op, 'axes', axes) : [];
     if (list.length === 0 && noop_with_empty_axes) return [type(x.dtype, x.shape)];
-    return [type(x.dtype, reducedShape(op, x.shape, list.length === 0 ? null : list, keepdims))];
+    return [type(x.dtype, reducedShape(op, x.shape, list, keepdims))];
   },
   ReduceMean: reduce,
   ReduceMax: reduce,
@@ -119,7 +138,8 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     type('int64', reducedShape(op, x.shape, [axis], keepdims)),
   ],
   MatMul: ({ op, inputs: [a, b] }) => {
-    demand(a.dtype === b.dtype, op, `dtypes ${a.dtype} and ${b.dtype} differ`);
+    sameDtype(op, a, b);
+    numeric(op, a);
     demand(a.shape.length > 0 && b.shape.length > 0, op, 'needs values of rank 1 or more, got a scalar');
     const left = a.shape.length === 1 ? [1, ...a.shape] : a.shape;
     const right = b.shape.length === 1 ? [...b.shape, 1] : b.shape;
@@ -134,6 +154,7 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     return [type(a.dtype, [...batch, ...rows, ...columns])];
   },
   Gemm: ({ op, inputs: [a, b, c], attrs: { transA = 0, transB = 0 } }) => {
+    sameDtype(op, a, b, c);
     demand(a.shape.length === 2 && b.shape.length === 2, op, `needs matrices, got ${shapes(a, b)}`);
     const [m, k] = transA ? a.shape.toReversed() : a.shape;
     const [k2, n] = transB ? b.shape.toReversed() : b.shape;
@@ -150,6 +171,7 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     return [type(a.dtype, out)];
   },
   Conv: ({ op, inputs: [x, w, b], attrs }) => {
+    sameDtype(op, x, w, b);
     demand(
       x.shape.length >= 3 && w.shape.length === x.shape.length,
       op,
@@ -162,6 +184,7 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     return [type(x.dtype, [x.shape[0]!, w.shape[0]!, ...convSpatial(op, x, w, attrs)])];
   },
   ConvTranspose: ({ op, inputs: [x, w, b], attrs }) => {
+    sameDtype(op, x, w, b);
     demand(
       x.shape.length >= 3 && w.shape.length === x.shape.length,
       op,
@@ -188,6 +211,7 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
   },
   BatchNormalization: ({ op, inputs: [x, ...parameters], attrs: { training_mode = 0 } }) => {
     demand(training_mode === 0, op, 'training_mode is not supported; build it with nn.batchNorm');
+    sameDtype(op, x, ...parameters);
     for (const p of parameters) {
       demand(sameShape(p.shape, [x.shape[1]!]), op, `parameter ${showShape(p.shape)} is not [${x.shape[1]}]`);
     }
@@ -195,7 +219,11 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
   },
   Reshape: ({ op, inputs: [x, shape], attrs: { allowzero = 0 } }) => {
     const like = shapeOperand(shape);
-    if (like) return [type(x.dtype, like.shape)];
+    if (like) {
+      const fits = sizeOf(like.shape) === sizeOf(x.shape);
+      demand(fits, op, `${showShape(x.shape)} does not reshape to ${showShape(like.shape)}`);
+      return [type(x.dtype, like.shape)];
+    }
     const wanted = known(op, 'shape', shape);
     const dims: Dim[] = wanted.map((dim, i) => (dim === 0 && !allowzero ? (x.shape[i] ?? 0) : dim));
     const open = wanted.indexOf(-1);
@@ -266,7 +294,8 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     });
     return [type(x.dtype, out)];
   },
-  Pad: ({ op, inputs: [x, pads], attrs: { mode = 'constant' } }) => {
+  Pad: ({ op, inputs: [x, pads, value], attrs: { mode = 'constant' } }) => {
+    sameDtype(op, x, value);
     demand(mode === 'constant', op, `mode ${mode} is not supported, only constant`);
     const list = known(op, 'pads', pads);
     const rank = x.shape.length;
@@ -324,16 +353,26 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
       op,
       `reduction ${reduction} is not supported, only none and add`,
     );
+    sameDtype(op, data, updates);
+    demand(indices.shape.length === data.shape.length, op, `ranks of ${shapes(data, indices)} differ`);
     demand(sameShape(indices.shape, updates.shape), op, `${shapes(indices, updates)} differ`);
     return [type(data.dtype, data.shape)];
   },
   Shape: ({ inputs: [x] }) => [type('int64', [x.shape.length])],
   Size: () => [type('int64', [])],
-  ConvWeightGrad: ({ op, inputs: [x, dy], attrs: { kernel_shape } }) => {
-    demand(x.shape[0] === dy.shape[0], op, `batches of ${shapes(x, dy)} differ`);
+  ConvWeightGrad: ({ op, inputs: [x, dy], attrs }) => {
+    const { kernel_shape } = attrs;
+    sameDtype(op, x, dy);
+    const convolved = [x.shape[0]!, dy.shape[1]!, ...slide(op, x, geometry(op, kernel_shape, attrs))];
+    demand(
+      sameShape(convolved, dy.shape),
+      op,
+      `cotangent ${showShape(dy.shape)} is not ${showShape(convolved)}`,
+    );
     return [type(x.dtype, [dy.shape[1]!, x.shape[1]!, ...kernel_shape])];
   },
   MaxPoolGrad: ({ op, inputs: [x, dy], attrs }) => {
+    sameDtype(op, x, dy);
     const pooled = [x.shape[0]!, x.shape[1]!, ...poolSpatial(op, x, attrs)];
     demand(sameShape(pooled, dy.shape), op, `cotangent ${showShape(dy.shape)} is not ${showShape(pooled)}`);
     return same({ inputs: [x] });

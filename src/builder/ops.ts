@@ -250,6 +250,8 @@ export const scatterAdd = (data: Value, indices: Value, updates: Value, axis = 0
 /** The shape as int64 values: a constant when it is known. */
 export const shapeOf = (x: Value): Value =>
   x.shape.every((dim) => typeof dim === 'number') ? ints(x.shape) : one('Shape', [x], {});
+/** Zeros of the shape and dtype of `x`. */
+export const zerosLike = (x: Value): Value => expand(scalar(0, x.dtype), shapeOf(x));
 /** The number of elements as a value of dtype `dtype`. */
 export function elementCount(x: Value, dtype: DType): Value {
   const size = x.shape.reduce<number>((a, dim) => (typeof dim === 'number' ? a * dim : NaN), 1);

@@ -24,6 +24,8 @@ type TensorProto = onnxProto.onnx.ITensorProto;
 
 /** ONNX opset of every emitted model. */
 export const opset = 17;
+/** The first opset whose operators take their inputs and attributes as `Ops` has them; 18 moves axes to inputs. */
+const oldestOpset = 13;
 const irVersion = 8;
 const metadataKey = 'sparring.program';
 
@@ -88,7 +90,9 @@ export function decode(bytes: Uint8Array): {
   const proto = model.graph;
   if (!proto) throw new Error('decode: the model has no graph');
   const version = model.opsetImport?.find((o) => !o.domain)?.version;
-  if (Number(version) < 13) throw new Error(`decode: opset ${version} is too old; 13 or later is needed`);
+  if (!(Number(version) >= oldestOpset && Number(version) <= opset)) {
+    throw new Error(`decode: opset ${version ?? 'none'} is not supported, only ${oldestOpset} to ${opset}`);
+  }
   const values = new Map<string, Value | null>([['', null]]);
   for (const tensor of proto.initializer ?? []) {
     values.set(tensor.name!, constant(decodeTensor(tensor), tensor.name!));
@@ -157,7 +161,7 @@ function distinct(graph: Graph): Record<string, Value> {
 /** Values of one source and index are the same value, whichever object stands for it. */
 const key = (value: Value): object => (value.source.kind === 'node' ? value : value.source);
 
-/** Every value's name: its own for inputs, outputs and weights, otherwise operator and number in order. */
+/** Every value's name: its own for inputs, outputs and weights, otherwise operator and the next free number. */
 function nameValues(graph: Graph): ReadonlyMap<object, string> {
   const names = new Map<object, string>();
   const taken = new Set<string>();
@@ -168,27 +172,33 @@ function nameValues(graph: Graph): ReadonlyMap<object, string> {
   };
   graph.inputs.forEach((x) => give(x, inputName(x)));
   for (const [name, y] of Object.entries(graph.outputs)) give(y, name);
+  const order = topologicalOrder(Object.values(graph.outputs));
+  for (const x of order.flatMap((node) => node.inputs)) {
+    if (!x || names.has(key(x))) continue;
+    if (x.source.kind === 'input')
+      throw new Error(`encode: ${x.source.name} is read but not an input of the graph`);
+    if (x.source.kind === 'constant' && x.source.name !== undefined) give(x, x.source.name);
+  }
   const counts = new Map<string, number>();
   const numbered = (kind: string): string => {
     const n = counts.get(kind) ?? 0;
     counts.set(kind, n + 1);
-    return `${kind}_${n}`;
+    return taken.has(`${kind}_${n}`) ? numbered(kind) : `${kind}_${n}`;
   };
-  for (const node of topologicalOrder(Object.values(graph.outputs))) {
-    for (const x of node.inputs) {
-      if (!x || names.has(key(x))) continue;
-      if (x.source.kind === 'input')
-        throw new Error(`encode: ${x.source.name} is read but not an input of the graph`);
-      if (x.source.kind === 'constant') give(x, x.source.name ?? numbered('constant'));
-    }
+  for (const node of order) {
+    for (const x of node.inputs) if (x && !names.has(key(x))) give(x, numbered('constant'));
     const name = numbered(node.op);
     node.outputs.forEach((y, i) => names.has(y) || give(y, i === 0 ? name : `${name}.${i}`));
   }
   return names;
 }
 
+/** Operators between differentiation and lowering, which no file holds. */
+const isPrivate = (op: string): boolean =>
+  op === 'ConvWeightGrad' || op === 'MaxPoolGrad' || op === 'StopGradient';
+
 function encodeNode(node: AnyNode, nameOf: (value: Value) => string): NodeProto {
-  if (node.op === 'ConvWeightGrad' || node.op === 'MaxPoolGrad' || node.op === 'StopGradient') {
+  if (isPrivate(node.op)) {
     throw new Error(`encode: ${node.op} is not an ONNX operator; lower the graph first`);
   }
   const inputs = node.inputs.map((x) => (x ? nameOf(x) : ''));
@@ -224,7 +234,8 @@ function decodeNode(node: NodeProto, get: (name: string) => Value | null): reado
     if (!tensor) throw new Error(`decode: ${what} has no tensor value`);
     return [constant(decodeTensor(tensor))];
   }
-  if (!(op in infer)) throw new Error(`decode: ${what}: operator ${op} is not supported`);
+  if (!Object.hasOwn(infer, op) || isPrivate(op))
+    throw new Error(`decode: ${what}: operator ${op} is not supported`);
   const attrs = Object.fromEntries((node.attribute ?? []).map((a) => [a.name!, decodeAttribute(what, a)]));
   const inputs = (node.input ?? []).map(get) as unknown as Ops[OpType]['inputs'];
   try {
@@ -278,7 +289,7 @@ function decodeTensor(tensor: TensorProto): Tensor {
   if (tensor.dataLocation)
     throw new Error(`decode: tensor ${tensor.name} lies in another file, which is not supported`);
   const raw = tensor.rawData;
-  if (raw && raw.length > 0) return { dtype, shape, data: viewAs(dtype, raw.slice()) };
+  if (raw && raw.length > 0) return { dtype, shape, data: viewAs(dtype, new Uint8Array(raw)) };
   const numbers = (tensor[fields[dtype]] ?? []) as readonly unknown[];
   if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(numbers, (n) => BigInt(String(n))) };
   const data = viewAs(dtype, new Uint8Array(numbers.length * bytesOf[dtype])) as Float32Array;

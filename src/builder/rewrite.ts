@@ -1,4 +1,4 @@
-import { topologicalOrder, type AnyNode, type Graph, type Value } from './ir.ts';
+import { inputName, showType, topologicalOrder, type AnyNode, type Graph, type Value } from './ir.ts';
 import { apply, type OpType, type Ops } from './ops.ts';
 
 /** Replaces a node whose inputs are already rewritten: its new outputs, or null to keep it. */
@@ -35,8 +35,17 @@ function rebuilt(node: AnyNode, inputs: readonly (Value | null | undefined)[]): 
   return outputs[0]!.source as AnyNode;
 }
 
-/** The graph with some of its inputs turned into named constants: the weights of an exported model. */
+/**
+ * The graph with some of its inputs turned into named constants: the weights of an exported model. Throws on a value
+ * of another type than its input, and on a name that is no input.
+ */
 export function bind(graph: Graph, values: ReadonlyMap<string, Value>): Graph {
+  for (const [name, value] of values) {
+    const own = graph.inputs.find((x) => inputName(x) === name);
+    if (!own) throw new Error(`bind: ${graph.name} has no input ${name}`);
+    if (showType(own) !== showType(value))
+      throw new Error(`bind: ${name} is ${showType(own)}, got ${showType(value)}`);
+  }
   const bound = rewrite(
     graph,
     () => null,
@@ -44,6 +53,6 @@ export function bind(graph: Graph, values: ReadonlyMap<string, Value>): Graph {
   );
   return {
     ...bound,
-    inputs: graph.inputs.filter((x) => x.source.kind !== 'input' || !values.has(x.source.name)),
+    inputs: graph.inputs.filter((x) => !values.has(inputName(x))),
   };
 }

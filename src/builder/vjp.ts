@@ -32,10 +32,12 @@ import {
   shapeOf,
   sign,
   slice,
+  squeeze,
   sub,
   transpose,
   unsqueeze,
   where,
+  zerosLike,
   type Ops,
   type OpType,
 } from './ops.ts';
@@ -75,9 +77,9 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   Sub: (dy) => [dy, neg(dy)],
   Mul: (dy, { inputs: [a, b] }) => [mul(dy, b), mul(dy, a)],
   Div: (dy, { inputs: [, b] }, y) => [div(dy, b), neg(div(mul(dy, y), b))],
-  // d(a^b) = b a^(b-1) da + a^b log(a) db; log at a = 0 counts as 0, so that x^2 may be differentiated at 0
+  // d(a^b) = b a^(b-1) da + a^b log(a) db; at a = 0 log counts as 0, and so does b a^(b-1) with b = 0
   Pow: (dy, { inputs: [a, b] }, y) => [
-    mul(dy, mul(b, pow(a, sub(b, 1)))),
+    mul(dy, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
     mul(dy, where(equal(a, 0), 0, mul(y, log(where(equal(a, 0), 1, a))))),
   ],
   // the cotangent goes to the larger, half to each on a tie
@@ -99,7 +101,7 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   ReduceSum: (dy, { inputs: [x, axes], attrs: { keepdims = 1, noop_with_empty_axes = 0 } }) => {
     const list = axes ? constantNumbers(axes)! : [];
     if (list.length === 0 && noop_with_empty_axes) return [dy, null];
-    return [spread(dy, x, list.length === 0 ? undefined : list, keepdims), null];
+    return [spread(dy, x, list, keepdims), null];
   },
   ReduceMean: (dy, { inputs: [x], attrs: { axes, keepdims = 1 } }, y) => {
     const count = div(elementCount(x, x.dtype), elementCount(y, x.dtype));
@@ -124,7 +126,7 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     const dy2 = columns ? unsqueeze(withRows, [withRows.shape.length]) : withRows;
     const da = matmul(dy2, swapLast(b2));
     const db = matmul(swapLast(a2), dy2);
-    return [rows ? dropAxis(sumLeading(da, 2), 0) : da, columns ? dropAxis(sumLeading(db, 2), 1) : db];
+    return [rows ? squeeze(sumLeading(da, 2), [0]) : da, columns ? squeeze(sumLeading(db, 2), [1]) : db];
   },
   // y = alpha op(A) op(B) + beta C
   Gemm: (dy, { inputs: [a, b], attrs: { alpha = 1, beta = 1, transA = 0, transB = 0 } }) => {
@@ -232,10 +234,10 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
       indices,
       dims.map((_, i) => (i === at ? count : 1)),
     );
-    return [scatterAdd(mul(data, 0), expand(column, ints(dims as number[])), rows, at), null];
+    return [scatterAdd(zerosLike(data), expand(column, ints(dims as number[])), rows, at), null];
   },
   GatherElements: (dy, { inputs: [data, indices], attrs: { axis = 0 } }) => [
-    scatterAdd(mul(data, 0), indices, dy, axis),
+    scatterAdd(zerosLike(data), indices, dy, axis),
     null,
   ],
   ScatterElements: (dy, { inputs: [, indices], attrs: { axis = 0, reduction = 'none' } }) => {
@@ -268,7 +270,7 @@ function shared(dy: Value, first: Value, second: Value): readonly Value[] {
 /** A reduced value with its axes back as 1. */
 function keptDims(y: Value, shape: Shape, axes: readonly number[] | undefined, keepdims: number): Value {
   if (keepdims) return y;
-  return unsqueeze(y, axes ? normalizeAxes('Reduce', axes, shape.length) : shape.map((_, i) => i));
+  return unsqueeze(y, axes?.length ? normalizeAxes('Reduce', axes, shape.length) : shape.map((_, i) => i));
 }
 
 /** A reduced value repeated over the axes that the reduction removed. */
@@ -288,8 +290,6 @@ function swapLast(x: Value): Value {
 
 const sumLeading = (x: Value, keep: number): Value =>
   x.shape.length <= keep ? x : reduceSum(x, { axes: x.shape.slice(0, -keep).map((_, i) => i) });
-
-const dropAxis = (x: Value, axis: number): Value => reshape(x, x.shape.toSpliced(axis, 1) as number[]);
 
 /** Gradient of Conv in its input: a transposed convolution; what the strides left over is output padding. */
 function convInputGrad(

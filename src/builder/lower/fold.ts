@@ -1,17 +1,51 @@
-import { constant, type Graph, type Tensor, type TensorData } from '../ir.ts';
+import {
+  constant,
+  topologicalOrder,
+  type AnyNode,
+  type Constant,
+  type Graph,
+  type Tensor,
+  type TensorData,
+  type Value,
+} from '../ir.ts';
 import type { Ops } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 
-/** A transposed weight becomes the weight as it is wanted, under its own name: what an exported model holds. */
-export const foldTransposes = (graph: Graph): Graph =>
-  rewrite(graph, (node) => {
+/**
+ * A transposed weight becomes the weight as it is wanted, under its own name: what an exported model holds. A weight
+ * that is read in more ways than one (tied weights) is left as it is, because its name stands for one tensor.
+ */
+export function foldTransposes(graph: Graph): Graph {
+  const uses = usesOfConstants(graph);
+  const folded = new Map<Constant, Value>();
+  return rewrite(graph, (node) => {
     const source = node.inputs[0]?.source;
-    if (node.op !== 'Transpose' || source?.kind !== 'constant') return null;
-    const rank = source.tensor.shape.length;
-    const { perm } = node.attrs as Ops['Transpose']['attrs'];
-    const order = perm ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
-    return [constant(transposed(source.tensor, order), source.name)];
+    if (node.op !== 'Transpose' || source?.kind !== 'constant' || uses.get(source)?.size !== 1) return null;
+    const own = folded.get(source) ?? constant(transposed(source.tensor, permOf(node)), source.name);
+    folded.set(source, own);
+    return [own];
   });
+}
+
+/** How each constant is read: as it is, or transposed in some way. */
+function usesOfConstants({ outputs }: Graph): ReadonlyMap<Constant, ReadonlySet<string>> {
+  const uses = new Map<Constant, Set<string>>();
+  const use = (x: Value | null | undefined, how: string): void => {
+    if (x?.source.kind !== 'constant') return;
+    uses.set(x.source, (uses.get(x.source) ?? new Set()).add(how));
+  };
+  for (const node of topologicalOrder(Object.values(outputs))) {
+    const how = node.op === 'Transpose' ? permOf(node).join() : 'as it is';
+    node.inputs.forEach((x) => use(x, how));
+  }
+  Object.values(outputs).forEach((y) => use(y, 'as it is'));
+  return uses;
+}
+
+function permOf(node: AnyNode): readonly number[] {
+  const { perm } = node.attrs as Ops['Transpose']['attrs'];
+  return perm ?? node.outputs[0]!.shape.map((_, i, { length }) => length - 1 - i);
+}
 
 function transposed({ dtype, shape, data }: Tensor, perm: readonly number[]): Tensor {
   const out = data.slice();

@@ -30,6 +30,10 @@ interface Facts {
   /** Plain two-dimensional geometry: one group, no dilation. */
   readonly plain: boolean;
   readonly stride: number;
+  /** Every pad is smaller than the kernel. */
+  readonly padsInside: boolean;
+  /** The kernel is as long as the stride or longer, so that every phase of outputs meets a tap. */
+  readonly covers: boolean;
   readonly inputChannels: number;
   readonly outputChannels: number;
 }
@@ -37,14 +41,14 @@ interface Facts {
 const table: readonly Row[] = [
   { op: 'StopGradient', form: 'input' },
   { op: 'MaxPoolGrad', form: 'scatter' },
-  { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain, form: 'gemm' },
+  { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.inputChannels > 1, form: 'gemm' },
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
   { op: 'Conv', on: ['cpu'], if: (f) => f.plain && f.stride > 1, form: 'gemm' },
-  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.stride === 1, form: 'flip' },
+  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
   {
     op: 'ConvTranspose',
     on: ['cpu'],
-    if: (f) => f.plain && f.outputChannels <= f.inputChannels,
+    if: (f) => f.plain && (f.outputChannels <= f.inputChannels || !f.covers),
     form: 'columns',
   },
   { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain, form: 'phases' },
@@ -59,6 +63,8 @@ function facts(node: AnyNode): Facts {
   return {
     plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
     stride: Math.max(...g.strides),
+    padsInside: kernel.every((k, i) => g.begins[i]! < k && g.ends[i]! < k),
+    covers: kernel.every((k, i) => k >= g.strides[i]!),
     inputChannels: Number(x.shape[1]),
     outputChannels: Number(y.shape[1]),
   };

@@ -53,7 +53,7 @@ export function convWeightGradByGemm({ inputs: [x, dy], attrs }: Node<'ConvWeigh
 
 /**
  * Transposed convolution, one product a phase: with stride s the outputs fall into s*s groups, each of which meets its
- * own taps of the kernel (9, 6, 6 and 4 of 5x5 at stride 2).
+ * own taps of the kernel (9, 6, 6 and 4 of 5x5 at stride 2). The kernel must be as long as the stride, or longer.
  */
 export function convTransposeByPhases({
   inputs: [x, w, b],
@@ -130,7 +130,10 @@ export function convTransposeByColumns({
   return image(withBias(sum, b), oh, ow, m);
 }
 
-/** At stride 1 a transposed convolution is a convolution with the kernel turned round and its channels swapped. */
+/**
+ * At stride 1 a transposed convolution is a convolution with the kernel turned round and its channels swapped. Its pads
+ * must be smaller than the kernel.
+ */
 export function convTransposeByFlip({
   inputs: [x, w, b],
   attrs,

@@ -1,4 +1,4 @@
-import { ints, type AnyNode, type Graph, type Value } from '../ir.ts';
+import { constantNumbers, ints, type AnyNode, type Graph, type Value } from '../ir.ts';
 import { apply, reshape, transpose, unsqueeze, type OpType, type Ops } from '../ops.ts';
 import { normalizeAxes, sizeOf } from '../shape.ts';
 import { rewrite } from '../rewrite.ts';
@@ -114,10 +114,10 @@ function throughReduction(node: AnyNode): readonly Value[] | null {
   if (!perm) return null;
   const rank = perm.length;
   const fromInput = node.inputs[1];
-  const attrs = node.attrs as { axes?: readonly number[]; keepdims?: number };
-  const listed =
-    fromInput?.source.kind === 'constant' ? Array.from(fromInput.source.tensor.data, Number) : attrs.axes;
-  const axes = listed ? normalizeAxes(node.op, listed, rank) : perm.map((_, i) => i);
+  const attrs = node.attrs as { axes?: readonly number[]; keepdims?: number; noop_with_empty_axes?: number };
+  const listed = fromInput ? constantNumbers(fromInput)! : attrs.axes;
+  if (!listed?.length && attrs.noop_with_empty_axes) return [x];
+  const axes = listed?.length ? normalizeAxes(node.op, listed, rank) : perm.map((_, i) => i);
   const inner = axes.map((axis) => perm[axis]!).sort((a, b) => a - b);
   const keepdims = attrs.keepdims ?? 1;
   const reduced =

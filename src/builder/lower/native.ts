@@ -1,11 +1,21 @@
-import { scalar, type Node, type Value } from '../ir.ts';
-import { conv, expand, maxPool, reshape, reshapeTo, scatterAdd, shapeOf, slice, transpose } from '../ops.ts';
+import type { Node, Value } from '../ir.ts';
+import {
+  conv,
+  maxPool,
+  reshape,
+  reshapeTo,
+  scatterAdd,
+  shapeOf,
+  slice,
+  transpose,
+  zerosLike,
+} from '../ops.ts';
 import { spatial } from '../window.ts';
 
 /** MaxPoolGrad in ONNX: zeros of x's shape with the cotangent added where MaxPool found its maxima. */
 export function maxPoolGradByScatter({ inputs: [x, dy], attrs }: Node<'MaxPoolGrad'>): Value {
   const { indices } = maxPool(x, attrs);
-  const zeros = reshape(expand(scalar(0, x.dtype), shapeOf(x)), [-1]);
+  const zeros = reshape(zerosLike(x), [-1]);
   return reshapeTo(scatterAdd(zeros, reshape(indices, [-1]), reshape(dy, [-1])), shapeOf(x));
 }
 

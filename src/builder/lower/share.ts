@@ -1,4 +1,4 @@
-import type { AnyNode, Constant, Graph, Value } from '../ir.ts';
+import type { AnyNode, Constant, Graph, TensorData, Value } from '../ir.ts';
 import { rewrite } from '../rewrite.ts';
 
 /** Nodes of the same operator, inputs and attributes become one (common subexpressions); equal constants too. */
@@ -38,5 +38,12 @@ export function share(graph: Graph): Graph {
 
 /** Content of a nameless constant; weights are left alone. */
 function constantKey({ tensor, name }: Constant): string | null {
-  return name === undefined ? `${tensor.dtype}[${tensor.shape.join()}]${tensor.data.join()}` : null;
+  return name === undefined ? `${tensor.dtype}[${tensor.shape.join()}]${bits(tensor.data).join()}` : null;
+}
+
+/** Floating-point numbers as integers, so that 0 and -0 stay different. */
+function bits(data: TensorData): TensorData {
+  if (data instanceof Float32Array) return new Int32Array(data.buffer, data.byteOffset, data.length);
+  if (data instanceof Float64Array) return new BigInt64Array(data.buffer, data.byteOffset, data.length);
+  return data;
 }
