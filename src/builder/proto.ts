@@ -61,6 +61,7 @@ export function encode(graph: Graph, metadata: Readonly<Record<string, string>> 
   for (const value of [...order.flatMap((n) => n.inputs), ...Object.values(outputs)]) {
     if (value?.source.kind === 'constant') initializers.set(nameOf(value), value.source.tensor);
   }
+  const read = new Set([...order.flatMap((n) => n.inputs), ...Object.values(outputs)]);
   const model = onnx.ModelProto.create({
     irVersion,
     producerName: 'sparring',
@@ -68,7 +69,7 @@ export function encode(graph: Graph, metadata: Readonly<Record<string, string>> 
     metadataProps: Object.entries(metadata).map(([k, value]) => ({ key: k, value })),
     graph: {
       name: graph.name,
-      node: order.map((node) => encodeNode(node, nameOf)),
+      node: order.map((node) => encodeNode(node, nameOf, read)),
       input: graph.inputs.map((x) => valueInfo(inputName(x), x)),
       output: Object.entries(outputs).map(([name, y]) => valueInfo(name, y)),
       initializer: [...initializers].map(([name, tensor]) => encodeTensor(name, tensor)),
@@ -197,7 +198,8 @@ function nameValues(graph: Graph): ReadonlyMap<object, string> {
 const isPrivate = (op: string): boolean =>
   op === 'ConvWeightGrad' || op === 'MaxPoolGrad' || op === 'StopGradient';
 
-function encodeNode(node: AnyNode, nameOf: (value: Value) => string): NodeProto {
+/** `read` are the values that somebody reads: an optional output that nobody reads is left out. */
+function encodeNode(node: AnyNode, nameOf: (value: Value) => string, read: ReadonlySet<unknown>): NodeProto {
   if (isPrivate(node.op)) {
     throw new Error(`encode: ${node.op} is not an ONNX operator; lower the graph first`);
   }
@@ -207,7 +209,7 @@ function encodeNode(node: AnyNode, nameOf: (value: Value) => string): NodeProto 
     opType: node.op,
     name: nameOf(node.outputs[0]!),
     input: inputs,
-    output: node.outputs.map(nameOf),
+    output: node.outputs.filter((y, i) => i === 0 || read.has(y)).map(nameOf),
     attribute: Object.entries(node.attrs)
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => encodeAttribute(name, value)),

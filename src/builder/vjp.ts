@@ -2,7 +2,6 @@ import type { Node, Value } from './ir.ts';
 import { constantNumbers, ints, isFloat } from './ir.ts';
 import {
   add,
-  and,
   cast,
   conv,
   convTranspose,
@@ -22,7 +21,6 @@ import {
   maxPoolGrad,
   mul,
   neg,
-  not,
   pad,
   pow,
   reduceSum,
@@ -90,13 +88,12 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   Less: null,
   And: null,
   Where: (dy, { inputs: [condition] }) => [null, where(condition, dy, 0), where(condition, 0, dy)],
-  Clip: (dy, { inputs: [x, low, high] }) => {
-    for (const bound of [low, high]) {
-      if (bound && constantNumbers(bound) === null)
-        throw new Error('grad: Clip with computed bounds has no rule');
+  // 1 where the value was left as it is, the bounds included; a product, because WebGPU cannot turn a bool mask round
+  Clip: (dy, { inputs: [x, ...bounds] }, y) => {
+    if (bounds.some((bound) => bound && constantNumbers(bound) === null)) {
+      throw new Error('grad: Clip with computed bounds has no rule');
     }
-    const inside = [...(low ? [not(less(x, low))] : []), ...(high ? [not(greater(x, high))] : [])];
-    return [inside.length === 0 ? dy : where(inside.reduce(and), dy, 0), null, null];
+    return [mul(dy, cast(equal(x, y), x.dtype)), null, null];
   },
   ReduceSum: (dy, { inputs: [x, axes], attrs: { keepdims = 1, noop_with_empty_axes = 0 } }) => {
     const list = axes ? constantNumbers(axes)! : [];

@@ -77,7 +77,7 @@ export function convTransposeSpatial(
   const { kernel, strides, dilations, begins, ends } = geometry(op, spatial(op, w), attrs);
   return spatial(op, x).map((size, i) => {
     const more = attrs.output_padding?.[i] ?? 0;
-    if (!(more >= 0 && more < Math.max(strides[i]!, dilations[i]!))) {
+    if (!(more >= 0 && more < strides[i]!)) {
       throw new Error(
         `${op}: output_padding [${attrs.output_padding}] must be smaller than the strides [${strides}]`,
       );

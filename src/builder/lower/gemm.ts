@@ -1,17 +1,5 @@
 import { constant, tensorOf, type Node, type Value } from '../ir.ts';
-import {
-  add,
-  concat,
-  conv,
-  gather,
-  gemm,
-  matmul,
-  pad,
-  reduceSum,
-  reshape,
-  slice,
-  transpose,
-} from '../ops.ts';
+import { add, concat, conv, gather, gemm, matmul, pad, reduceSum, reshape, transpose } from '../ops.ts';
 import { geometry, spatial, type Geometry } from '../window.ts';
 
 /**
@@ -141,7 +129,11 @@ export function convTransposeByFlip({
 }: Node<'ConvTranspose'>): Value {
   const g = geometry('ConvTranspose', spatial('ConvTranspose', w), attrs);
   const last = g.kernel.map((k) => k - 1);
-  const turned = slice(transpose(w, [1, 0, 2, 3]), last, [-99, -99], [2, 3], [-1, -1]);
+  const [kh, kw] = g.kernel as Size;
+  const [c, m] = [channels(x), channels(y!)];
+  const backwards = Array.from({ length: kh * kw }, (_, tap) => kh * kw - 1 - tap);
+  const taps = gather(reshape(transpose(w, [2, 3, 1, 0]), [kh * kw, m, c]), indexTable(backwards), 0);
+  const turned = transpose(reshape(taps, [kh, kw, m, c]), [2, 3, 0, 1]);
   const begins = last.map((k, i) => k - g.begins[i]!);
   const sizes = spatial('ConvTranspose', x);
   const ends = spatial('ConvTranspose', y!).map((out, i) => out - 1 + last[i]! + 1 - sizes[i]! - begins[i]!);

@@ -10,6 +10,7 @@ import {
   convTransposeByPhases,
   convWeightGradByGemm,
 } from './gemm.ts';
+import { maxPoolGradByMasks } from './pool.ts';
 import { sinkTransposes } from './layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter } from './native.ts';
 import { share } from './share.ts';
@@ -33,6 +34,8 @@ function inForm(node: AnyNode, form: Form): readonly Value[] | null {
       return [node.inputs[0]!];
     case 'scatter':
       return [maxPoolGradByScatter(node as Node<'MaxPoolGrad'>)];
+    case 'masks':
+      return [maxPoolGradByMasks(node as Node<'MaxPoolGrad'>)];
     case 'swapped convolution':
       return [convWeightGradByConv(node as Node<'ConvWeightGrad'>)];
     case 'gemm':

@@ -1,6 +1,6 @@
 import { constantNumbers, ints, type AnyNode, type Graph, type Value } from '../ir.ts';
 import { apply, reshape, transpose, unsqueeze, type OpType, type Ops } from '../ops.ts';
-import { normalizeAxes, sizeOf } from '../shape.ts';
+import { normalizeAxes, sizeOf, type Shape } from '../shape.ts';
 import { rewrite } from '../rewrite.ts';
 
 /**
@@ -45,19 +45,22 @@ const operandOf = (value: Value): Value => (value.source as AnyNode).inputs[0]!;
 
 const isIdentity = (perm: readonly number[]): boolean => perm.every((axis, i) => axis === i);
 
-/** Two transpositions are one; one that leaves the order of all axes longer than 1 is a reshape. */
+/** Two transpositions are one; what is left may be nothing, or a reshape. */
 function composed(node: AnyNode): readonly Value[] | null {
-  const [y] = node.outputs;
-  const outer = permOf(y!)!;
+  const outer = permOf(node.outputs[0]!)!;
   const inner = permOf(node.inputs[0]!);
   const perm = inner ? outer.map((axis) => inner[axis]!) : outer;
-  const x = inner ? operandOf(node.inputs[0]!) : node.inputs[0]!;
-  if (isIdentity(perm)) return [x];
+  const y = moved(inner ? operandOf(node.inputs[0]!) : node.inputs[0]!, perm);
+  return y.source.kind === 'node' && y.source.op === 'Transpose' && !inner ? null : [y];
+}
+
+/** The value with its axes permuted; a reshape when the axes longer than 1 keep their order. */
+function moved(x: Value, perm: readonly number[]): Value {
+  if (isIdentity(perm)) return x;
   const long = perm.filter((axis) => x.shape[axis] !== 1);
   const keepsOrder = long.every((axis, i) => i === 0 || axis > long[i - 1]!);
-  const target = reshapeTarget(y!);
-  if (keepsOrder && target) return [reshape(x, target)];
-  return inner ? [transpose(x, perm)] : null;
+  const target = reshapeTarget(perm.map((axis) => x.shape[axis]!));
+  return keepsOrder && target ? reshape(x, target) : transpose(x, perm);
 }
 
 /** A reshape of a reshape is one reshape. */
@@ -65,14 +68,14 @@ function reshapedOnce(node: AnyNode): readonly Value[] | null {
   const [x] = node.inputs;
   const [y] = node.outputs;
   if (x?.source.kind !== 'node' || x.source.op !== 'Reshape') return null;
-  const target = reshapeTarget(y!);
+  const target = reshapeTarget(y!.shape);
   return target && [reshape(operandOf(x), target)];
 }
 
 /** The shape as numbers with at most one open dimension, written -1; null when more are open. */
-function reshapeTarget(y: Value): readonly number[] | null {
-  const open = y.shape.filter((dim) => typeof dim !== 'number').length;
-  return open > 1 ? null : y.shape.map((dim) => (typeof dim === 'number' ? dim : -1));
+function reshapeTarget(shape: Shape): readonly number[] | null {
+  const open = shape.filter((dim) => typeof dim !== 'number').length;
+  return open > 1 ? null : shape.map((dim) => (typeof dim === 'number' ? dim : -1));
 }
 
 function throughElementwise(node: AnyNode): readonly Value[] | null {
@@ -86,9 +89,9 @@ function throughElementwise(node: AnyNode): readonly Value[] | null {
     if (!x || x.shape.length === 0) inputs.push(x);
     else if (perms[i] && perms[i].join() === perm.join()) inputs.push(operandOf(x));
     else {
-      const moved = isSmall(x, y!) ? permuted(x, perm, rank) : null;
-      if (!moved) return null;
-      inputs.push(moved);
+      const small = isSmall(x, y!) ? permuted(x, perm, rank) : null;
+      if (!small) return null;
+      inputs.push(small);
     }
   }
   const [inside] = apply(node.op, inputs as Ops[OpType]['inputs'], node.attrs as Ops[OpType]['attrs']);
@@ -124,8 +127,8 @@ function throughReduction(node: AnyNode): readonly Value[] | null {
     node.op === 'ReduceSum'
       ? apply('ReduceSum', [operandOf(x), ints(inner)], { keepdims })
       : apply(node.op as 'ReduceMean', [operandOf(x)], { axes: inner, keepdims });
-  if (keepdims) return [transpose(reduced[0]!, perm)];
+  if (keepdims) return [moved(reduced[0]!, perm)];
   const kept = perm.filter((axis) => !inner.includes(axis));
   const order = kept.map((axis) => kept.filter((other) => other < axis).length);
-  return isIdentity(order) ? reduced : [transpose(reduced[0]!, order)];
+  return [moved(reduced[0]!, order)];
 }
