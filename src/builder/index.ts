@@ -7,6 +7,7 @@ export { sgd, adam, type Optimizer, type AdamOptions } from './optim.ts';
 export {
   trainStep,
   inference,
+  readback,
   type Program,
   type ProgramMetadata,
   type Port,

@@ -1,7 +1,8 @@
 import { grad } from './grad.ts';
-import { inputName, showType, type DType, type Graph, type Value } from './ir.ts';
+import { input, inputName, showType, type DType, type Graph, type Value } from './ir.ts';
 import type { Init, Parameters, Variable } from './nn.ts';
 import type { Optimizer } from './optim.ts';
+import { identity } from './ops.ts';
 import type { Dim } from './shape.ts';
 
 /** A tensor that a program reads or writes, by the name it has in the graph. */
@@ -143,3 +144,10 @@ const variables = ({ trainable, buffers }: Parameters): readonly Value[] =>
   [...trainable, ...buffers].map((v) => v.value);
 
 const port = (value: Value): Port => ({ name: inputName(value), dtype: value.dtype, shape: value.shape });
+
+/** Gives every state tensor of a program back as `read/<name>`: a way to read what lies in a device's memory. */
+export function readback({ metadata }: Program): Graph {
+  const inputs = metadata.state.map(({ name, dtype, shape }) => input(name, dtype, shape));
+  const outputs = inputs.map((x) => [`read/${inputName(x)}`, identity(x)] as const);
+  return { name: `${metadata.name}-readback`, inputs, outputs: Object.fromEntries(outputs) };
+}

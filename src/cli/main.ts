@@ -1,6 +1,6 @@
-#!/usr/bin/env node
 import { Command } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
+import { devicesCommand } from './devices.ts';
 import { trainCommand } from './train.ts';
 import { version } from './version.ts';
 
@@ -9,7 +9,8 @@ export function program(): Command {
   const command = new Command('sparring')
     .description('Adversarial training for image classifiers in TypeScript and ONNX Runtime.')
     .version(version)
-    .addCommand(trainCommand());
+    .addCommand(trainCommand())
+    .addCommand(devicesCommand());
   for (const each of [command, ...command.commands]) {
     each
       .exitOverride()
@@ -36,5 +37,3 @@ const isCommanderError = (error: unknown): error is { readonly exitCode: number 
 
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
-
-process.exitCode = await main(process.argv.slice(2));

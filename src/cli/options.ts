@@ -10,6 +10,15 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** Threads: more than a machine has only makes it slow, more than it can give makes it fail. */
+export function threads(text: string): number {
+  const n = count(text);
+  if (n > maxThreads) throw new InvalidArgumentError(`It must be at most ${maxThreads}, got ${text}.`);
+  return n;
+}
+
+const maxThreads = 256;
+
 /** A seed: an integer from 0 on. */
 export function seed(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {

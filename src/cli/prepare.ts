@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { selfTestModel } from '../models/selftest.ts';
 import {
+  chooseDevice,
   configHash,
   createRun,
   InputError,
@@ -10,6 +12,7 @@ import {
   refuseExisting,
   restoreMetrics,
   type Checkpoint,
+  type Device,
   type RunConfig,
   type RunFolder,
   type Split,
@@ -22,7 +25,7 @@ export interface Flags extends Partial<Omit<RunConfig, 'device' | 'data' | 'trai
   readonly trainLimit?: number;
   readonly testLimit?: number;
   readonly data?: string;
-  readonly device?: string;
+  readonly device?: Device | 'auto';
   readonly out?: string;
 }
 
@@ -38,11 +41,9 @@ export interface Prepared {
 /** A new run: everything is checked before its folder is made. */
 export async function begin(flags: Flags): Promise<Prepared> {
   const preset = presets[flags.preset as keyof typeof presets];
-  if (flags.device === 'cuda' || flags.device === 'webgpu') {
-    throw new InputError(`--device ${flags.device} cannot train yet; use --device cpu`);
-  }
   const out = flags.out ?? join('runs', timestamp());
   await refuseExisting(out);
+  const { device } = await chooseDevice(flags.device ?? 'auto', selfTestModel());
   const source = flags.data ?? 'mnist';
   const dataset = await loadDataset(source);
   const own = Object.fromEntries(
@@ -55,7 +56,7 @@ export async function begin(flags: Flags): Promise<Prepared> {
     trainLimit: flags.trainLimit ?? null,
     testLimit: flags.testLimit ?? null,
     data: { source, sha256: dataset.sha256 },
-    device: 'cpu',
+    device,
     threads: flags.threads ?? defaultThreads,
   };
   const splits = limited(dataset, config);

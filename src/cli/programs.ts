@@ -1,12 +1,14 @@
-import { bind, constant, encodeProgram, lower, type Program } from '../builder/index.ts';
+import { bind, constant, encode, encodeProgram, lower, readback, type Program } from '../builder/index.ts';
 import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../models/programs.ts';
 import type { Programs, RunConfig, Tensors } from '../runtime/index.ts';
 
 /** The programs of a run, built for its configuration and lowered for its device. */
 export function programsFor(config: RunConfig): Programs {
+  const target = config.device === 'webgpu' ? 'webgpu' : 'cpu';
   const file = (program: Program) => ({
-    bytes: encodeProgram({ ...program, graph: lower(program.graph, 'cpu') }),
+    bytes: encodeProgram({ ...program, graph: lower(program.graph, target) }),
     metadata: program.metadata,
+    ...(config.device === 'webgpu' && { readback: encode(readback(program)) }),
   });
   const standalone = (program: Program) => (weights: Tensors) => {
     const values = program.metadata.frozen.map(

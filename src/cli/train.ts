@@ -9,7 +9,7 @@ import {
   type Result,
   type RunFolder,
 } from '../runtime/index.ts';
-import { count, eps, presets, rate, seed } from './options.ts';
+import { count, eps, presets, rate, seed, threads } from './options.ts';
 import { begin, goOn, type Prepared } from './prepare.ts';
 import { programsFor } from './programs.ts';
 import { createProgress, type ProgressReporter } from './progress.ts';
@@ -48,7 +48,11 @@ export function trainCommand() {
         'webgpu',
       ]),
     )
-    .option('--threads <n>', 'threads of the CPU (default: one a core); part of what decides the bits', count)
+    .option(
+      '--threads <n>',
+      'threads of the CPU (default: one a core); part of what decides the bits',
+      threads,
+    )
     .option('--out <dir>', 'run folder to make (default: runs/<date and time>)')
     .option('--resume <dir>', 'go on with an interrupted run')
     .option('--json', 'print the result as JSON on stdout')

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deviceNames } from './devices/index.ts';
 
 const Count = z.int().positive();
 
@@ -20,7 +21,7 @@ export const RunConfig = z.strictObject({
   testLimit: Count.nullable(),
   /** `mnist` or a folder, and what was found there. */
   data: z.strictObject({ source: z.string(), sha256: z.string() }),
-  device: z.literal('cpu'),
+  device: z.enum(deviceNames),
   threads: Count,
 });
 export type RunConfig = Readonly<z.infer<typeof RunConfig>>;

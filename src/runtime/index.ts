@@ -14,6 +14,7 @@ export {
 } from './session.ts';
 export { evaluate, type Scores, type ClassifierScores, type Contestants } from './evaluate.ts';
 export { train, type Progress, type Programs, type TrainOptions } from './train.ts';
+export { devices, chooseDevice, deviceNames, type Device, type DeviceReport } from './devices/index.ts';
 export { RunConfig, cellName } from './config.ts';
 export {
   loadCheckpoint,

@@ -1,2 +1,11 @@
 /** The only import of ONNX Runtime: onnxruntime-node in Node, onnxruntime-web in a browser (package.json, `#ort`). */
-export { InferenceSession, Tensor as OrtTensor, env } from '#ort';
+import { env, InferenceSession, Tensor as OrtTensor } from '#ort';
+import type { Device } from './devices/index.ts';
+
+export { env, InferenceSession, OrtTensor };
+
+/** Session options that put a program on a device. */
+export const executionProvider = (device: Device): InferenceSession.SessionOptions => ({
+  executionProviders: [device],
+  logSeverityLevel: 4,
+});

@@ -1,5 +1,6 @@
 import type { ProgramMetadata } from '../builder/program.ts';
-import { InferenceSession, OrtTensor } from './ort.ts';
+import type { Device } from './devices/index.ts';
+import { executionProvider, InferenceSession, OrtTensor } from './ort.ts';
 import { fillUniform, stream } from './random.ts';
 import { elements, float32, type Tensor, type Tensors } from './tensor.ts';
 
@@ -7,10 +8,16 @@ import { elements, float32, type Tensor, type Tensors } from './tensor.ts';
 export interface ProgramFile {
   readonly bytes: Uint8Array;
   readonly metadata: ProgramMetadata;
+  /**
+   * A model that gives every state tensor back as `read/<name>`: how state is read from a WebGPU device in Node, where
+   * getData() on a GPU tensor ends the process.
+   */
+  readonly readback?: Uint8Array;
 }
 
 /** Where and how programs run. The same device and thread count give the same bits. */
 export interface SessionOptions {
+  readonly device: Device;
   readonly threads: number;
 }
 
@@ -25,7 +32,7 @@ export interface Training {
   /** One step. Gives the metrics; the state has moved on. */
   step(data: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, number>>>;
   /** A copy of the state as it is now. */
-  state(): Tensors;
+  state(): Promise<Tensors>;
   close(): Promise<void>;
 }
 
@@ -43,13 +50,12 @@ export async function openModel(bytes: Uint8Array, options: SessionOptions): Pro
 }
 
 /**
- * Opens a training program on a state, and on the weights of the networks that it reads and does not train. Two sets
- * of state tensors take turns as input and output, so that a step allocates nothing.
+ * Opens a training program on a state, and on the weights of the networks that it reads and does not train.
  *
  * @throws Error when a state tensor is missing or has another shape.
  */
 export async function openTraining(
-  { bytes, metadata }: ProgramFile,
+  { bytes, metadata, readback }: ProgramFile,
   state: Tensors,
   frozen: Tensors,
   options: SessionOptions,
@@ -67,15 +73,49 @@ export async function openTraining(
     return tensor;
   };
   const fixed = Object.fromEntries(metadata.frozen.map((p) => [p.name, toOrt(take(frozen, 'weight', p))]));
-  let current = metadata.state.map((p) => toOrt(copyOf(take(state, 'state', p))));
-  let next = current.map((tensor) => toOrt(copyOf(fromOrt(tensor))));
-  const session = await createSession(bytes, options);
+  const begin = metadata.state.map((p) => copyOf(take(state, 'state', p)));
+  const open = options.device === 'webgpu' ? residentState : swappedState;
+  const held = await open({ bytes, metadata, ...(readback && { readback }) }, begin, options);
 
   return {
     async step(data) {
       const feeds: Record<string, OrtTensor> = { ...fixed };
-      const fetches: Record<string, OrtTensor | null> = {};
       for (const [name, tensor] of Object.entries(data)) feeds[name] = toOrt(tensor);
+      const metrics = await held.run(feeds);
+      return Object.fromEntries(metadata.metrics.map((name) => [name, Number(metrics[name]!.data[0])]));
+    },
+    async state() {
+      const tensors = await held.read();
+      return new Map(metadata.state.map(({ name }, i) => [name, tensors[i]!]));
+    },
+    close: () => held.close(),
+  };
+}
+
+/** State between steps, wherever it lies. */
+interface HeldState {
+  /** One step: the state is fed and moves on; gives the metrics. */
+  run(feeds: Readonly<Record<string, OrtTensor>>): Promise<InferenceSession.ReturnType>;
+  /** Copies, in the order of the metadata. */
+  read(): Promise<readonly Tensor[]>;
+  close(): Promise<void>;
+}
+
+type OpenState = (
+  program: ProgramFile,
+  begin: readonly Tensor[],
+  options: SessionOptions,
+) => Promise<HeldState>;
+
+/** In memory: two sets of tensors take turns as input and output, so that a step allocates nothing. */
+const swappedState: OpenState = async ({ bytes, metadata }, begin, options) => {
+  let current = begin.map(toOrt);
+  let next = begin.map((tensor) => toOrt(copyOf(tensor)));
+  const session = await createSession(bytes, options);
+  return {
+    async run(data) {
+      const feeds = { ...data };
+      const fetches: Record<string, OrtTensor | null> = {};
       for (const name of metadata.metrics) fetches[name] = null;
       metadata.state.forEach(({ name, output }, i) => {
         feeds[name] = current[i]!;
@@ -83,11 +123,52 @@ export async function openTraining(
       });
       const results = await session.run(feeds, fetches);
       [current, next] = [next, current];
-      return Object.fromEntries(metadata.metrics.map((name) => [name, Number(results[name]!.data[0])]));
+      return results;
     },
-    state: () => new Map(metadata.state.map(({ name }, i) => [name, copyOf(fromOrt(current[i]!))])),
+    read: () => Promise.resolve(current.map((tensor) => copyOf(fromOrt(tensor)))),
     close: () => session.release(),
   };
+};
+
+/** On the device: outputs stay in its memory and are the next step's inputs; what was an input is freed. */
+const residentState: OpenState = async ({ bytes, metadata, readback }, begin, options) => {
+  let current = begin.map(toOrt);
+  const preferredOutputLocation = Object.fromEntries(
+    metadata.state.map(({ output }) => [output, 'gpu-buffer' as const]),
+  );
+  const session = await createSession(bytes, options, { preferredOutputLocation });
+  const reader = readback && (await createSession(readback, options));
+  return {
+    async run(data) {
+      const feeds = { ...data };
+      metadata.state.forEach(({ name }, i) => (feeds[name] = current[i]!));
+      const results = await session.run(feeds);
+      free(current);
+      current = metadata.state.map(({ output }) => results[output]!);
+      return results;
+    },
+    async read() {
+      if (current.every((tensor) => tensor.location !== 'gpu-buffer'))
+        return current.map((t) => copyOf(fromOrt(t)));
+      if (!reader)
+        return await Promise.all(
+          current.map(async (t) => ({ ...fromOrtType(t), data: await t.getData() }) as Tensor),
+        );
+      const read = await reader.run(
+        Object.fromEntries(metadata.state.map(({ name }, i) => [name, current[i]!])),
+      );
+      return metadata.state.map(({ name }) => copyOf(fromOrt(read[`read/${name}`]!)));
+    },
+    async close() {
+      free(current);
+      await reader?.release();
+      await session.release();
+    },
+  };
+};
+
+function free(tensors: readonly OrtTensor[]): void {
+  for (const tensor of tensors) if (tensor.location === 'gpu-buffer') tensor.dispose();
 }
 
 /** A program's first state, drawn as its metadata says from streams under `path` (run seed, network). */
@@ -103,19 +184,28 @@ export function initialState(metadata: ProgramMetadata, path: readonly (string |
   );
 }
 
-const createSession = (bytes: Uint8Array, { threads }: SessionOptions): Promise<InferenceSession> =>
+const createSession = (
+  bytes: Uint8Array,
+  { device, threads }: SessionOptions,
+  more: InferenceSession.SessionOptions = {},
+): Promise<InferenceSession> =>
   InferenceSession.create(bytes, {
-    executionProviders: ['cpu'],
+    ...executionProvider(device),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
+    ...more,
   });
 
 const toOrt = ({ dtype, shape, data }: Tensor): OrtTensor =>
   new OrtTensor(dtype, data as Float32Array, shape);
 
-const fromOrt = (tensor: OrtTensor): Tensor => ({
+const fromOrtType = (tensor: OrtTensor) => ({
   dtype: tensor.type as Tensor['dtype'],
   shape: tensor.dims,
+});
+
+const fromOrt = (tensor: OrtTensor): Tensor => ({
+  ...fromOrtType(tensor),
   data: tensor.data as Tensor['data'],
 });
 

@@ -114,7 +114,7 @@ class Run {
         yield { kind: 'step', network, epoch, epochs, done, total: steps * batchSize, ...means(running) };
       }
     } finally {
-      this.#states.set(network, training.state());
+      this.#states.set(network, await training.state());
       this.#running[network] = running;
       await training.close();
     }

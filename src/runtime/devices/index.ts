@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../errors.ts';
+
+/** Where programs can run. */
+export const deviceNames = ['cpu', 'cuda', 'webgpu'] as const;
+export type Device = (typeof deviceNames)[number];
+
+/** What a device did with a small self-test. */
+export type DeviceReport =
+  | {
+      readonly device: Device;
+      readonly works: true;
+      /** Median of a self-test run. */ readonly milliseconds: number;
+    }
+  | {
+      readonly device: Device;
+      readonly works: false;
+      readonly reason: string;
+      /** What a user can do about it. */
+      readonly remedy: string;
+    };
+
+const remedies: Readonly<Record<Device, string>> = {
+  cpu: 'reinstall onnxruntime-node for this platform',
+  cuda: 'with an NVIDIA GPU and Linux x64, run: pnpm setup:cuda',
+  webgpu: 'install a Vulkan driver (Linux: libvulkan1 and the driver of your GPU)',
+};
+
+/**
+ * Tries every device with a small model, each in a process of its own: a native library that writes to the terminal or
+ * dies takes nothing with it.
+ *
+ * @param selfTest an ONNX model without inputs that are not fed: `x` [n,n] float32 -> `y`.
+ */
+export const devices = (selfTest: Uint8Array): Promise<readonly DeviceReport[]> =>
+  Promise.all(deviceNames.map((device) => probe(device, selfTest)));
+
+/**
+ * The device to run on. `auto` is the fastest that passes the self-test; a named one must pass it.
+ *
+ * @throws InputError that says why a named device does not work here, and the way out.
+ */
+export async function chooseDevice(
+  wanted: Device | 'auto',
+  selfTest: Uint8Array,
+): Promise<{ readonly device: Device; readonly why: string }> {
+  if (wanted === 'cpu') return { device: 'cpu', why: 'as asked' };
+  if (wanted !== 'auto') {
+    const report = await probe(wanted, selfTest);
+    if (report.works) return { device: wanted, why: 'as asked' };
+    throw new InputError(`--device ${wanted} does not work here: ${report.reason}; ${report.remedy}`);
+  }
+  const working = (await devices(selfTest)).filter((report) => report.works);
+  const [best, ...others] = working.toSorted((a, b) => a.milliseconds - b.milliseconds);
+  if (!best)
+    throw new Error('no device works, not even the CPU: reinstall onnxruntime-node for this platform');
+  const time = (report: { milliseconds: number }): string => `${report.milliseconds.toFixed(1)} ms`;
+  const rest = others.map((report) => `${report.device} ${time(report)}`).join(', ');
+  return {
+    device: best.device,
+    why: others.length === 0 ? 'the only one that works here' : `self-test ${time(best)}; ${rest}`,
+  };
+}
+
+/** The last line a probe writes to its standard output. */
+export type ProbeResult = { readonly milliseconds: number } | { readonly error: string };
+
+function probe(device: Device, selfTest: Uint8Array): Promise<DeviceReport> {
+  const script = new URL(import.meta.url.endsWith('.ts') ? './probe.ts' : './probe.js', import.meta.url);
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(script), device], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    timeout: 60_000,
+  });
+  child.stdin.on('error', () => {}).end(selfTest);
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  return new Promise((resolve) => {
+    const fail = (reason: string): void =>
+      resolve({ device, works: false, reason, remedy: remedies[device] });
+    child.on('error', (error) => fail(error.message));
+    child.on('close', (code, signal) => {
+      const result = parse(text);
+      if (!result) fail(`its self-test ended without an answer (${signal ?? `exit code ${code}`})`);
+      else if ('error' in result) fail(explain(device, result.error));
+      else resolve({ device, works: true, ...result });
+    });
+  });
+}
+
+function parse(text: string): ProbeResult | null {
+  try {
+    return JSON.parse(text.trim().split('\n').at(-1)!) as ProbeResult;
+  } catch {
+    return null;
+  }
+}
+
+/** ONNX Runtime's message in a user's words. */
+function explain(device: Device, message: string): string {
+  if (device === 'cuda' && message.includes('Failed to load shared library')) {
+    return 'the CUDA provider library is not installed beside onnxruntime-node';
+  }
+  if (message.includes('No supported adapters')) return 'no WebGPU adapter was found';
+  return message.split('\n', 1)[0]!;
+}
