@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from '@commander-js/extra-typings';
 import { z } from 'zod';
+import type { Target } from '../src/builder/index.ts';
 import { committedPrograms } from '../src/models/programs.ts';
 import { emit } from './emit.ts';
 import { runPython } from './python.ts';
+
+/** Beside plain ONNX, which graphs/ is in. */
+const targets: readonly Target[] = ['cpu', 'webgpu'];
 
 /** A model to check, and how it is called in the report. */
 interface Model {
@@ -25,44 +29,53 @@ async function modelsAt(path: string, label = path): Promise<readonly Model[]> {
     .map((file) => ({ label: join(label, file), path: join(path, file) }));
 }
 
-/** The committed programs as they are run on the CPU. */
-async function emitForCpu(folder: string): Promise<readonly Model[]> {
+/** The committed programs in the forms in which they are run. */
+async function emitLowered(folder: string): Promise<readonly Model[]> {
   const programs = Object.entries(committedPrograms());
+  const lowered = targets.flatMap((target) => programs.map(([name, program]) => ({ target, name, program })));
   return Promise.all(
-    programs.map(async ([name, program]) => {
-      const path = join(folder, `${name}.onnx`);
-      await writeFile(path, emit(program, 'cpu'));
-      return { label: `${name} lowered for cpu`, path };
+    lowered.map(async ({ target, name, program }) => {
+      const path = join(folder, `${name}-${target}.onnx`);
+      await writeFile(path, emit(program, target));
+      return { label: `${name} lowered for ${target}`, path };
     }),
   );
 }
 
 const command = new Command('check-onnx')
   .description(
-    'Checks graphs/, the same programs lowered for the CPU, and the models given, with onnx.checker.',
+    'Checks graphs/, the same programs as lowered for devices, and the models given, with onnx.checker.',
   )
   .argument('[paths...]', 'more .onnx files, or run folders')
   .option('--python <path>', 'an interpreter that has the package onnx', 'python3')
   .parse();
 
-const folder = await mkdtemp(join(tmpdir(), 'check-onnx-'));
-try {
-  const graphs = fileURLToPath(new URL('../graphs', import.meta.url));
-  const models = [
-    ...(await modelsAt(graphs, 'graphs')),
-    ...(await emitForCpu(folder)),
-    ...(await Promise.all(command.processedArgs[0].map((path) => modelsAt(path)))).flat(),
-  ];
-  const answer = await runPython(
-    command.opts().python,
-    'check_onnx.py',
-    models.map(({ path }) => path),
-  );
-  const faults = z.array(z.string().nullable()).length(models.length).parse(answer);
-  models.forEach(({ label }, i) =>
-    console.log(faults[i] === null ? `ok    ${label}` : `FAIL  ${label}: ${faults[i]}`),
-  );
-  process.exitCode = faults.every((fault) => fault === null) ? 0 : 1;
-} finally {
-  await rm(folder, { recursive: true });
+async function main(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'check-onnx-'));
+  try {
+    const graphs = fileURLToPath(new URL('../graphs', import.meta.url));
+    const models = [
+      ...(await modelsAt(graphs, 'graphs')),
+      ...(await emitLowered(folder)),
+      ...(await Promise.all(command.processedArgs[0].map((path) => modelsAt(path)))).flat(),
+    ];
+    const answer = await runPython(
+      command.opts().python,
+      'check_onnx.py',
+      models.map(({ path }) => path),
+    );
+    const faults = z.array(z.string().nullable()).length(models.length).parse(answer);
+    models.forEach(({ label }, i) => {
+      const fault = faults[i];
+      console.log(fault ? `FAIL  ${label}: ${fault.replaceAll(/\s+/g, ' ')}` : `ok    ${label}`);
+    });
+    process.exitCode = faults.every((fault) => fault === null) ? 0 : 1;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
+
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

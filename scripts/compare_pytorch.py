@@ -1,7 +1,8 @@
 """The PyTorch side of compare-pytorch.ts: the same training in float32 and in float64, and distances to the latter.
 
 Arguments: a safetensors file with the case (options, start, images, labels), then one safetensors file for each
-implementation to judge. Prints a JSON list of records {who, quantity, tensor, error}. Needs torch and numpy.
+implementation to judge. Prints a JSON list of records {who, quantity, tensor, ours, torch32}: the error of what is
+judged, and that of PyTorch in float32. Needs torch and numpy.
 """
 
 import json
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-MOMENTUM = 0.1  # PyTorch's default for running statistics
+ORDERS = 4  # how often the run in float32 is repeated, to see how far rounding alone takes it
 
 
 class Classifier(nn.Module):
@@ -94,12 +95,15 @@ def stored_layout(array):
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
 
-def load(module, prefix, tensors, dtype):
-    """Gives a module the tensors under a prefix; each of them must have a place, and each place a tensor."""
+def under(prefix, tensors):
+    """The tensors under a prefix, with the prefix taken off."""
+    return {name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def load(module, tensors, dtype):
+    """Gives a module its tensors; each of them must have a place, and each place a tensor."""
     state = {
-        name[len(prefix) + 1 :].replace("/", "."): torch.from_numpy(kernel_layout(array).copy())
-        for name, array in tensors.items()
-        if name.startswith(prefix + "/")
+        name.replace("/", "."): torch.from_numpy(kernel_layout(array).copy()) for name, array in tensors.items()
     }
     counters = {name: torch.tensor(0) for name in module.state_dict() if name.endswith("num_batches_tracked")}
     module.load_state_dict({**state, **counters})
@@ -107,137 +111,193 @@ def load(module, prefix, tensors, dtype):
 
 
 def numpy64(tensor):
-    return stored_layout(tensor.detach().double().numpy())
+    return stored_layout(tensor.detach().double().numpy()).copy()
 
 
 class Case:
-    """What both implementations train on, and how."""
+    """What all implementations train, from what, and on what."""
 
     def __init__(self, path):
-        self.tensors, options = read_safetensors(path)
+        tensors, options = read_safetensors(path)
         self.network = options["network"]
         self.learning_rate = float(options["learningRate"])
-        self.eps, self.bound = float(options["eps"]), options["bound"]
-        self.clip = options["clip"] == "true"
-
-    def model(self, dtype):
-        own = Classifier() if self.network == "classifier" else Attacker(self.eps, self.bound)
-        return load(own, self.network, self.tensors, dtype).train()
-
-    def logits(self, dtype):
-        """The function from a model and images to logits."""
-        if self.network == "classifier":
-            return lambda model, image: model(image)
-        frozen = load(Classifier(), "classifier", self.tensors, dtype).eval().requires_grad_(False)
-
-        def attacked(model, image):
-            moved = image + model(image)
-            return frozen(moved.clamp(0, 1) if self.clip else moved)
-
-        return attacked
+        if self.network == "attacker":
+            self.eps, self.bound = float(options["eps"]), options["bound"]
+            self.clip = options["clip"] == "true"
+        self.start = under("start/", tensors)
+        self.frozen = under("frozen/classifier/", tensors)
+        self.images, self.labels = tensors["image"], tensors["label"].astype(np.int64)
 
 
-def train(case, dtype):
-    """The case in PyTorch: gradients of step 1, the loss of each step, the state at the end, all as float64."""
-    model, logits = case.model(dtype), case.logits(dtype)
-    images = torch.from_numpy(case.tensors["image"].copy()).to(dtype)
-    labels = torch.from_numpy(case.tensors["label"].astype(np.int64))
-    optimizer = torch.optim.Adam(model.parameters(), lr=case.learning_rate)
-    full = lambda name: f"{case.network}/{name.replace('.', '/')}"
+class Training:
+    """A case in PyTorch, in a floating-point type, from a state: that of the case, or one with Adam's moments."""
 
-    # what the gradient of a convolution's bias sums: its size is the scale of the rounding noise
-    summed = {}
+    def __init__(self, case, dtype, state):
+        self.case, self.dtype = case, dtype
+        model = Classifier() if case.network == "classifier" else Attacker(case.eps, case.bound)
+        self.model = load(model, under(f"{case.network}/", state), dtype).train()
+        if case.network == "attacker":
+            self.frozen = load(Classifier(), case.frozen, dtype).eval().requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=case.learning_rate)
+        if "adam/step" in state:
+            moment = lambda kind, name: torch.from_numpy(
+                kernel_layout(state[f"adam/{kind}/{self.full(name)}"]).copy()
+            ).to(dtype)
+            for name, parameter in self.model.named_parameters():
+                self.optimizer.state[parameter] = {
+                    "step": torch.tensor(float(state["adam/step"])),
+                    "exp_avg": moment("m", name),
+                    "exp_avg_sq": moment("v", name),
+                }
 
-    def watch(name):
-        def hook(_module, _inputs, output):
-            output.register_hook(
-                lambda grad: summed.setdefault(full(f"{name}.bias"), grad.abs().sum((0, 2, 3)).double().numpy())
-            )
+    def full(self, name):
+        """The name that a tensor of the model has in the graphs."""
+        return f"{self.case.network}/{name.replace('.', '/')}"
 
-        return hook
+    def logits(self, image):
+        if self.case.network == "classifier":
+            return self.model(image)
+        attacked = image + self.model(image)
+        return self.frozen(attacked.clamp(0, 1) if self.case.clip else attacked)
 
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            module.register_forward_hook(watch(name))
+    def step(self, index, order=slice(None)):
+        """One step of Adam on a batch, whose images are taken in any order; gives the loss before it."""
+        image = torch.from_numpy(self.case.images[index][order].copy()).to(self.dtype)
+        label = torch.from_numpy(self.case.labels[index][order].copy())
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.logits(image), label)
+        (loss if self.case.network == "classifier" else -loss).backward()
+        self.optimizer.step()
+        return loss.item()
 
-    gradients, losses, biases = {}, [], {full(name): [] for name in cancelled(model)}
-    for step in range(len(images)):
-        for name in cancelled(model):
-            biases[full(name)].append(numpy64(model.get_parameter(name)).copy())
-        optimizer.zero_grad()
-        loss = F.cross_entropy(logits(model, images[step]), labels[step])
-        (loss if case.network == "classifier" else -loss).backward()
-        if step == 0:
-            gradients = {full(name): numpy64(p.grad).copy() for name, p in model.named_parameters()}
-        optimizer.step()
-        losses.append(loss.item())
-    state = {full(name): numpy64(t).copy() for name, t in model.state_dict().items() if t.is_floating_point()}
-    return {"gradient": gradients, "loss": np.array(losses), "state": state, "bias": biases, "summed": summed}
+    def gradients(self):
+        """The gradients of the last step."""
+        return {self.full(name): numpy64(p.grad) for name, p in self.model.named_parameters()}
+
+    def state(self):
+        """Parameters and running statistics."""
+        tensors = self.model.state_dict().items()
+        return {self.full(name): numpy64(t) for name, t in tensors if t.is_floating_point()}
+
+    def cancelled(self):
+        """The convolutions with a batch norm behind them, which takes out whatever their bias adds."""
+        modules = dict(self.model.named_modules())
+        return [name for name in modules if "conv" in name and name.replace("conv", "norm") in modules]
 
 
-def cancelled(model):
-    """The biases that batch statistics take out again: those of convolutions with a batch norm behind them."""
-    modules = dict(model.named_modules())
-    behind = {name: name.replace("conv", "norm") for name in modules if "conv" in name}
-    return [f"{name}.bias" for name, norm in behind.items() if norm in modules]
+def first_step(case, dtype):
+    """The gradients of step 1, and for each bias that is cancelled the sum of the sizes of what its gradient sums."""
+    training = Training(case, dtype, case.start)
+    outputs = {}
 
+    def keep(module, _inputs, output):
+        output.retain_grad()
+        outputs[module] = output
 
-def read_result(path):
-    """What an implementation gave, in the form of `train`."""
-    tensors, _ = read_safetensors(path)
-    part = lambda kind: {
-        name[len(kind) + 1 :]: array.astype(np.float64)
-        for name, array in tensors.items()
-        if name.startswith(kind + "/")
+    modules = {name: training.model.get_submodule(name) for name in training.cancelled()}
+    for module in modules.values():
+        module.register_forward_hook(keep)
+    training.step(0)
+    sizes = {
+        training.full(f"{name}.bias"): numpy64(outputs[module].grad.abs().sum((0, 2, 3)))
+        for name, module in modules.items()
     }
-    return {"gradient": part("gradient"), "loss": tensors["loss"], "state": part("state"), "bias": part("bias")}
+    return training.gradients(), sizes
 
 
-def share(biases):
-    """How much of a running mean the bias before it makes up, over the steps."""
-    mean = 0
-    for bias in biases:
-        mean = (1 - MOMENTUM) * mean + MOMENTUM * bias
-    return mean
+def last_step(case, dtype, before):
+    """The loss and the state after the last step, from a given state before it."""
+    training = Training(case, dtype, before)
+    loss = training.step(len(case.images) - 1)
+    return loss, training.state()
 
 
-def distances(case, result, reference):
-    """Records of how far a result is from the reference, each by a scale that belongs to it."""
-    zero = set(reference["bias"])
-    trainable = set(reference["gradient"])
-    assert set(result["gradient"]) == trainable and set(result["state"]) == set(reference["state"])
-    far = lambda a, b, scale: float(np.linalg.norm(a - b) / np.linalg.norm(scale))
+def whole_run(case, dtype, order=slice(None)):
+    """The loss of each step, and the state after the last."""
+    training = Training(case, dtype, case.start)
+    losses = [training.step(index, order) for index in range(len(case.images))]
+    return np.array(losses), training.state()
 
-    for step, (ours, true) in enumerate(zip(result["loss"], reference["loss"], strict=True)):
-        yield "loss", f"step {step + 1}", far(ours, true, true)
-    for name, true in reference["gradient"].items():
-        ours = result["gradient"][name]
-        if name in zero:
-            yield "zero gradient", name, far(ours, 0, reference["summed"][name])
-        else:
-            yield "gradient", name, far(ours, true, true)
-    for name, true in reference["state"].items():
-        ours, start = result["state"][name], case.tensors[name]
-        if name in zero:
-            yield "drift", name, float(np.abs(ours - start).max() / case.learning_rate)
-            continue
-        kind = "parameter" if name in trainable else name.rsplit("/", 1)[1]
-        before = name.replace("norm", "conv").replace("running_mean", "bias")
-        if kind == "running_mean" and before in zero:
-            yield "running_mean as it is", name, far(ours, true, true)
-            ours, true = ours - share(result["bias"][before]), true - share(reference["bias"][before])
-        yield kind, name, far(ours, true, true - start)
+
+def far(value, true, scale):
+    """The norm of an error over that of its scale."""
+    return float(np.linalg.norm(value - true) / np.linalg.norm(scale))
+
+
+def gradient_errors(gradients, reference, sizes):
+    return {
+        ("zero gradient", name) if name in sizes else ("gradient", name): (
+            far(gradients[name], 0, sizes[name]) if name in sizes else far(gradients[name], true, true)
+        )
+        for name, true in reference.items()
+    }
+
+
+def is_statistic(name):
+    return "running_" in name
+
+
+def step_errors(result, reference, before, sizes):
+    """Of each tensor, over its way in this step."""
+    (loss, state), (true_loss, true_state) = result, reference
+    errors = {("step loss", "loss"): far(loss, true_loss, true_loss)}
+    for name, true in true_state.items():
+        if name not in sizes:
+            kind = "step statistics" if is_statistic(name) else "step parameters"
+            errors[kind, name] = far(state[name], true, true - before[name])
+    return errors
+
+
+def run_errors(result, reference, case, sizes):
+    """Of all tensors of a kind together, over their way in the run."""
+    (losses, state), (true_losses, true_state) = result, reference
+    join = lambda tensors, names: np.concatenate([tensors[name].ravel() for name in names])
+    errors = {("run loss", "all steps"): far(losses, true_losses, true_losses)}
+    for kind, wanted in (("run parameters", False), ("run statistics", True)):
+        names = [name for name in true_state if is_statistic(name) == wanted and name not in sizes]
+        true = join(true_state, names)
+        errors[kind, "all"] = far(join(state, names), true, true - join(case.start, names))
+    for name in sizes:
+        errors["drift", name] = float(np.abs(state[name] - case.start[name]).max() / case.learning_rate)
+    return errors
 
 
 def main(path, *results):
     case = Case(path)
-    reference = train(case, torch.float64)
-    judged = {"torch32": train(case, torch.float32), **{Path(p).stem: read_result(p) for p in results}}
-    records = [
-        {"who": who, "quantity": quantity, "tensor": tensor, "error": error}
-        for who, result in judged.items()
-        for quantity, tensor, error in distances(case, result, reference)
-    ]
+    gradients, sizes = first_step(case, torch.float64)
+    gradients32, _ = first_step(case, torch.float32)
+    run = whole_run(case, torch.float64)
+    orders = [np.random.default_rng(seed).permutation(case.images.shape[1]) for seed in range(1, ORDERS)]
+    runs32 = [whole_run(case, torch.float32, order) for order in [slice(None), *orders]]
+
+    records = []
+    for result in results:
+        tensors, _ = read_safetensors(result)
+        before, losses, state = under("before/", tensors), tensors["loss"], under("state/", tensors)
+        step, step32 = (last_step(case, dtype, before) for dtype in (torch.float64, torch.float32))
+        ours = {
+            **gradient_errors(under("gradient/", tensors), gradients, sizes),
+            **step_errors((losses[-1], state), step, before, sizes),
+            **run_errors((losses, state), run, case, sizes),
+        }
+        torch32 = [
+            {
+                **gradient_errors(gradients32, gradients, sizes),
+                **step_errors(step32, step, before, sizes),
+                **run_errors(run32, run, case, sizes),
+            }
+            for run32 in runs32
+        ]
+        for (quantity, tensor), error in ours.items():
+            records.append(
+                {
+                    "who": Path(result).stem,
+                    "quantity": quantity,
+                    "tensor": tensor,
+                    "ours": error,
+                    "torch32": max(errors[quantity, tensor] for errors in torch32),
+                }
+            )
     print(json.dumps(records, allow_nan=False))
 
 

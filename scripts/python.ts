@@ -21,6 +21,8 @@ export async function runPython(
   } catch (cause) {
     const { stderr, message } = cause as Error & { stderr?: string };
     const said = (stderr?.trim() || message).split('\n').slice(-3).join('\n');
-    throw new Error(`${interpreter} ${script} failed (another interpreter: --python PATH)\n${said}`, { cause });
+    throw new Error(`${interpreter} ${script} failed (another interpreter: --python PATH)\n${said}`, {
+      cause,
+    });
   }
 }
