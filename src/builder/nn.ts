@@ -180,7 +180,9 @@ export function batchNorm(scope: Scope, x: Value, { momentum = 0.1, epsilon = 1e
   const mean = scope.buffer('running_mean', shape, zeros, towards(batchMean));
   const runningVariance = scope.buffer('running_var', shape, ones, (now) => {
     if (!(count > 1))
-      throw new Error(`nn.batchNorm: training needs two values a channel or more, got [${x.shape}]`);
+      throw new Error(
+        `nn.batchNorm: training needs a known shape with two values a channel or more, got [${x.shape}]`,
+      );
     return towards(div(squares, count - 1))(now);
   });
 

@@ -112,7 +112,10 @@ export function decode(bytes: Uint8Array): {
   };
   for (const node of proto.node ?? []) {
     const outputs = decodeNode(node, get);
-    node.output?.forEach((name, i) => values.set(name, outputs[i] ?? null));
+    node.output?.forEach((name, i) => {
+      // an optional output that is left out has an empty name
+      if (name) values.set(name, outputs[i] ?? null);
+    });
   }
   return {
     graph: {

@@ -1,4 +1,7 @@
 #!/usr/bin/env node
 import { main } from './main.ts';
 
+// With a listener, a write beyond the limit on file sizes (ulimit -f) fails like any other; without, it ends the process.
+process.on('SIGXFSZ', () => {});
+
 process.exitCode = await main(process.argv.slice(2));

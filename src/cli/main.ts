@@ -15,7 +15,7 @@ export function program(): Command {
     each
       .exitOverride()
       .showHelpAfterError(false)
-      .configureOutput({ outputError: (text, write) => write(`sparring: ${text.replace(/^error: /, '')}`) });
+      .configureOutput({ outputError: (text, write) => write(`sparring: ${oneLine(text)}\n`) });
   }
   return command;
 }
@@ -34,6 +34,13 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 const isCommanderError = (error: unknown): error is { readonly exitCode: number } =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
+
+/** Commander's message without its prefix; its "Did you mean" comes on a line of its own. */
+const oneLine = (text: string): string =>
+  text
+    .replace(/^error: /, '')
+    .trimEnd()
+    .replaceAll('\n', ' ');
 
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;

@@ -10,7 +10,7 @@ import {
   loadDataset,
   openRun,
   refuseExisting,
-  restoreMetrics,
+  restoreRun,
   type Checkpoint,
   type Device,
   type RunConfig,
@@ -65,12 +65,8 @@ export async function begin(flags: Flags): Promise<Prepared> {
 
 /** An interrupted run, from its last checkpoint. Its options are its own: giving others is refused. */
 export async function goOn(path: string, given: readonly string[]): Promise<Prepared> {
-  const other = given.find((name) => !['resume', 'json'].includes(name));
-  if (other) {
-    throw new InputError(
-      `--resume goes on with the options of ${path}; leave out --${other.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
-    );
-  }
+  const other = given.find((option) => !['--resume', '--json'].includes(option));
+  if (other) throw new InputError(`--resume goes on with the options of ${path}; leave out ${other}`);
   const { folder, config } = await openRun(path);
   const dataset = await loadDataset(config.data.source);
   if (dataset.sha256 !== config.data.sha256) {
@@ -78,9 +74,10 @@ export async function goOn(path: string, given: readonly string[]): Promise<Prep
       `${config.data.source} is not the data that ${path} began with (sha256 ${dataset.sha256.slice(0, 12)}...); put that back`,
     );
   }
+  const splits = limited(dataset, config);
   const from = await loadCheckpoint(folder.checkpoint, configHash(config));
-  await restoreMetrics(folder, from?.position.records ?? []);
-  return { folder, config, ...limited(dataset, config), from };
+  await restoreRun(folder, from?.position.records ?? []);
+  return { folder, config, ...splits, from };
 }
 
 function limited(dataset: { readonly train: Split; readonly test: Split }, config: RunConfig) {

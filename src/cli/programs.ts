@@ -10,12 +10,13 @@ export function programsFor(config: RunConfig): Programs {
     metadata: program.metadata,
     ...(config.device === 'webgpu' && { readback: encode(readback(program)) }),
   });
-  const standalone = (program: Program) => (weights: Tensors) => {
-    const values = program.metadata.frozen.map(
-      ({ name }) => [name, constant(weights.get(name)!, name)] as const,
-    );
-    return encodeProgram({ ...program, graph: lower(bind(program.graph, new Map(values)), 'plain') });
-  };
+  const standalone =
+    ({ graph, metadata }: Program) =>
+    (weights: Tensors) => {
+      const values = metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const);
+      const bound = lower(bind(graph, new Map(values)), 'plain');
+      return encodeProgram({ graph: bound, metadata: { ...metadata, frozen: [] } });
+    };
   return {
     classifierTrain: file(classifierTrain(config)),
     attackerTrain: file(attackerTrain(config)),

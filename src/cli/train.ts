@@ -3,6 +3,7 @@ import {
   configHash,
   drawSamples,
   finishRun,
+  InputError,
   recordEpoch,
   saveCheckpoint,
   train,
@@ -57,12 +58,17 @@ export function trainCommand() {
     .option('--resume <dir>', 'go on with an interrupted run')
     .option('--json', 'print the result as JSON on stdout')
     .addHelpText('after', `\nPresets (each value can be set by its own flag):\n${describePresets()}`)
+    .allowExcessArguments()
     .action(async (flags, command) => {
+      const [excess] = command.args;
+      if (excess !== undefined)
+        throw new InputError(`${excess} is one argument too many; train takes options only`);
       const started = performance.now();
       const progress = createProgress(process.stderr);
       const given = command.options
-        .map((o) => o.attributeName())
-        .filter((name) => command.getOptionValueSource(name) === 'cli');
+        .filter((o) => command.getOptionValueSource(o.attributeName()) === 'cli')
+        .filter((o) => o.negate === (command.getOptionValue(o.attributeName()) === false))
+        .map((o) => o.long!);
       try {
         const run = flags.resume === undefined ? await begin(flags) : await goOn(flags.resume, given);
         const { result, interrupted } = await runToEnd(run, progress, started);

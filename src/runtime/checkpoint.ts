@@ -85,8 +85,14 @@ export async function loadCheckpoint(path: string, configHash: string): Promise<
   const position = parsePosition(metadata['position'] ?? '');
   if (!position) throw new InputError(`${path}: its position is corrupt; remove it to start again`);
   const states = networks.map((network) => [network, under(`${network}:`, tensors)] as const);
-  return { position, states: new Map(states.filter(([, state]) => state.size > 0)) };
+  const begun = new Map(states.filter(([, state]) => state.size > 0));
+  const missing = networks.find((network) => hasBegun(network, position) && !begun.has(network));
+  if (missing) throw new InputError(`${path}: has no state of ${missing}; remove it to start again`);
+  return { position, states: begun };
 }
+
+const hasBegun = (network: Network, { records, running }: Position): boolean =>
+  network in running || records.some(({ train }) => network in train);
 
 function parsePosition(text: string): Position | null {
   try {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
+import { readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -45,6 +45,16 @@ export async function writeAtomic(path: string, data: string | Uint8Array): Prom
   } catch (error) {
     throw new Error(describeFsError(error, `cannot write ${path}`), { cause: error });
   }
+}
+
+/**
+ * Removes the temporary files that writes of `path` left beside it because their process was killed: each is as large
+ * as the file. To be called when nobody writes `path`; does nothing where the folder is missing.
+ */
+export async function removeTemporaries(path: string): Promise<void> {
+  const listing = await readdir(dirname(path)).catch(() => []);
+  const left = listing.filter((name) => name.replace(/\.\d+$/, '.') === `${basename(path)}.`);
+  for (const name of left) await rm(join(dirname(path), name), { force: true });
 }
 
 /**

@@ -30,7 +30,7 @@ export {
   refuseExisting,
   configHash,
   recordEpoch,
-  restoreMetrics,
+  restoreRun,
   finishRun,
   type RunFolder,
   type Result,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { appendFile, lstat, mkdir, open, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { appendFile, lstat, mkdir, open, readFile, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { makeFolder, saveCheckpoint, type Checkpoint, type EpochRecord } from './checkpoint.ts';
 import { cellName, RunConfig } from './config.ts';
 import { InputError } from './errors.ts';
 import type { Contestants } from './evaluate.ts';
-import { describeFsError, linkLatest, writeAtomic } from './files.ts';
+import { describeFsError, linkLatest, removeTemporaries, writeAtomic } from './files.ts';
 
 /** The paths of a run with one cell. */
 export interface RunFolder {
@@ -51,12 +51,26 @@ export async function createRun(path: string, config: RunConfig): Promise<RunFol
       : (error as Error).message;
     throw new InputError(line, { cause: error });
   }
-  await writeAtomic(folder.config, `${JSON.stringify(config, null, 2)}\n`);
+  try {
+    await writeAtomic(folder.config, `${JSON.stringify(config, null, 2)}\n`);
+  } catch (error) {
+    await rmdir(path);
+    throw error;
+  }
   return folder;
 }
 
-/** Throws InputError when `path` exists: a run is never written over. */
+/** The link to the last finished run in a folder called `runs`. */
+function latestLink(path: string): string | null {
+  const parent = dirname(resolve(path));
+  return basename(parent) === 'runs' ? join(parent, 'latest') : null;
+}
+
+/** Throws InputError when `path` exists, because a run is never written over, or is the name of the link. */
 export async function refuseExisting(path: string): Promise<void> {
+  if (latestLink(path) === resolve(path)) {
+    throw new InputError(`${path} is the link to the last finished run; choose another --out`);
+  }
   const found = await lstat(path).catch(() => null);
   if (found) {
     throw new InputError(
@@ -70,8 +84,10 @@ export async function openRun(
   path: string,
 ): Promise<{ readonly folder: RunFolder; readonly config: RunConfig }> {
   const found = await stat(path).catch(() => null);
-  if (!found?.isDirectory())
-    throw new InputError(`run folder ${path} does not exist; see what is in ${dirname(path)}`);
+  if (!found?.isDirectory()) {
+    const problem = found ? 'is a file' : 'does not exist';
+    throw new InputError(`run folder ${path} ${problem}; see what is in ${dirname(path)}`);
+  }
   const file = join(path, 'config.json');
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new InputError(`${describeFsError(error, `cannot read ${file}`)}: is ${path} a run folder?`);
@@ -118,9 +134,14 @@ export async function recordEpoch(
   }
 }
 
-/** Makes `metrics.jsonl` what the checkpoint says it is. */
-export const restoreMetrics = (folder: RunFolder, records: readonly EpochRecord[]): Promise<void> =>
-  writeAtomic(folder.metrics, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+/** Makes `metrics.jsonl` what the checkpoint says it is, and removes what a kill left half-written. */
+export async function restoreRun(folder: RunFolder, records: readonly EpochRecord[]): Promise<void> {
+  const { config, metrics, result, c1, c2, attacker, samples, checkpoint } = folder;
+  for (const path of [config, metrics, result, c1, c2, attacker, samples, checkpoint]) {
+    await removeTemporaries(path);
+  }
+  await writeAtomic(metrics, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+}
 
 /** Where the numbers came from. */
 export interface Environment {
@@ -194,7 +215,8 @@ export async function finishRun(
   await writeAtomic(folder.attacker, models.attacker);
   await writeAtomic(folder.samples, samples);
   await writeAtomic(folder.result, `${JSON.stringify(result, null, 2)}\n`);
-  const parent = dirname(folder.path);
-  if (basename(parent) === 'runs') await linkLatest(folder.path, join(parent, 'latest'));
+  const link = latestLink(folder.path);
+  // A run that is gone on with through the link has it already.
+  if (link !== null && link !== resolve(folder.path)) await linkLatest(folder.path, link);
   return result;
 }

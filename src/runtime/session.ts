@@ -1,6 +1,6 @@
-import type { ProgramMetadata } from '../builder/program.ts';
+import type { Port, ProgramMetadata } from '../builder/program.ts';
 import type { Device } from './devices/index.ts';
-import { executionProvider, InferenceSession, OrtTensor } from './ort.ts';
+import { executionProvider, InferenceSession, OrtTensor, writesIntoOutputs } from './ort.ts';
 import { fillUniform, stream } from './random.ts';
 import { elements, float32, type Tensor, type Tensors } from './tensor.ts';
 
@@ -52,7 +52,7 @@ export async function openModel(bytes: Uint8Array, options: SessionOptions): Pro
 /**
  * Opens a training program on a state, and on the weights of the networks that it reads and does not train.
  *
- * @throws Error when a state tensor is missing or has another shape.
+ * @throws Error when a tensor is missing or has another dtype or shape.
  */
 export async function openTraining(
   { bytes, metadata, readback }: ProgramFile,
@@ -60,15 +60,14 @@ export async function openTraining(
   frozen: Tensors,
   options: SessionOptions,
 ): Promise<Training> {
-  const take = (
-    from: Tensors,
-    what: string,
-    { name, shape }: { name: string; shape: readonly unknown[] },
-  ): Tensor => {
-    const tensor = from.get(name);
-    if (!tensor) throw new Error(`${metadata.name}: ${what} ${name} is missing`);
-    if (tensor.shape.join() !== shape.join()) {
-      throw new Error(`${metadata.name}: ${what} ${name} is [${tensor.shape}], expected [${shape.join()}]`);
+  const typeOf = ({ dtype, shape }: Pick<Port, 'dtype' | 'shape'>): string => `${dtype} [${shape.join()}]`;
+  const take = (from: Tensors, what: string, port: Port): Tensor => {
+    const tensor = from.get(port.name);
+    if (!tensor) throw new Error(`${metadata.name}: ${what} ${port.name} is missing`);
+    if (typeOf(tensor) !== typeOf(port)) {
+      throw new Error(
+        `${metadata.name}: ${what} ${port.name} is ${typeOf(tensor)}, expected ${typeOf(port)}`,
+      );
     }
     return tensor;
   };
@@ -119,10 +118,10 @@ const swappedState: OpenState = async ({ bytes, metadata }, begin, options) => {
       for (const name of metadata.metrics) fetches[name] = null;
       metadata.state.forEach(({ name, output }, i) => {
         feeds[name] = current[i]!;
-        fetches[output] = next[i]!;
+        fetches[output] = writesIntoOutputs ? next[i]! : null;
       });
       const results = await session.run(feeds, fetches);
-      [current, next] = [next, current];
+      [current, next] = [metadata.state.map(({ output }) => results[output]!), current];
       return results;
     },
     read: () => Promise.resolve(current.map((tensor) => copyOf(fromOrt(tensor)))),
@@ -136,7 +135,11 @@ const residentState: OpenState = async ({ bytes, metadata, readback }, begin, op
   const preferredOutputLocation = Object.fromEntries(
     metadata.state.map(({ output }) => [output, 'gpu-buffer' as const]),
   );
-  const session = await createSession(bytes, options, { preferredOutputLocation });
+  const session = await createSession(bytes, options, {
+    preferredOutputLocation,
+    // a node that fell to the CPU would copy its tensors there and back on every step
+    extra: { session: { disable_cpu_ep_fallback: '1' } },
+  });
   const reader = readback && (await createSession(readback, options));
   return {
     async run(data) {

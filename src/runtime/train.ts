@@ -96,7 +96,7 @@ class Run {
     const { batchSize, seed } = config;
     const steps = Math.floor(split.count / batchSize);
     let running: Running = this.#running[network] ?? { steps: 0, loss: 0, accuracy: 0 };
-    if (running.steps === steps) return false;
+    if (running.steps === steps) return yield* this.#interrupted();
     const training = await this.#open(network);
     try {
       const order = epochOrder(split, seed, network, epoch);
@@ -130,17 +130,19 @@ class Run {
     const { config, test, signal } = this.#options;
     const scoring = evaluate(test, this.models(), config);
     let scores: { readonly c1: ClassifierScores; readonly c2: ClassifierScores } | undefined;
-    while (!scores) {
-      const next = await scoring.next();
-      if (next.done) scores = next.value;
-      else {
-        yield { kind: 'evaluate', done: next.value, total: test.count };
-        if (signal?.aborted) {
-          await scoring.return(undefined as never);
-          return yield* this.#interrupted();
+    try {
+      while (!scores) {
+        const next = await scoring.next();
+        if (next.done) scores = next.value;
+        else {
+          yield { kind: 'evaluate', done: next.value, total: test.count };
+          if (signal?.aborted) return yield* this.#interrupted();
         }
       }
+    } finally {
+      await scoring.return(undefined as never);
     }
+    refuseInfinite(phase, epoch, scores);
     const train = Object.fromEntries(networks.map((network) => [network, means(this.#running[network]!)]));
     const record: EpochRecord = { phase, epoch, train, ...scores };
     this.#records.push(record);
@@ -182,6 +184,23 @@ const means = ({ steps, loss, accuracy }: Running): { loss: number; accuracy: nu
   loss: loss / steps,
   accuracy: accuracy / steps,
 });
+
+/** Weights can overflow in an epoch's last step, after its loss: then the scores show it, and no record may hold them. */
+function refuseInfinite(
+  phase: EpochRecord['phase'],
+  epoch: number,
+  scores: { readonly c1: ClassifierScores; readonly c2: ClassifierScores },
+): void {
+  for (const network of ['c1', 'c2'] as const) {
+    for (const [images, { loss }] of Object.entries(scores[network])) {
+      if (Number.isFinite(loss)) continue;
+      throw new Error(
+        `training diverged: loss ${loss} of ${network} on ${images} images after ${phase} epoch ${epoch}; ` +
+          'try a smaller --learning-rate',
+      );
+    }
+  }
+}
 
 const diverged = (network: Network, epoch: number, step: number, loss: number | undefined): string =>
   `training ${network} diverged: loss ${loss} in epoch ${epoch}, step ${step}; try a smaller --learning-rate`;

@@ -53,11 +53,11 @@ const table: readonly Row[] = [
   { op: 'ConvWeightGrad', on: ['webgpu'], if: (f) => f.plain, form: 'gemm' },
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
   { op: 'Conv', on: lowered, if: (f) => f.plain && f.stride > 1, form: 'gemm' },
-  { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1, form: 'flip' },
+  { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
   {
     op: 'ConvTranspose',
     on: lowered,
-    if: (f) => f.plain && f.outputChannels <= f.inputChannels,
+    if: (f) => f.plain && (f.outputChannels <= f.inputChannels || !f.covers),
     form: 'columns',
   },
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain, form: 'phases' },

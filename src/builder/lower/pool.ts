@@ -2,18 +2,21 @@ import type { Node, Value } from '../ir.ts';
 import { cast, concat, equal, maxPool, mul, reshape, slice, sub, transpose, unsqueeze } from '../ops.ts';
 import { geometry, poolSpatial, spatial } from '../window.ts';
 
-/** Whether a pool's windows tile the image: stride equal to kernel, no padding, nothing left over. */
+/** Whether a pool's windows tile a two-dimensional image: stride equal to kernel, no padding, nothing left over. */
 export function tiles(node: Node<'MaxPoolGrad'>): boolean {
   const { inputs, attrs } = node;
   const [x] = inputs;
   const g = geometry('MaxPoolGrad', attrs.kernel_shape ?? [], attrs);
   const pooled = poolSpatial('MaxPoolGrad', x, attrs);
-  return spatial('MaxPoolGrad', x).every(
-    (size, i) =>
-      g.kernel[i] === g.strides[i] &&
-      g.dilations[i] === 1 &&
-      g.begins[i] === 0 &&
-      pooled[i]! * g.kernel[i]! === size,
+  return (
+    g.kernel.length === 2 &&
+    spatial('MaxPoolGrad', x).every(
+      (size, i) =>
+        g.kernel[i] === g.strides[i] &&
+        g.dilations[i] === 1 &&
+        g.begins[i] === 0 &&
+        pooled[i]! * g.kernel[i]! === size,
+    )
   );
 }
 

@@ -23,7 +23,7 @@ export type DeviceReport =
 
 const remedies: Readonly<Record<Device, string>> = {
   cpu: 'reinstall onnxruntime-node for this platform',
-  cuda: 'with an NVIDIA GPU and Linux x64, run: pnpm setup:cuda',
+  cuda: 'with an NVIDIA GPU, CUDA 13 and Linux x64, run: pnpm setup:cuda',
   webgpu: 'install a Vulkan driver (Linux: libvulkan1 and the driver of your GPU)',
 };
 
@@ -69,12 +69,14 @@ export type ProbeResult = { readonly milliseconds: number } | { readonly error: 
 function probe(device: Device, selfTest: Uint8Array): Promise<DeviceReport> {
   const script = new URL(import.meta.url.endsWith('.ts') ? './probe.ts' : './probe.js', import.meta.url);
   const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(script), device], {
-    stdio: ['pipe', 'pipe', 'ignore'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     timeout: 60_000,
   });
   child.stdin.on('error', () => {}).end(selfTest);
   let text = '';
+  let said = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
   return new Promise((resolve) => {
     const fail = (reason: string): void =>
       resolve({ device, works: false, reason, remedy: remedies[device] });
@@ -82,7 +84,7 @@ function probe(device: Device, selfTest: Uint8Array): Promise<DeviceReport> {
     child.on('close', (code, signal) => {
       const result = parse(text);
       if (!result) fail(`its self-test ended without an answer (${signal ?? `exit code ${code}`})`);
-      else if ('error' in result) fail(explain(device, result.error));
+      else if ('error' in result) fail(explain(result.error, said));
       else resolve({ device, works: true, ...result });
     });
   });
@@ -96,11 +98,13 @@ function parse(text: string): ProbeResult | null {
   }
 }
 
-/** ONNX Runtime's message in a user's words. */
-function explain(device: Device, message: string): string {
-  if (device === 'cuda' && message.includes('Failed to load shared library')) {
+/** ONNX Runtime's message, and what it wrote to the terminal, in a user's words. */
+function explain(message: string, said: string): string {
+  const library = /([\w.+-]+\.so[.\d]*): cannot open shared object file/.exec(said)?.[1];
+  if (library?.startsWith('libonnxruntime_providers')) {
     return 'the CUDA provider library is not installed beside onnxruntime-node';
   }
+  if (library) return `${library} is not installed on this machine`;
   if (message.includes('No supported adapters')) return 'no WebGPU adapter was found';
   return message.split('\n', 1)[0]!;
 }

@@ -1,6 +1,5 @@
 import { buffer } from 'node:stream/consumers';
-import { InferenceSession, OrtTensor } from '../ort.ts';
-import { executionProvider } from '../ort.ts';
+import { executionProvider, InferenceSession, OrtTensor } from '../ort.ts';
 import type { Device, ProbeResult } from './index.ts';
 
 /** The process that `devices()` starts for one device: reads a model, runs it, writes one line of JSON. */
@@ -10,6 +9,7 @@ async function run(device: Device, model: Uint8Array): Promise<ProbeResult> {
   try {
     const session = await InferenceSession.create(model, {
       ...executionProvider(device),
+      logSeverityLevel: 3,
       extra: { session: { disable_cpu_ep_fallback: device === 'cpu' ? '0' : '1' } },
     });
     const data = Float32Array.from({ length: size * size }, (_, i) => ((i * 7) % 13) / 13 - 0.5);

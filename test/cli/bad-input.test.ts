@@ -1,0 +1,450 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+import {
+  configHash,
+  createRun,
+  encodeSafetensors,
+  loadCheckpoint,
+  loadDataset,
+  saveCheckpoint,
+  type RunConfig,
+  type RunFolder,
+} from '../../src/runtime/index.ts';
+import { sparring, start } from '../support/cli.ts';
+import { encodeIdx, examples, writeIdxFolder } from '../support/idx.ts';
+
+const home = process.cwd();
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sparring-bad-input-'));
+  process.chdir(folder);
+  await writeIdxFolder('data', { train: examples(56), test: examples(20) });
+});
+afterAll(async () => {
+  process.chdir(home);
+  await rm(folder, { recursive: true });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Every file and folder below the working folder, with the bytes of the small ones. */
+async function everything(): Promise<string[]> {
+  const entries = await readdir('.', { recursive: true, withFileTypes: true });
+  return await Promise.all(
+    entries
+      .map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }))
+      .sort((a, b) => (a.path < b.path ? -1 : 1))
+      .map(async ({ entry, path }) => (entry.isFile() ? `${path} ${await readFile(path, 'base64')}` : path)),
+  );
+}
+
+/** What a refused command line says: one line, with exit code 2, and nothing changed on the disk. */
+async function refusal(...args: readonly string[]): Promise<string> {
+  const before = await everything();
+  const written = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+      written[stream] += String(text);
+      return true;
+    });
+  }
+  const code = await main(args);
+  vi.restoreAllMocks();
+  expect(written.stdout).toBe('');
+  expect(written.stderr).toMatch(/^sparring: .*\n$/);
+  expect(code).toBe(2);
+  expect(await everything()).toEqual(before);
+  return written.stderr.slice('sparring: '.length, -1);
+}
+
+const small = ['--data', 'data', '--device', 'cpu', '--threads', '1', '--batch-size', '8'];
+
+describe('a wrong command line is refused in one line:', () => {
+  it.each([
+    [['trian'], "unknown command 'trian' (Did you mean train?)"],
+    [['attack'], "unknown command 'attack'"],
+    [['--quiet'], "unknown option '--quiet'"],
+    [['train', '--epz', '0.1'], "unknown option '--epz' (Did you mean --eps?)"],
+    [['train', '--verbose'], "unknown option '--verbose'"],
+    [['train', 'mnist'], 'mnist is one argument too many; train takes options only'],
+    [['train', '--eps'], "option '--eps <number>' argument missing"],
+    [['train', '--out'], "option '--out <dir>' argument missing"],
+  ])('%j', async (args, message) => {
+    expect(await refusal(...args)).toBe(message);
+  });
+
+  const positive = 'It must be a positive integer';
+  const counts = [
+    '--batch-size',
+    '--classifier-epochs',
+    '--attacker-epochs',
+    '--train-limit',
+    '--test-limit',
+    '--threads',
+  ];
+  it.each([
+    ...counts.flatMap((option) =>
+      ['0', '-1', '1.5', 'abc', '', '1e3', '0x10', '99999999999999999999'].map(
+        (value) => [option, value, `${positive}, got ${value}.`] as const,
+      ),
+    ),
+    ['--threads', '257', 'It must be at most 256, got 257.'],
+    ...['-1', '1.5', 'abc', '', '99999999999999999999'].map(
+      (value) => ['--seed', value, `It must be an integer from 0 on, got ${value}.`] as const,
+    ),
+    ...['0', '-0.001', 'abc', '', 'Infinity', 'NaN'].map(
+      (value) => ['--learning-rate', value, `It must be a number above 0, got ${value}.`] as const,
+    ),
+    ...['0', '-0.1', '1.5', 'abc', '', ' ', 'NaN', '1e400', '256'].map(
+      (value) => ['--eps', value, `eps must be in (0, 1], got ${value}.`] as const,
+    ),
+    ['--eps', '3', 'eps must be in (0, 1], got 3 (did you mean 3/255 = 0.0118?).'],
+    ['--eps', '0.04,0.08', 'eps must be one number in (0, 1], got the list 0.04,0.08.'],
+    ['--preset', 'slow', 'Allowed choices are quick, paper.'],
+    ['--mode', 'alternate', 'Allowed choices are consecutive.'],
+    ['--bound', 'sigmoid', 'Allowed choices are tanh, clamp.'],
+    ['--device', 'tpu', 'Allowed choices are auto, cpu, cuda, webgpu.'],
+  ] as const)('train %s "%s"', async (option, value, reason) => {
+    const message = await refusal('train', option, value);
+    expect(message).toMatch(new RegExp(`^option '${option} <[a-z]+>' argument '`));
+    expect(message.slice(message.indexOf(' argument '))).toBe(` argument '${value}' is invalid. ${reason}`);
+  });
+});
+
+describe('data that cannot be used is refused in one line:', () => {
+  beforeAll(async () => {
+    await writeIdxFolder('truncated', { train: examples(56), test: examples(20) });
+    await writeFile(
+      'truncated/train-images-idx3-ubyte',
+      encodeIdx([56, 28, 28], new Uint8Array(56 * 784 - 1)),
+    );
+    await writeIdxFolder('cut-gzip', { train: examples(56), test: examples(20) }, { gzip: true });
+    const zipped = await readFile('cut-gzip/t10k-images-idx3-ubyte.gz');
+    await writeFile('cut-gzip/t10k-images-idx3-ubyte.gz', zipped.subarray(0, zipped.length / 2));
+    const { images } = examples(20);
+    const labels = Uint8Array.from({ length: 20 }, (_, i) => (i === 13 ? 10 : i % 10));
+    await writeIdxFolder('mislabelled', { train: { images, labels }, test: examples(20) });
+    await writeIdxFolder('incomplete', { train: examples(20), test: examples(20) });
+    await rm('incomplete/t10k-labels-idx1-ubyte');
+    await writeFile('file', 'not a folder');
+  });
+
+  it.each([
+    [
+      'truncated',
+      'truncated/train-images-idx3-ubyte: truncated: 43919 bytes, shape [56, 28, 28] takes 43920; fetch the file again',
+    ],
+    [
+      'cut-gzip',
+      'cut-gzip/t10k-images-idx3-ubyte.gz: corrupt gzip data (unexpected end of file); fetch the file again',
+    ],
+    [
+      'mislabelled',
+      'mislabelled/train-labels-idx1-ubyte: labels must be 0..9, got 10 for image 13; relabel it',
+    ],
+    [
+      'incomplete',
+      'the data set incomplete has no t10k-labels-idx1-ubyte; put the file there, plain or as t10k-labels-idx1-ubyte.gz',
+    ],
+    [
+      'fashion',
+      "cannot read the data set fashion: no such file or folder; check the path (expected 'mnist' or a folder with train-images-idx3-ubyte and so on)",
+    ],
+    [
+      'file',
+      "cannot read the data set file: a part of the path is a file, not a folder; check the path (expected 'mnist' or a folder with train-images-idx3-ubyte and so on)",
+    ],
+  ])('%s', async (data, message) => {
+    expect(await refusal('train', ...small, '--data', data, '--out', 'new')).toBe(message);
+    expect(await refusal('train', ...small, '--data', data)).toBe(message);
+  });
+
+  it.each([
+    [
+      '--train-limit',
+      '57',
+      '--train-limit: the limit must be an integer in 1..56, the examples there are; got 57',
+    ],
+    [
+      '--test-limit',
+      '21',
+      '--test-limit: the limit must be an integer in 1..20, the examples there are; got 21',
+    ],
+    ['--train-limit', '7', '--batch-size 8 is more than the 7 training images; take a smaller one'],
+    ['--batch-size', '57', '--batch-size 57 is more than the 56 training images; take a smaller one'],
+  ])('%s %s', async (option, value, message) => {
+    expect(await refusal('train', ...small, option, value, '--out', 'new')).toBe(message);
+  });
+});
+
+describe('a place that cannot be used is refused in one line:', () => {
+  beforeAll(async () => {
+    await mkdir('taken');
+    await writeFile('taken-by-a-file', 'kept');
+    if (process.platform !== 'win32') await symlink('nowhere', 'taken-by-a-link');
+  });
+
+  it.each(['taken', 'taken-by-a-file'])('--out %s', async (out) => {
+    expect(await refusal('train', ...small, '--out', out)).toBe(
+      `run folder ${out} exists; choose another --out, or go on with it by --resume ${out}`,
+    );
+  });
+
+  it.skipIf(process.platform === 'win32')('--out of a link that leads nowhere', async () => {
+    expect(await refusal('train', ...small, '--out', 'taken-by-a-link')).toContain('taken-by-a-link exists');
+  });
+
+  it.each(['taken-by-a-file/run', 'taken-by-a-file/runs/run'])('--out %s', async (out) => {
+    expect(await refusal('train', ...small, '--out', out)).toMatch(/^cannot make the folder taken-by-a-file/);
+  });
+
+  it.each(['runs/latest', './runs/latest/', 'runs/../runs/latest'])('--out %s', async (out) => {
+    expect(await refusal('train', ...small, '--out', out)).toBe(
+      `${out} is the link to the last finished run; choose another --out`,
+    );
+  });
+});
+
+describe('a run that cannot be gone on with is refused in one line:', () => {
+  const run = 'broken';
+  let config: RunConfig;
+  let paths: RunFolder;
+  beforeAll(async () => {
+    config = {
+      schema: 1,
+      mode: 'consecutive',
+      eps: 0.1,
+      bound: 'tanh',
+      clip: true,
+      seed: 1,
+      batchSize: 8,
+      classifierEpochs: 1,
+      attackerEpochs: 1,
+      learningRate: 1e-3,
+      trainLimit: null,
+      testLimit: null,
+      data: { source: 'data', sha256: (await loadDataset('data')).sha256 },
+      device: 'cpu',
+      threads: 1,
+    };
+  });
+  /** A run folder with this configuration, whatever it says, and a line of metrics. */
+  const make = async (contents: object): Promise<void> => {
+    paths = await createRun(run, config);
+    await writeFile(paths.config, JSON.stringify(contents));
+    await writeFile(paths.metrics, '{"epoch":1}\n');
+  };
+  afterEach(async () => {
+    await rm(run, { recursive: true, force: true });
+  });
+  const resumed = (...more: readonly string[]): Promise<string> => refusal('train', '--resume', run, ...more);
+
+  it('a folder that is not there', async () => {
+    expect(await resumed()).toBe(`run folder ${run} does not exist; see what is in .`);
+    expect(await refusal('train', '--resume', 'runs/one')).toContain('runs/one does not exist');
+    expect(await refusal('train', '--resume', '')).toContain('does not exist');
+  });
+
+  it('a file', async () => {
+    expect(await refusal('train', '--resume', 'data/train-images-idx3-ubyte')).toBe(
+      'run folder data/train-images-idx3-ubyte is a file; see what is in data',
+    );
+  });
+
+  it('a folder without config.json', async () => {
+    expect(await refusal('train', '--resume', 'data')).toBe(
+      'cannot read data/config.json: no such file or folder; check the path: is data a run folder?',
+    );
+  });
+
+  it.each(['', '{"schema": 1,', 'eps: 0.1'])('config.json with the text "%s"', async (text) => {
+    await make({});
+    await writeFile(paths.config, text);
+    expect(await resumed()).toBe('broken/config.json: is not JSON; put back the file that the run wrote');
+  });
+
+  it.each<[string, object | null, RegExp]>([
+    ['an unknown field', { rounds: 3 }, /^the file: .*"rounds"/],
+    ['a field missing', { seed: undefined }, /^seed: /],
+    ['eps 3', { eps: 3 }, /^eps: /],
+    ['a batch size of 0', { batchSize: 0 }, /^batchSize: /],
+    ['another schema', { schema: 2 }, /^schema: /],
+    ['another mode', { mode: 'alternating' }, /^mode: /],
+    ['a data set without a hash', { data: { source: 'mnist' } }, /^data\.sha256: /],
+    ['null', null, /^the file: /],
+  ])('config.json with %s', async (_, change, problem) => {
+    await make({});
+    await writeFile(paths.config, JSON.stringify(change && { ...config, ...change }));
+    const message = await resumed();
+    expect(message.startsWith('broken/config.json: ')).toBe(true);
+    expect(message.slice('broken/config.json: '.length)).toMatch(problem);
+  });
+
+  it('data that have changed since', async () => {
+    const { sha256 } = config.data;
+    await make({ ...config, data: { source: 'data', sha256: 'f'.repeat(64) } });
+    expect(await resumed()).toBe(
+      `data is not the data that broken began with (sha256 ${sha256.slice(0, 12)}...); put that back`,
+    );
+  });
+
+  it('data that are gone', async () => {
+    await make({ ...config, data: { ...config.data, source: 'gone' } });
+    expect(await resumed()).toContain('cannot read the data set gone');
+  });
+
+  it('more images than there are', async () => {
+    await make({ ...config, trainLimit: 57 });
+    expect(await resumed()).toContain('--train-limit: the limit must be an integer in 1..56');
+  });
+
+  it.each<[string, (path: string) => Promise<void>, string]>([
+    ['corrupt', (path) => writeFile(path, 'x'.repeat(100)), 'not a valid safetensors file'],
+    ['empty', (path) => writeFile(path, ''), 'not a valid safetensors file'],
+    [
+      'of another program',
+      (path) => writeFile(path, encodeSafetensors(new Map(), { format: 'pt' })),
+      'is not a checkpoint of sparring (format pt); remove it to start again',
+    ],
+    [
+      'of another run',
+      (path) => saveCheckpoint(path, { position: { records: [], running: {} }, states: new Map() }, 'other'),
+      'belongs to a run with another config.json; put back the one it was made with',
+    ],
+    ['a folder', (path) => mkdir(path).then(() => {}), 'it is a folder, not a file; check the path'],
+  ])('a checkpoint that is %s', async (_, damage, problem) => {
+    await make(config);
+    await mkdir(join(paths.cell, 'checkpoint'), { recursive: true });
+    await damage(paths.checkpoint);
+    const message = await resumed();
+    expect(message).toContain(paths.checkpoint);
+    expect(message).toContain(problem);
+  });
+
+  it.each([
+    [['--eps', '0.1'], '--eps'],
+    [['--preset', 'quick'], '--preset'],
+    [['--batch-size', '8'], '--batch-size'],
+    [['--no-clip'], '--no-clip'],
+    [['--out', 'new'], '--out'],
+    [['--threads', '1'], '--threads'],
+  ])('%j beside --resume', async (more, option) => {
+    await make(config);
+    expect(await resumed(...more)).toBe(`--resume goes on with the options of broken; leave out ${option}`);
+  });
+});
+
+describe('in a process of its own', () => {
+  it('sparring prints the line alone and exits with 2', async () => {
+    expect(await sparring(['train', '--eps', '3'], { cwd: folder })).toEqual({
+      code: 2,
+      signal: null,
+      stdout: '',
+      stderr:
+        "sparring: option '--eps <number>' argument '3' is invalid. eps must be in (0, 1], got 3 (did you mean 3/255 = 0.0118?).\n",
+    });
+  });
+
+  it('sparring exits with 1 when training fails, and prints no stack', async () => {
+    const run = ['train', ...small, '--learning-rate', '1e38', '--out', 'diverged'];
+    const { code, stdout, stderr } = await sparring(run, { cwd: folder });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.at(-1)).toMatch(
+      /^sparring: training c1 diverged: loss NaN in epoch 1, step \d; try a smaller --learning-rate$/,
+    );
+    expect(lines.slice(0, -1).filter((line) => !line.startsWith('C1 epoch 1/'))).toEqual([]);
+  });
+});
+
+// A limit on the size of files cuts a write short just as a disk does that gets full on the way; for root too.
+describe.skipIf(process.platform === 'win32')('when a file cannot be written', () => {
+  const tiny = [...small, '--train-limit', '16', '--classifier-epochs', '1', '--attacker-epochs', '1'];
+  const tooLarge = 'the file is larger than this system allows; raise the limit or choose another folder';
+  const megabytes = (n: number): number => (n * 2 ** 20) / 512;
+  const cell = 'consecutive-eps0.16-seed1';
+  /** The error's line is the last one, and the only one that is not progress. */
+  const expectFailure = (
+    { code, stdout, stderr }: { code: number | null; stdout: string; stderr: string },
+    message: string,
+  ): void => {
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.at(-1)).toBe(`sparring: ${message}`);
+    expect(lines.slice(0, -1).filter((line) => !/^(C1|C2|attacker|test) /.test(line))).toEqual([]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  };
+
+  it('the last checkpoint stays, and the run goes on from it when there is room', async () => {
+    const path = join('full', cell, 'checkpoint', 'state.safetensors');
+    expectFailure(
+      await sparring(['train', ...tiny, '--out', 'full'], { cwd: folder, fileLimit: megabytes(4) }),
+      `cannot write ${path}: ${tooLarge}`,
+    );
+    const config = JSON.parse(await readFile('full/config.json', 'utf8')) as RunConfig;
+    const kept = await loadCheckpoint(path, configHash(config));
+    expect(kept!.position.records.map(({ phase }) => phase)).toEqual(['classifier']);
+    expect(await readFile('full/metrics.jsonl', 'utf8')).toBe(
+      `${JSON.stringify(kept!.position.records[0])}\n`,
+    );
+    expect(await readdir(join('full', cell), { recursive: true })).toEqual([
+      'checkpoint',
+      'checkpoint/state.safetensors',
+    ]);
+    expect(await sparring(['train', '--resume', 'full'], { cwd: folder })).toMatchObject({ code: 0 });
+    expect((await readFile('full/metrics.jsonl', 'utf8')).trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  it('a model is not left in part, and there is no result', async () => {
+    const models = ['classifier-c1.onnx', 'classifier-c2.onnx', 'attacker.onnx', 'samples.png'];
+    const finished = await readFile(join('full', cell, 'attacker.onnx'));
+    for (const file of models) await rm(join('full', cell, file));
+    await rm('full/result.json');
+    expectFailure(
+      await sparring(['train', '--resume', 'full'], { cwd: folder, fileLimit: megabytes(4) }),
+      `cannot write ${join('full', cell, 'attacker.onnx')}: ${tooLarge}`,
+    );
+    expect(await readdir(join('full', cell))).toEqual([
+      'checkpoint',
+      'classifier-c1.onnx',
+      'classifier-c2.onnx',
+    ]);
+    expect(existsSync('full/result.json')).toBe(false);
+    expect(await sparring(['train', '--resume', 'full'], { cwd: folder })).toMatchObject({ code: 0 });
+    expect((await readFile(join('full', cell, 'attacker.onnx'))).equals(finished)).toBe(true);
+    expect(existsSync('full/result.json')).toBe(true);
+  });
+
+  it('no run folder is left when not even its config.json can be written', async () => {
+    expectFailure(
+      await sparring(['train', ...tiny, '--out', 'empty'], { cwd: folder, fileLimit: 0 }),
+      `cannot write empty/config.json: ${tooLarge}`,
+    );
+    expect(existsSync('empty')).toBe(false);
+  });
+
+  // The device is always full: whatever is appended to a link to it meets the real error of a full disk.
+  it.skipIf(!existsSync('/dev/full'))('a line of metrics is written again from the checkpoint', async () => {
+    const command = start(['train', ...small, '--attacker-epochs', '1', '--out', 'no-metrics'], {
+      cwd: folder,
+    });
+    while (!existsSync('no-metrics/config.json') && command.process.exitCode === null) await sleep(2);
+    await symlink('/dev/full', 'no-metrics/metrics.jsonl');
+    expectFailure(
+      await command.finished,
+      'cannot write no-metrics/metrics.jsonl: no space left on the device; free some or choose another folder',
+    );
+    await rm('no-metrics/metrics.jsonl');
+    const stopped = start(['train', '--resume', 'no-metrics'], { cwd: folder });
+    await stopped.says('epoch 2/2');
+    stopped.process.kill('SIGTERM');
+    expect(await stopped.finished).toMatchObject({ code: 143 });
+    const lines = (await readFile('no-metrics/metrics.jsonl', 'utf8')).trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { epoch: number }).epoch)).toContain(1);
+  });
+});

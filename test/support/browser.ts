@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Page } from 'playwright-core';
+import { build } from 'vite';
+
+/** Where Chromium is, or null: `SPARRING_CHROMIUM`, or where Linux distributions put it. */
+export const chromiumPath: string | null =
+  [
+    process.env['SPARRING_CHROMIUM'],
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+  ].find((path) => path && existsSync(path)) ?? null;
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+};
+
+/** A page of `test/browser` in headless Chromium with a software WebGPU, and the way to close all of it. */
+export async function openPage(
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<{ readonly page: Page; readonly close: () => Promise<void> }> {
+  const outDir = await mkdtemp(join(tmpdir(), 'sparring-page-'));
+  const root = fileURLToPath(new URL('../browser', import.meta.url));
+  await build({
+    root,
+    logLevel: 'error',
+    configFile: false,
+    build: { outDir, emptyOutDir: true, target: 'esnext', chunkSizeWarningLimit: 1e6 },
+  });
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const name = path === '/' ? '/index.html' : path;
+    const own = files.get(name.slice(1));
+    const body = own ? Promise.resolve(own) : readFile(join(outDir, name));
+    body.then(
+      (bytes) =>
+        response.setHeader('content-type', types[extname(name)] ?? 'application/octet-stream').end(bytes),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const browser = await chromium.launch({
+    executablePath: chromiumPath!,
+    args: [
+      '--no-sandbox',
+      '--enable-unsafe-webgpu',
+      '--use-webgpu-adapter=swiftshader',
+      '--enable-features=Vulkan',
+    ],
+  });
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.waitForFunction(() => 'sparring' in window);
+  return {
+    page,
+    async close() {
+      await browser.close();
+      server.close();
+      await rm(outDir, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** How a process ended, and what it wrote. */
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A `sparring` command in a process of its own. */
+export interface Command {
+  readonly process: ChildProcess;
+  readonly finished: Promise<Finished>;
+  /** Waits until standard error holds `text`. Throws when the process ends before. */
+  says(text: string): Promise<void>;
+}
+
+export interface Where {
+  readonly cwd: string;
+  /** The largest file that the process may write, in blocks of 512 bytes (POSIX `ulimit -f`). */
+  readonly fileLimit?: number;
+}
+
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
+
+/** Starts `sparring` with these arguments, from source. */
+export function start(args: readonly string[], { cwd, fileLimit }: Where): Command {
+  const node = [process.execPath, '--import', tsx, bin, ...args];
+  const [file, ...rest] =
+    fileLimit === undefined ? node : ['sh', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', ...node];
+  // tsx must not be caught by the limit when it writes its cache.
+  const env = { ...process.env, ...(fileLimit !== undefined && { TSX_DISABLE_CACHE: '1' }) };
+  const child = spawn(file!, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const written = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (chunk: string) => (written[stream] += chunk));
+  }
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, ...written }));
+  });
+  return {
+    process: child,
+    finished,
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (written.stderr.includes(text)) resolve();
+        };
+        child.stderr.on('data', look);
+        child.on('close', () => reject(new Error(`it ended without "${text}":\n${written.stderr}`)));
+        look();
+      }),
+  };
+}
+
+/** Runs `sparring` to its end. */
+export const sparring = (args: readonly string[], where: Where): Promise<Finished> =>
+  start(args, where).finished;
