@@ -364,7 +364,7 @@ describe('the gradient of a whole training step', () => {
   /** The gradients of a step, and what to feed it: images that bring no unit near its kink. */
   async function prepare(title: string, build: () => Step) {
     const { loss, trainable, fixed } = build();
-    const random = stream(4, 'models', 'gradient', title);
+    const random = stream(5, 'models', 'gradient', title);
     const weights = begin([...trainable, ...fixed], random);
     const label = drawn('int32', [batch], whole(random, 0, 9));
     const double = (tensors: Readonly<Record<string, b.Tensor>>): Record<string, b.Tensor> =>
@@ -386,7 +386,7 @@ describe('the gradient of a whole training step', () => {
       trainable,
       random,
       feeds: { image, label, ...weights },
-      double: { ...wide, image: doubleOf(image) },
+      double: double({ image, label, ...weights }),
       outputs: Object.fromEntries(trainable.map(({ name }, at) => [`gradient/${name}`, gradients[at]!])),
     };
   }

@@ -183,6 +183,22 @@ describe('train', () => {
     expect(attacked!.c2).toEqual({ ...after!.c2, attacked: attacked!.c2.attacked });
   });
 
+  it('begins C1 and C2 with weights of their own, drawn from the seed', async () => {
+    const config = { ...small, learningRate: 1e-30 }; // too small to move a weight
+    const { metadata } = programsFor(config).classifierTrain;
+    const uniform = metadata.state.filter(({ init }) => init.kind === 'uniform').map(({ name }) => name);
+    expect(uniform).toContain('classifier/linear/weight');
+    for await (const event of train(optionsFor(config))) {
+      if (event.kind !== 'epoch') continue;
+      for (const network of ['c1', 'c2'] as const) {
+        const state = event.checkpoint.states.get(network)!;
+        const drawn = initialState(metadata, [1, network]);
+        expect(uniform.map((name) => state.get(name))).toEqual(uniform.map((name) => drawn.get(name)));
+      }
+      break;
+    }
+  });
+
   it(
     'gives the same events and the same models again',
     async () => {
