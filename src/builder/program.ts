@@ -47,8 +47,9 @@ export interface Program {
 }
 
 const initialisation =
-  'constant: every element is `value`. uniform: float32(low + (high - low) * u), u uniform in [0, 1) with 24 bits, ' +
-  'drawn in row-major order from a stream seeded by the run seed and the tensor name.';
+  'constant: every element is `value`. uniform: float32(low + (high - low) * u) in row-major order; u is the upper 24 ' +
+  'of 32 bits of xoroshiro128+, divided by 2^24; its state is MurmurHash3_x86_32 of the JSON text ' +
+  '[run seed, network ("c1", "c2" or "attacker"), "init", tensor name] with the seeds 1, 2, 3 and 4.';
 
 export interface TrainStep {
   readonly name: string;

@@ -364,7 +364,7 @@ describe('in a process of its own', () => {
 });
 
 // A limit on the size of files cuts a write short just as a disk does that gets full on the way; for root too.
-describe.skipIf(process.platform === 'win32')('when a file cannot be written', () => {
+describe.skipIf(process.platform === 'win32')('when a file cannot be written', { timeout: 240_000 }, () => {
   const tiny = [...small, '--train-limit', '16', '--classifier-epochs', '1', '--attacker-epochs', '1'];
   const tooLarge = 'the file is larger than this system allows; raise the limit or choose another folder';
   const megabytes = (n: number): number => (n * 2 ** 20) / 512;

@@ -455,13 +455,17 @@ describe('sparring train --resume', () => {
     patience,
   );
 
-  it('leaves a finished run as it is, also through runs/latest', async () => {
-    const before = await contentOf('runs/whole');
-    await rm(inRun('runs/latest'));
-    expect(await sparring(resume('runs/whole'), { cwd })).toMatchObject({ code: 0, stderr: '' });
-    expect(await readlink(inRun('runs/latest'))).toBe('whole');
-    expect(await sparring(resume('runs/latest', '--json'), { cwd })).toMatchObject({ code: 0, stderr: '' });
-    expect(await readlink(inRun('runs/latest'))).toBe('whole');
-    expect(await contentOf('runs/whole')).toEqual(before);
-  });
+  it(
+    'leaves a finished run as it is, also through runs/latest',
+    async () => {
+      const before = await contentOf('runs/whole');
+      await rm(inRun('runs/latest'));
+      expect(await sparring(resume('runs/whole'), { cwd })).toMatchObject({ code: 0, stderr: '' });
+      expect(await readlink(inRun('runs/latest'))).toBe('whole');
+      expect(await sparring(resume('runs/latest', '--json'), { cwd })).toMatchObject({ code: 0, stderr: '' });
+      expect(await readlink(inRun('runs/latest'))).toBe('whole');
+      expect(await contentOf('runs/whole')).toEqual(before);
+    },
+    patience,
+  );
 });
