@@ -219,7 +219,10 @@ describe('initialState', () => {
 
   it('follows the rule of the metadata, worked out here with 64-bit integers', () => {
     expect(metadata.initialisation).toMatch(
-      /float32\(low \+ \(high - low\) \* u\), u uniform in \[0, 1\) with 24 bits, drawn in row-major order/,
+      /uniform: float32\(low \+ \(high - low\) \* u\) in row-major order/,
+    );
+    expect(metadata.initialisation).toMatch(
+      /\[run seed, network .*, "init", tensor name\] with the seeds 1, 2, 3 and 4/,
     );
     expect(uniform.map(({ name }) => name)).toContain('classifier/linear/weight');
     for (const { name, low, high } of uniform) {
