@@ -15,6 +15,7 @@ export {
   type TrainStep,
   type Inference,
 } from './program.ts';
+export { repeatSteps, asTheyAre, type Resident } from './repeat.ts';
 export { rewrite, bind, type Rule } from './rewrite.ts';
 export { lower, type Target } from './lower/index.ts';
 export { encode, encodeProgram, decode, decodeProgram, opset } from './proto.ts';

@@ -360,6 +360,24 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
   },
   Shape: ({ inputs: [x] }) => [type('int64', [x.shape.length])],
   Size: () => [type('int64', [])],
+  Loop: ({ op, inputs: [trip, , ...carried], attrs: { body } }) => {
+    const [times] = known(op, 'trip', trip);
+    const [, ...results] = Object.values(body.outputs);
+    demand(
+      results.length >= carried.length,
+      op,
+      `the body gives back fewer values than the ${carried.length} carried`,
+    );
+    carried.forEach((x, i) => {
+      const next = results[i]!;
+      demand(
+        showType(x) === showType(next),
+        op,
+        `a carried value is ${showType(x)} and becomes ${showType(next)}`,
+      );
+    });
+    return results.map((y, i) => type(y.dtype, i < carried.length ? y.shape : [times!, ...y.shape]));
+  },
   ConvWeightGrad: ({ op, inputs: [x, dy], attrs }) => {
     const { kernel_shape } = attrs;
     sameDtype(op, x, dy);

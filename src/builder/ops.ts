@@ -1,5 +1,5 @@
 import { infer } from './infer.ts';
-import { scalar, ints, isFloat, type AnyNode, type DType, type Node, type Value } from './ir.ts';
+import { scalar, ints, isFloat, type AnyNode, type DType, type Graph, type Node, type Value } from './ir.ts';
 
 /** An optional operator input: ONNX writes it as an empty name. */
 type Optional = Value | null | undefined;
@@ -97,6 +97,14 @@ export interface Ops {
   };
   Shape: Unary;
   Size: Unary;
+  /**
+   * `trip` times the body: its inputs are iteration, condition and what is carried; its outputs, in order, are the next
+   * condition, what is carried on, and what is collected of every iteration. It may read inputs of the graph around it.
+   */
+  Loop: {
+    inputs: readonly [trip: Value, condition: Optional, ...carried: Value[]];
+    attrs: { body: Graph };
+  };
 
   /** Gradient of Conv in its weight: `x` [N,C,...], `dy` [N,M,...] -> [M,C,...kernel_shape]. */
   ConvWeightGrad: {

@@ -35,4 +35,7 @@ function nameOf(value: Value, names: ReadonlyMap<Value, string>): string {
   return value.shape.length === 0 ? shown : `[${shown}${numbers.length > 8 ? ', ...' : ''}]`;
 }
 
-const showAttr = (value: unknown): string => (Array.isArray(value) ? `[${value.join(',')}]` : String(value));
+function showAttr(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.join(',')}]`;
+  return typeof value === 'object' ? `graph ${(value as Graph).name}` : String(value);
+}

@@ -12,11 +12,13 @@ import {
   type Value,
 } from './ir.ts';
 import { infer } from './infer.ts';
-import { apply, identity, type Ops, type OpType } from './ops.ts';
+import { distinct, key, nameValues } from './names.ts';
+import { apply, type Ops, type OpType } from './ops.ts';
 import type { Dim } from './shape.ts';
 import type { Program, ProgramMetadata } from './program.ts';
 
 const { onnx } = onnxProto;
+type GraphProto = onnxProto.onnx.IGraphProto;
 type NodeProto = onnxProto.onnx.INodeProto;
 type AttributeProto = onnxProto.onnx.IAttributeProto;
 type ValueInfoProto = onnxProto.onnx.IValueInfoProto;
@@ -53,29 +55,43 @@ const floatAttributes = new Set(['alpha', 'beta', 'epsilon', 'momentum']);
  * operator that exists only before lowering is left.
  */
 export function encode(graph: Graph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const outputs = distinct(graph);
-  const names = nameValues({ ...graph, outputs });
-  const nameOf = (value: Value): string => names.get(key(value))!;
-  const initializers = new Map<string, Tensor>();
-  const order = topologicalOrder(Object.values(outputs));
-  for (const value of [...order.flatMap((n) => n.inputs), ...Object.values(outputs)]) {
-    if (value?.source.kind === 'constant') initializers.set(nameOf(value), value.source.tensor);
-  }
-  const read = new Set([...order.flatMap((n) => n.inputs), ...Object.values(outputs)]);
   const model = onnx.ModelProto.create({
     irVersion,
     producerName: 'sparring',
     opsetImport: [{ domain: '', version: opset }],
     metadataProps: Object.entries(metadata).map(([k, value]) => ({ key: k, value })),
-    graph: {
-      name: graph.name,
-      node: order.map((node) => encodeNode(node, nameOf, read)),
-      input: graph.inputs.map((x) => valueInfo(inputName(x), x)),
-      output: Object.entries(outputs).map(([name, y]) => valueInfo(name, y)),
-      initializer: [...initializers].map(([name, tensor]) => encodeTensor(name, tensor)),
-    },
+    graph: encodeGraph(graph),
   });
   return onnx.ModelProto.encode(model).finish();
+}
+
+function encodeGraph(graph: Graph, prefix = '', outer: ReadonlySet<string> = new Set()): GraphProto {
+  const outputs = distinct(graph);
+  const names = nameValues({ ...graph, outputs }, prefix, outer);
+  const nameOf = (value: Value): string => names.get(key(value))!;
+  const initializers = new Map<string, Tensor>();
+  const order = topologicalOrder(Object.values(outputs));
+  const read = new Set([...order.flatMap((n) => n.inputs), ...Object.values(outputs)]);
+  for (const value of read) {
+    if (value?.source.kind === 'constant') initializers.set(nameOf(value), value.source.tensor);
+  }
+  const visible = new Set([...outer, ...graph.inputs.map(inputName)]);
+  return {
+    name: graph.name,
+    node: order.map((node) => encodeNode(node, { nameOf, read, visible })),
+    input: graph.inputs.map((x) => valueInfo(inputName(x), x)),
+    output: Object.entries(outputs).map(([name, y]) => valueInfo(name, y)),
+    initializer: [...initializers].map(([name, tensor]) => encodeTensor(name, tensor)),
+  };
+}
+
+/** What a node needs to know of the graph that it stands in. */
+interface Scope {
+  readonly nameOf: (value: Value) => string;
+  /** Values that somebody reads: an optional output that nobody reads is left out. */
+  readonly read: ReadonlySet<unknown>;
+  /** Names that a loop's body may read. */
+  readonly visible: ReadonlySet<string>;
 }
 
 /** A program as an ONNX file that describes itself: its metadata lies under the key `sparring.program`. */
@@ -150,59 +166,12 @@ function decodeModel(bytes: Uint8Array): onnxProto.onnx.ModelProto {
   }
 }
 
-/** Inputs, constants and doubly named results cannot be renamed: they pass through an Identity. */
-function distinct(graph: Graph): Record<string, Value> {
-  const seen = new Set<Value>();
-  return Object.fromEntries(
-    Object.entries(graph.outputs).map(([name, y]) => {
-      const own = y.source.kind === 'node' && !seen.has(y) ? y : identity(y);
-      seen.add(own);
-      return [name, own];
-    }),
-  );
-}
-
-/** Values of one source and index are the same value, whichever object stands for it. */
-const key = (value: Value): object => (value.source.kind === 'node' ? value : value.source);
-
-/** Every value's name: its own for inputs, outputs and weights, otherwise operator and the next free number. */
-function nameValues(graph: Graph): ReadonlyMap<object, string> {
-  const names = new Map<object, string>();
-  const taken = new Set<string>();
-  const give = (value: Value, name: string): void => {
-    if (taken.has(name)) throw new Error(`encode: two values are named ${name}`);
-    taken.add(name);
-    names.set(key(value), name);
-  };
-  graph.inputs.forEach((x) => give(x, inputName(x)));
-  for (const [name, y] of Object.entries(graph.outputs)) give(y, name);
-  const order = topologicalOrder(Object.values(graph.outputs));
-  for (const x of order.flatMap((node) => node.inputs)) {
-    if (!x || names.has(key(x))) continue;
-    if (x.source.kind === 'input')
-      throw new Error(`encode: ${x.source.name} is read but not an input of the graph`);
-    if (x.source.kind === 'constant' && x.source.name !== undefined) give(x, x.source.name);
-  }
-  const counts = new Map<string, number>();
-  const numbered = (kind: string): string => {
-    const n = counts.get(kind) ?? 0;
-    counts.set(kind, n + 1);
-    return taken.has(`${kind}_${n}`) ? numbered(kind) : `${kind}_${n}`;
-  };
-  for (const node of order) {
-    for (const x of node.inputs) if (x && !names.has(key(x))) give(x, numbered('constant'));
-    const name = numbered(node.op);
-    node.outputs.forEach((y, i) => names.has(y) || give(y, i === 0 ? name : `${name}.${i}`));
-  }
-  return names;
-}
-
 /** Operators between differentiation and lowering, which no file holds. */
 const isPrivate = (op: string): boolean =>
   op === 'ConvWeightGrad' || op === 'MaxPoolGrad' || op === 'StopGradient';
 
-/** `read` are the values that somebody reads: an optional output that nobody reads is left out. */
-function encodeNode(node: AnyNode, nameOf: (value: Value) => string, read: ReadonlySet<unknown>): NodeProto {
+function encodeNode(node: AnyNode, { nameOf, read, visible }: Scope): NodeProto {
+  const name = nameOf(node.outputs[0]!);
   if (isPrivate(node.op)) {
     throw new Error(`encode: ${node.op} is not an ONNX operator; lower the graph first`);
   }
@@ -210,14 +179,21 @@ function encodeNode(node: AnyNode, nameOf: (value: Value) => string, read: Reado
   while (inputs.at(-1) === '') inputs.pop();
   return {
     opType: node.op,
-    name: nameOf(node.outputs[0]!),
+    name,
     input: inputs,
     output: node.outputs.filter((y, i) => i === 0 || read.has(y)).map(nameOf),
     attribute: Object.entries(node.attrs)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => encodeAttribute(name, value)),
+      .map(([attribute, value]) =>
+        isGraph(value)
+          ? { name: attribute, type: AttributeType.GRAPH, g: encodeGraph(value, `${name}/`, visible) }
+          : encodeAttribute(attribute, value),
+      ),
   };
 }
+
+const isGraph = (value: unknown): value is Graph =>
+  typeof value === 'object' && value !== null && 'inputs' in value && 'outputs' in value;
 
 function encodeAttribute(name: string, value: unknown): AttributeProto {
   if (name === 'to') return { name, type: AttributeType.INT, i: dtypes[value as DType] };

@@ -1,8 +1,11 @@
 import { inputName, showType, topologicalOrder, type AnyNode, type Graph, type Value } from './ir.ts';
 import { apply, type OpType, type Ops } from './ops.ts';
 
-/** Replaces a node whose inputs are already rewritten: its new outputs, or null to keep it. */
-export type Rule = (node: AnyNode) => readonly Value[] | null;
+/**
+ * Replaces a node whose inputs are already rewritten: its new outputs, or null to keep it. `original` is the node as it
+ * stands in the graph that is rewritten.
+ */
+export type Rule = (node: AnyNode, original: AnyNode) => readonly Value[] | null;
 
 /**
  * The graph with a rule applied to every node, inputs first. Nodes that nothing needs are gone afterwards, because a
@@ -21,7 +24,7 @@ export function rewrite(graph: Graph, rule: Rule, leaf: (value: Value) => Value 
     const inputs = node.inputs.map((x) => x && current(x));
     const unchanged = inputs.every((x, i) => x === node.inputs[i]);
     const candidate = unchanged ? node : rebuilt(node, inputs);
-    const outputs = rule(candidate) ?? candidate.outputs;
+    const outputs = rule(candidate, node) ?? candidate.outputs;
     node.outputs.forEach((y, i) => replaced.set(y, outputs[i]!));
   }
   return {

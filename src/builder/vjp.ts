@@ -244,6 +244,9 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   },
   Shape: null,
   Size: null,
+  Loop: () => {
+    throw new Error('grad: Loop has no rule; differentiate the step, then repeat it');
+  },
   // linear in both: <G, dW(x, dy)> = <conv(x, G), dy> = <x, convT(dy, G)>
   ConvWeightGrad: (g, { inputs: [x, dy], attrs: { strides, pads } }) => [
     convInputGrad(x, g, dy, { strides, pads }),

@@ -1,4 +1,13 @@
-import { bind, constant, encode, encodeProgram, lower, readback, type Program } from '../builder/index.ts';
+import {
+  bind,
+  constant,
+  encode,
+  encodeProgram,
+  lower,
+  readback,
+  type Program,
+  type Target,
+} from '../builder/index.ts';
 import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../models/programs.ts';
 import type { Programs, RunConfig, Tensors } from '../runtime/index.ts';
 
@@ -11,16 +20,17 @@ export function programsFor(config: RunConfig): Programs {
     ...(config.device === 'webgpu' && { readback: encode(readback(program)) }),
   });
   const standalone =
-    ({ graph, metadata }: Program) =>
+    ({ graph, metadata }: Program, form: Target) =>
     (weights: Tensors) => {
       const values = metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const);
-      const bound = lower(bind(graph, new Map(values)), 'plain');
+      const bound = lower(bind(graph, new Map(values)), form);
       return encodeProgram({ graph: bound, metadata: { ...metadata, frozen: [] } });
     };
   return {
     classifierTrain: file(classifierTrain(config)),
     attackerTrain: file(attackerTrain(config)),
-    classifierModel: standalone(classifierInfer()),
-    attackerModel: standalone(attackerInfer(config)),
+    // The classifier is written as others would write it. The attacker's convolutions are faster as products.
+    classifierModel: standalone(classifierInfer(), 'plain'),
+    attackerModel: standalone(attackerInfer(config), 'cpu'),
   };
 }

@@ -10,6 +10,24 @@ const i32 = (...shape: b.Shape): b.Value => b.input('i', 'int32', shape);
 const bool = (...shape: b.Shape): b.Value => b.input('c', 'bool', shape);
 const image = f32('batch', 3, 28, 28);
 
+/** A loop that doubles a vector and collects what it was. */
+function doubling(
+  times: number,
+  size: number,
+  begin = (shape: readonly number[]) => b.input('x', 'float32', shape),
+) {
+  const iteration = b.input('body/i', 'int64', []);
+  const again = b.input('body/again', 'bool', []);
+  const x = b.input('body/x', 'float32', [size]);
+  const body = {
+    name: 'body',
+    inputs: [iteration, again, x],
+    outputs: { 'body/go': b.identity(again), 'body/next': b.mul(x, 2), 'body/was': b.identity(x) },
+  };
+  const yes = b.constant(b.tensorOf('bool', [], [1]));
+  return b.apply('Loop', [b.scalar(times, 'int64'), yes, begin([size])], { body });
+}
+
 type Typed = readonly (readonly [text: string, value: () => b.Value])[];
 
 /** The type of every operator's result, as text; a missing operator does not compile. */
@@ -67,12 +85,14 @@ const types: { readonly [K in b.OpType]: Typed } = {
   ReduceMean: [
     ['float32[4]', () => b.reduceMean(f32('batch', 4), { axes: [0] })],
     ['float32[]', () => b.reduceMean(f32(2, 3), { axes: [] })],
+    ['float32[1,1]', () => b.apply('ReduceMean', [f32(2, 3)], {})[0]!],
   ],
   ReduceMax: [['int64[1,1]', () => b.reduceMax(i64(2, 3), { keepdims: true })]],
   ReduceSumSquare: [['float64[3]', () => b.reduceSumSquare(f64(2, 3), { axes: [0] })]],
   ArgMax: [
     ['int64[batch]', () => b.argMax(f32('batch', 10), 1)],
     ['int64[1,10]', () => b.argMax(f32('batch', 10), -2, true)],
+    ['int64[1,10]', () => b.apply('ArgMax', [f32('batch', 10)], {})[0]!],
   ],
   MatMul: [
     ['float32[batch,5]', () => b.matmul(f32('batch', 4), f32(4, 5))],
@@ -153,6 +173,7 @@ const types: { readonly [K in b.OpType]: Typed } = {
     ['float32[3*batch,784]', () => b.flatten(image, 2)],
     ['float32[1,2352*batch]', () => b.flatten(image, 0)],
     ['float32[784*batch,3]', () => b.flatten(f32('batch', 28, 28, 3), -1)],
+    ['float32[batch,2352]', () => b.apply('Flatten', [image], {})[0]!],
     ['float32[2352*batch,1]', () => b.flatten(image, 4)],
   ],
   Slice: [
@@ -174,6 +195,7 @@ const types: { readonly [K in b.OpType]: Typed } = {
   Gather: [
     ['float32[batch,5,2]', () => b.gather(f32(10, 2), i64('batch', 5))],
     ['float32[3]', () => b.gather(f32(3, 4), b.scalar(1, 'int64'), -1)],
+    ['float32[4]', () => b.apply('Gather', [f32(3, 4), b.scalar(1, 'int64')], {})[0]!],
   ],
   GatherElements: [['float32[3,1]', () => b.gatherElements(f32(3, 4), i32(3, 1), 1)]],
   ScatterElements: [['float32[3,4]', () => b.scatterAdd(f32(3, 4), i64(3, 2), f32(3, 2), 1)]],
@@ -184,6 +206,10 @@ const types: { readonly [K in b.OpType]: Typed } = {
   Size: [
     ['int64[]', () => b.apply('Size', [image], {})[0]!],
     ['float64[]', () => b.elementCount(image, 'float64')],
+  ],
+  Loop: [
+    ['float32[2]', () => doubling(3, 2)[0]!],
+    ['float32[3,2]', () => doubling(3, 2)[1]!],
   ],
   ConvWeightGrad: [
     [
@@ -713,6 +739,7 @@ const configurations: { readonly [K in b.OpType]: (d: Draw) => readonly b.Value[
   },
   Shape: (d) => b.apply('Shape', [d.number()], {}),
   Size: (d) => b.apply('Size', [d.number()], {}),
+  Loop: (d) => doubling(d.int(1, 4), d.int(1, 3), (shape) => d.float(shape)),
   ConvWeightGrad: (d) => {
     const rank = d.int(1, 3);
     const { kernel, strides, pads } = d.window(rank);

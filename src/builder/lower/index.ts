@@ -1,5 +1,6 @@
 import type { AnyNode, Graph, Node, Value } from '../ir.ts';
 import { rewrite } from '../rewrite.ts';
+import { foldBatchNorm } from './batchnorm.ts';
 import { dropExpands } from './expand.ts';
 import { foldTransposes } from './fold.ts';
 import { formOf, type Form, type Target } from './forms.ts';
@@ -22,8 +23,9 @@ export type { Target } from './forms.ts';
  * it, which is what the other targets are tested against.
  */
 export function lower(graph: Graph, target: Target): Graph {
-  const expanded = share(foldTransposes(rewrite(graph, (node) => inForm(node, formOf(node, target)))));
-  return target === 'plain' ? expanded : share(sinkTransposes(dropExpands(expanded)));
+  const inForms = (g: Graph): Graph => share(rewrite(g, (node) => inForm(node, formOf(node, target))));
+  if (target === 'plain') return foldTransposes(inForms(graph));
+  return share(foldTransposes(sinkTransposes(dropExpands(inForms(foldBatchNorm(graph))))));
 }
 
 function inForm(node: AnyNode, form: Form): readonly Value[] | null {

@@ -26,6 +26,7 @@ export function share(graph: Graph): Graph {
   return rewrite(
     graph,
     (node) => {
+      if ('body' in node.attrs) return null;
       const text = `${node.op}(${node.inputs.map(keyOf).join()})${JSON.stringify(node.attrs)}`;
       const first = nodes.get(text);
       if (first) return first.outputs;
