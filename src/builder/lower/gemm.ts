@@ -90,9 +90,15 @@ export function convTransposeByColumns({
   const [kh, kw] = g.kernel as Size;
   const m = channels(y!);
   const kernel = reshape(transpose(w, [2, 3, 1, 0]), [-1, channels(x)]);
-  // a zero row after each image's rows gives a zero after its products: what an output sums that has fewer taps
-  const flat = gemm(reshape(zeroRow(rows(x)), [-1, channels(x)]), kernel, null, { transB: 1 });
-  const product = reshape(flat, [-1, (size[0] * size[1] + 1) * kh * kw, m]);
+  // An output that has fewer taps than others sums a zero in their place. A zero row behind each image's rows gives it
+  // for little, except where there are so few rows that one more is much of the product.
+  const few = size[0] * size[1] < 8;
+  const left = reshape(few ? rows(x) : zeroRow(rows(x)), [-1, channels(x)]);
+  const product = reshape(gemm(left, kernel, null, { transB: 1 }), [
+    -1,
+    (size[0] * size[1] + (few ? 0 : 1)) * kh * kw,
+    m,
+  ]);
   // at most ceil(k / s) taps a direction
   const reach = [0, 1].map((axis) => Math.ceil(g.kernel[axis]! / g.strides[axis]!));
   const none = size[0] * size[1] * kh * kw;
@@ -109,7 +115,7 @@ export function convTransposeByColumns({
       for (let t = 0; t < reach[0]! * reach[1]!; t++) table.push(found[t] ?? none);
     }
   }
-  const terms = gather(product, indexTable(table), 1);
+  const terms = gather(few ? zeroRow(product) : product, indexTable(table), 1);
   const slots = reach[0]! * reach[1]!;
   const sum =
     m === 1
