@@ -37,5 +37,5 @@ function nameOf(value: Value, names: ReadonlyMap<Value, string>): string {
 
 function showAttr(value: unknown): string {
   if (Array.isArray(value)) return `[${value.join(',')}]`;
-  return typeof value === 'object' ? `graph ${(value as Graph).name}` : String(value);
+  return typeof value === 'object' ? `graph ${(value as Graph).name}` : `${value as string | number}`;
 }

@@ -77,7 +77,10 @@ describe.for([
     });
     expect(Array.from(at['loss']!.data, Number)).toEqual(losses);
     for (const { name, output } of program.metadata.state) {
-      expect(bytesOf(at[output]!).equals(bytesOf(state[name]!)), name).toBe(true);
+      expect({ name, same: bytesOf(at[output]!).equals(bytesOf(state[name]!)) }).toEqual({
+        name,
+        same: true,
+      });
     }
   });
 });
