@@ -36,6 +36,8 @@ export interface Prepared {
   readonly train: Split;
   readonly test: Split;
   readonly from: Checkpoint | null;
+  /** Why the run is on its device, for the person who started it. */
+  readonly why?: string;
 }
 
 /** A new run: everything is checked before its folder is made. */
@@ -43,7 +45,8 @@ export async function begin(flags: Flags): Promise<Prepared> {
   const preset = presets[flags.preset as keyof typeof presets];
   const out = flags.out ?? join('runs', timestamp());
   await refuseExisting(out);
-  const { device } = await chooseDevice(flags.device ?? 'auto', selfTestModel());
+  const asked = flags.device ?? 'auto';
+  const { device, why } = await chooseDevice(asked, selfTestModel());
   const source = flags.data ?? 'mnist';
   const dataset = await loadDataset(source);
   const own = Object.fromEntries(
@@ -60,7 +63,13 @@ export async function begin(flags: Flags): Promise<Prepared> {
     threads: flags.threads ?? defaultThreads,
   };
   const splits = limited(dataset, config);
-  return { folder: await createRun(out, config), config, ...splits, from: null };
+  return {
+    folder: await createRun(out, config),
+    config,
+    ...splits,
+    from: null,
+    ...(asked === 'auto' && { why }),
+  };
 }
 
 /** An interrupted run, from its last checkpoint. Its options are its own: giving others is refused. */

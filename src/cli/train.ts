@@ -71,6 +71,7 @@ export function trainCommand() {
         .map((o) => o.long!);
       try {
         const run = flags.resume === undefined ? await begin(flags) : await goOn(flags.resume, given);
+        if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
         const { result, interrupted } = await runToEnd(run, progress, started);
         if (interrupted) {
           process.stderr.write(

@@ -20,6 +20,7 @@ import {
   graphOf,
   numbers,
   openGraph,
+  valueOf,
   whole,
 } from '../support/run.ts';
 
@@ -360,6 +361,43 @@ describe('the gradient of a whole training step', () => {
     'attacker, tanh, unclipped': () => attackerStep({ eps: 0.3, bound: 'tanh', clip: false }),
     'attacker, clamp, clipped': () => attackerStep({ eps: 0.3, bound: 'clamp', clip: true }),
   };
+
+  const learningRate = 1e-3;
+  test.for<readonly [name: string, program: b.Program, step: () => Step]>([
+    [
+      'the classifier goes down its loss',
+      classifierTrain({ batchSize: batch, learningRate }),
+      classifierStep,
+    ],
+    [
+      "the attacker goes up the classifier's loss",
+      attackerTrain({ batchSize: batch, learningRate, ...threat }),
+      () => attackerStep(threat),
+    ],
+  ])('is what the program steps along: %s', async ([title, { graph, metadata }, build]) => {
+    const { loss, trainable, fixed } = build();
+    const random = stream(1, 'models', 'direction', title);
+    const feeds = {
+      image: drawn('float32', [batch, 1, 28, 28], between(random, 0, 1)),
+      label: drawn('int32', [batch], whole(random, 0, 9)),
+      ...begin([...trainable, ...fixed], random),
+    };
+    const zeros = metadata.state
+      .filter(({ name }) => name.startsWith('adam/'))
+      .map(({ name, shape }) => [name, drawn('float32', shape.map(Number), () => 0)] as const);
+    const [first] = trainable;
+    const [gradient] = b.grad(loss, [first!.value]);
+    const moment = graph.outputs[`next/adam/m/${first!.name}`]!;
+    const expected = numbers(await valueOf(gradient!, feeds));
+    const actual = numbers(await valueOf(moment, { ...feeds, ...Object.fromEntries(zeros) }));
+    // from zero, Adam's first moment becomes a tenth of the gradient; the same operators compute it
+    const size = Math.max(...expected.map(Math.abs));
+    expect(size).toBeGreaterThan(1e-6);
+    expect(actual).toBeAllClose(
+      expected.map((g) => g / 10),
+      { atol: 1e-6 * size },
+    );
+  });
 
   /** The gradients of a step, and what to feed it: images that bring no unit near its kink. */
   async function prepare(title: string, build: () => Step) {
