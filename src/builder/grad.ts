@@ -23,6 +23,17 @@ export function pullback(
   cotangents: readonly Value[],
   wrt: readonly Value[],
 ): readonly Value[] {
+  if (cotangents.length !== outputs.length) {
+    throw new Error(`grad: ${outputs.length} outputs have ${cotangents.length} cotangents; give one each`);
+  }
+  outputs.forEach((y, i) => {
+    const dy = cotangents[i]!;
+    if (showType(dy) !== showType(y)) {
+      throw new Error(
+        `grad: the cotangent of an output ${showType(y)} must be of its type, got ${showType(dy)}`,
+      );
+    }
+  });
   for (const x of wrt) {
     if (!isFloat(x))
       throw new Error(`grad: ${describe(x)} is ${x.dtype}; only floating-point values have gradients`);

@@ -177,6 +177,7 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     return [type(x.dtype, [x.shape[0]!, channels, ...convTransposeSpatial(op, x, w, attrs)])];
   },
   MaxPool: ({ op, inputs: [x], attrs }) => {
+    demand(!attrs.storage_order, op, `storage_order ${attrs.storage_order} is not supported, only 0`);
     const shape = [x.shape[0]!, x.shape[1]!, ...poolSpatial(op, x, attrs)];
     return [type(x.dtype, shape), type('int64', shape)];
   },

@@ -75,9 +75,9 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   Sub: (dy) => [dy, neg(dy)],
   Mul: (dy, { inputs: [a, b] }) => [mul(dy, b), mul(dy, a)],
   Div: (dy, { inputs: [, b] }, y) => [div(dy, b), neg(div(mul(dy, y), b))],
-  // d(a^b) = b a^(b-1) da + a^b log(a) db; at a = 0 log counts as 0, and so does b a^(b-1) with b = 0
+  // d(a^b) = b a^(b-1) da + a^b log(a) db; log a counts as 0 at a = 0, a^(b-1) as 1 at b = 0
   Pow: (dy, { inputs: [a, b] }, y) => [
-    mul(dy, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
+    mul(dy, mul(b, pow(a, sub(where(equal(b, 0), 1, b), 1)))),
     mul(dy, where(equal(a, 0), 0, mul(y, log(where(equal(a, 0), 1, a))))),
   ],
   // the cotangent goes to the larger, half to each on a tie

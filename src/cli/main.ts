@@ -7,7 +7,7 @@ import { version } from './version.ts';
 /** The `sparring` command. Exit codes: 0 done, 1 failed while running, 2 wrong option or input, 128+n on a signal. */
 export function program(): Command {
   const command = new Command('sparring')
-    .description('Adversarial training for image classifiers in TypeScript and ONNX Runtime.')
+    .description('Trains attackers against image classifiers, in TypeScript and ONNX Runtime.')
     .version(version)
     .addCommand(trainCommand())
     .addCommand(devicesCommand());

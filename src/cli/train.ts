@@ -74,9 +74,7 @@ export function trainCommand() {
         if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
         const { result, interrupted } = await runToEnd(run, progress, started);
         if (interrupted) {
-          process.stderr.write(
-            `saved ${run.folder.checkpoint}; go on with: sparring train --resume ${run.folder.path}\n`,
-          );
+          process.stderr.write(`saved ${run.folder.checkpoint}; go on with --resume ${run.folder.path}\n`);
           process.exitCode = interrupted === 'SIGINT' ? 130 : 143;
         } else if (result) report(result, run.folder, flags.json === true);
       } finally {

@@ -4,10 +4,11 @@ import {
   equal,
   inference,
   input,
+  less,
   mul,
   neg,
   nn,
-  reduceMax,
+  not,
   reduceMean,
   reduceSum,
   softmax,
@@ -24,11 +25,14 @@ const imageShape = [1, 28, 28] as const;
 const imageInput = (batch: number | string): Value => input('image', 'float32', [batch, ...imageShape]);
 const labelInput = (batch: number | string): Value => input('label', 'int32', [batch]);
 
-/** Fraction of labels whose logit is the largest (a tie counts), with operators that every execution provider has. */
+/** Fraction of labels whose logit is above all others (a tie is wrong), with operators that every provider has. */
 function accuracy(logits: Value, label: Value): Value {
-  const largest = reduceMax(logits, { axes: [1] });
-  const chosen = reduceSum(mul(logits, nn.oneHot(label, logits.shape[1] as number)), { axes: [1] });
-  return reduceMean(cast(equal(chosen, largest), 'float32'));
+  const chosen = reduceSum(mul(logits, nn.oneHot(label, logits.shape[1] as number)), {
+    axes: [1],
+    keepdims: true,
+  });
+  const notBelow = reduceSum(cast(not(less(logits, chosen)), 'float32'), { axes: [1] });
+  return reduceMean(cast(equal(notBelow, 1), 'float32'));
 }
 
 /** What a training program is built for. */

@@ -157,7 +157,7 @@ export interface Environment {
   readonly seconds: number;
 }
 
-/** `result.json`: the contract of DESIGN, schema 1. */
+/** `result.json`, schema 1. */
 export interface Result {
   readonly schema: 1;
   readonly config: RunConfig;

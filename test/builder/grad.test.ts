@@ -165,9 +165,20 @@ describe('grad', () => {
 
 describe('pullback', () => {
   test('carries the cotangents of several outputs back', async () => {
-    const [g] = b.pullback([b.mul(y, 2), b.mul(y, y)], [b.scalar(10, 'float64'), y], [y]);
+    const [g] = b.pullback(
+      [b.mul(y, 2), b.mul(y, y)],
+      [b.expand(b.scalar(10, 'float64'), b.ints([3])), y],
+      [y],
+    );
     // 2 * 10 + 2 y * y
     expect(numbers(await valueOf(g!, feeds))).toEqual([28, 38, 70]);
+  });
+
+  test('refuses cotangents that do not match the outputs', () => {
+    expect(() => b.pullback([y, y], [y], [y])).toThrow('grad: 2 outputs have 1 cotangents; give one each');
+    expect(() => b.pullback([y], [b.scalar(1, 'float64')], [y])).toThrow(
+      'grad: the cotangent of an output float64[3] must be of its type, got float64[]',
+    );
   });
 });
 

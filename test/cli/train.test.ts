@@ -389,7 +389,7 @@ describe('sparring train --resume', () => {
     'goes on after SIGINT and SIGTERM to the same files',
     async () => {
       const state = join('runs/stopped', cell, 'checkpoint/state.safetensors');
-      const saved = `saved ${state}; go on with: sparring train --resume runs/stopped\n`;
+      const saved = `saved ${state}; go on with --resume runs/stopped\n`;
       const stopped = async (command: Command, text: string, signal: NodeJS.Signals): Promise<Finished> => {
         await command.says(text);
         command.process.kill(signal);

@@ -8,7 +8,16 @@ export type Target = 'plain' | 'cpu' | 'webgpu';
 
 /** How an operator is written down. */
 export type Form =
-  'as it is' | 'input' | 'scatter' | 'masks' | 'swapped convolution' | 'gemm' | 'phases' | 'columns' | 'flip';
+  | 'as it is'
+  | 'body'
+  | 'input'
+  | 'scatter'
+  | 'masks'
+  | 'swapped convolution'
+  | 'gemm'
+  | 'phases'
+  | 'columns'
+  | 'flip';
 
 /** The form of a node on a target: the first row that fits. */
 export function formOf(node: AnyNode, target: Target): Form {
@@ -46,6 +55,7 @@ const lowered: readonly Target[] = ['cpu', 'webgpu'];
 
 const table: readonly Row[] = [
   { op: 'StopGradient', form: 'input' },
+  { op: 'Loop', form: 'body' },
   { op: 'MaxPoolGrad', on: ['webgpu'], if: (f) => f.tiles, form: 'masks' },
   { op: 'MaxPoolGrad', form: 'scatter' },
   // one input channel gathers single numbers: the native form is quicker there (2.5 ms against 15 at 28x28)

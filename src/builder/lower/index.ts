@@ -1,4 +1,5 @@
 import type { AnyNode, Graph, Node, Value } from '../ir.ts';
+import { apply, type Ops } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 import { foldBatchNorm } from './batchnorm.ts';
 import { dropExpands } from './expand.ts';
@@ -23,15 +24,20 @@ export type { Target } from './forms.ts';
  * it, which is what the other targets are tested against.
  */
 export function lower(graph: Graph, target: Target): Graph {
-  const inForms = (g: Graph): Graph => share(rewrite(g, (node) => inForm(node, formOf(node, target))));
+  const inForms = (g: Graph): Graph =>
+    share(rewrite(g, (node) => inForm(node, formOf(node, target), target)));
   if (target === 'plain') return foldTransposes(inForms(graph));
   return share(foldTransposes(sinkTransposes(dropExpands(inForms(foldBatchNorm(graph))))));
 }
 
-function inForm(node: AnyNode, form: Form): readonly Value[] | null {
+function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | null {
   switch (form) {
     case 'as it is':
       return null;
+    case 'body': {
+      const { body } = node.attrs as Ops['Loop']['attrs'];
+      return apply('Loop', node.inputs as Ops['Loop']['inputs'], { body: lower(body, target) });
+    }
     case 'input':
       return [node.inputs[0]!];
     case 'scatter':
