@@ -372,6 +372,10 @@ const refusals: readonly (readonly [message: string, value: () => unknown])[] = 
     'MaxPool: kernel_shape [2] does not fit float32[batch,3,28,28]',
     () => b.maxPool(image, { kernel_shape: [2] }),
   ],
+  [
+    'MaxPool: storage_order 1 is not supported, only 0',
+    () => b.maxPool(image, { kernel_shape: [2, 2], storage_order: 1 }),
+  ],
   ['MaxPool: kernel_shape [undefined] does not fit float32[batch,3,28,28]', () => b.maxPool(image, {})],
   [
     'MaxPool: pads [2,0,0,0] must be smaller than the kernel [2,2]',
