@@ -68,10 +68,9 @@ const step = rows.find((row) => row.job === 'a-step' && row.batch === 100);
 const floor = (attackerStepGflop(100) / rate) * 1000;
 const result = {
   schema: 1,
-  command: `pnpm bench ${process.argv
-    .slice(2)
-    .filter((arg) => !arg.includes('/'))
-    .join(' ')}`.trim(),
+  command: ['pnpm bench', ...process.argv.slice(2).map((arg) => (arg.includes('/') ? 'PATH' : arg))].join(
+    ' ',
+  ),
   environment: { cpu: cpus()[0]?.model.trim(), threads, node: process.versions.node, onnxruntime: '1.29.0' },
   floor: {
     matmulGflops: rate,
