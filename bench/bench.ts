@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
 import Table from 'cli-table3';
+import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { writeAtomic } from '../src/runtime/files.ts';
 import type { SessionOptions } from '../src/runtime/index.ts';
@@ -45,6 +46,10 @@ const options: SessionOptions = { device: 'cpu', threads };
 const peers = await Promise.all(python.map((path) => openTorch(path, threads)));
 const nameOf = (peer: Torch): string => `PyTorch ${peer.version}`;
 
+const { version: onnxruntime } = createRequire(import.meta.url)('onnxruntime-node/package.json') as {
+  version: string;
+};
+
 const rows: Row[] = [];
 for (const { job, batch, runs } of plan.filter((p) => p.job.startsWith(only ?? ''))) {
   const own = await ourJob(job, batch, 'cpu', options);
@@ -71,7 +76,7 @@ const result = {
   command: ['pnpm bench', ...process.argv.slice(2).map((arg) => (arg.includes('/') ? 'PATH' : arg))].join(
     ' ',
   ),
-  environment: { cpu: cpus()[0]?.model.trim(), threads, node: process.versions.node, onnxruntime: '1.29.0' },
+  environment: { cpu: cpus()[0]?.model.trim(), threads, node: process.versions.node, onnxruntime },
   floor: {
     matmulGflops: rate,
     attackerStepGflop: attackerStepGflop(100),

@@ -22,7 +22,6 @@ import {
   transpose,
   unsqueeze,
 } from './ops.ts';
-import type { Shape } from './shape.ts';
 
 /** How a state tensor begins. Random numbers are drawn by the runtime from the run's seed and the tensor's name. */
 export type Init =
@@ -213,6 +212,3 @@ export function crossEntropy(logits: Value, labels: Value): Value {
   const chosen = reduceSum(mul(shifted, oneHot(labels, classes)), { axes: [1] });
   return reduceMean(sub(logSumExp, chosen));
 }
-
-/** A value's shape with the batch in front: convenience for inputs. */
-export const batched = (batch: number | string, shape: readonly number[]): Shape => [batch, ...shape];

@@ -550,7 +550,3 @@ test('inference has its weights as frozen inputs', () => {
   expect(metadata).toMatchObject({ kind: 'infer', state: [], metrics: [], outputs: ['normal'] });
   expect(metadata.frozen.map(({ name }) => name)).toEqual(names);
 });
-
-test('batched puts the batch in front', () => {
-  expect(nn.batched('batch', [1, 28, 28])).toEqual(['batch', 1, 28, 28]);
-});

@@ -117,10 +117,8 @@ export function convTransposeByColumns({
   }
   const terms = gather(few ? zeroRow(product) : product, indexTable(table), 1);
   const slots = reach[0]! * reach[1]!;
-  const sum =
-    m === 1
-      ? reduceSum(reshape(terms, [-1, oh * ow, slots]), { axes: [2] })
-      : reduceSum(reshape(terms, [-1, oh * ow, slots, m]), { axes: [2] });
+  // one channel has no axis of its own: a sum along the last axis is the quick one
+  const sum = reduceSum(reshape(terms, [-1, oh * ow, slots, ...(m === 1 ? [] : [m])]), { axes: [2] });
   return image(withBias(sum, b), oh, ow, m);
 }
 
