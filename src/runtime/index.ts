@@ -38,3 +38,4 @@ export {
   type Environment,
 } from './run.ts';
 export { drawSamples } from './samples.ts';
+export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';

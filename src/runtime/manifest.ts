@@ -1,0 +1,46 @@
+import type { CellResult } from './run.ts';
+
+/** A model that can be fetched. */
+export interface ModelFile {
+  /** Relative to the manifest: `models/consecutive-eps0.16-seed1/attacker.onnx`. */
+  readonly url: string;
+  readonly bytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The models of a cell. Those that not every run or server has are optional. */
+export interface CellModels {
+  /** `image` [batch,1,28,28] in 0..1 -> `logits`, `probabilities` [batch,10]. */
+  readonly c1: ModelFile;
+  readonly c2: ModelFile;
+  /** `image` -> `perturbation` in [-eps, eps], `attacked`. */
+  readonly attacker: ModelFile;
+  /** The attacker with its weights in 8 bits: a quarter of the size, the same inputs and outputs. */
+  readonly attackerCompact?: ModelFile;
+  /** One step of FGSM or PGD against C1, as `attackStepModel` describes it. */
+  readonly attackStep?: ModelFile;
+}
+
+/** One trained attacker, the classifiers it was measured on, and how they did. */
+export interface ManifestCell extends Pick<
+  CellResult,
+  'mode' | 'eps' | 'bound' | 'clip' | 'seed' | 'folder' | 'final'
+> {
+  readonly models: CellModels;
+}
+
+/**
+ * What there is of a run, for programs that fetch it: the answer to `GET /models`, and `models.json` beside a static
+ * demo.
+ */
+export interface Manifest {
+  readonly schema: 1;
+  /** The run folder's name. */
+  readonly run: string;
+  /** The data set's name, and how many test images the scores are of. */
+  readonly data: { readonly name: string; readonly testImages: number };
+  readonly cells: readonly ManifestCell[];
+  /** Where attacks are computed on request, relative to the manifest; absent in a static demo. */
+  readonly server?: { readonly attack: string };
+}
