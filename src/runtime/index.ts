@@ -39,3 +39,4 @@ export {
 } from './run.ts';
 export { drawSamples } from './samples.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';
+export { constrain, distances, type Constraint } from './constrain.ts';
