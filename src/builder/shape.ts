@@ -40,6 +40,12 @@ export function divideDims(a: Dim, b: Dim): Dim | null {
   return product(top.factor / bottom.factor, symbols);
 }
 
+/** The shape as Reshape takes it, with at most one open dimension, written -1; null when more are open. */
+export function reshapeTarget(shape: Shape): readonly number[] | null {
+  const open = shape.filter((dim) => typeof dim !== 'number').length;
+  return open > 1 ? null : shape.map((dim) => (typeof dim === 'number' ? dim : -1));
+}
+
 /** NumPy broadcasting of two shapes; null when they do not fit. */
 export function broadcastShapes(a: Shape, b: Shape): Shape | null {
   const rank = Math.max(a.length, b.length);

@@ -39,7 +39,7 @@ import {
   type Ops,
   type OpType,
 } from './ops.ts';
-import { normalizeAxes, normalizeAxis, type Shape } from './shape.ts';
+import { normalizeAxes, normalizeAxis, reshapeTarget, type Shape } from './shape.ts';
 import { geometry, spatial } from './window.ts';
 
 /**
@@ -277,7 +277,11 @@ function keptDims(y: Value, shape: Shape, axes: readonly number[] | undefined, k
 const spread = (y: Value, x: Value, axes: readonly number[] | undefined, keepdims: number): Value =>
   expand(keptDims(y, x.shape, axes, keepdims), shapeOf(x));
 
-const reshapeLike = (dy: Value, x: Value): Value => reshapeTo(dy, shapeOf(x));
+/** In the shape of `x`, written out where it can be: a computed shape lies outside of what WebGPU computes. */
+function reshapeLike(dy: Value, x: Value): Value {
+  const target = reshapeTarget(x.shape);
+  return target ? reshape(dy, target) : reshapeTo(dy, shapeOf(x));
+}
 
 /** Sum over every axis but the channel: [N,C,...] -> [C]. */
 const perChannel = (dy: Value): Value =>

@@ -1,10 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { encode, encodeProgram, lower, readback, type Program } from '../../src/builder/index.ts';
-import { attackerTrain, classifierTrain } from '../../src/models/programs.ts';
+import {
+  bind,
+  constant,
+  encode,
+  encodeProgram,
+  lower,
+  readback,
+  type Program,
+} from '../../src/builder/index.ts';
+import { attackStepModel, validRange } from '../../src/models/attacks.ts';
+import { attackerTrain, classifierInfer, classifierTrain } from '../../src/models/programs.ts';
 import { batchAt } from '../../src/runtime/batches.ts';
 import { loadDataset, type Split } from '../../src/runtime/datasets/index.ts';
+import { InferenceSession, OrtTensor } from '../../src/runtime/ort.ts';
 import { initialState, openTraining } from '../../src/runtime/session.ts';
 import type { Tensors } from '../../src/runtime/tensor.ts';
 
@@ -78,4 +88,43 @@ describe.skipIf(!available)(`training on WebGPU in Node${reason}`, () => {
     },
     240_000,
   );
+
+  it('an attack step follows the CPU, wholly on the device', async () => {
+    const weights = initialState(c.metadata, [1, 'c1']);
+    const { graph, metadata } = classifierInfer();
+    const bound = bind(
+      graph,
+      new Map(metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const)),
+    );
+    const { test } = await loadDataset('mnist');
+    const { image, label } = batchAt(test, [0, 1, 2, 3]);
+    const { low, high } = validRange(true);
+    const scalars = { eps: 0.1, stepSize: 0.1, low, high };
+    const feeds = {
+      image: new OrtTensor('float32', image.data as Float32Array, image.shape),
+      origin: new OrtTensor('float32', image.data as Float32Array, image.shape),
+      label: new OrtTensor('int32', label.data as Int32Array, label.shape),
+      ...Object.fromEntries(
+        Object.entries(scalars).map(([name, value]) => [name, new OrtTensor('float32', [value], [])]),
+      ),
+    };
+    const [expected, actual] = await Promise.all(
+      (['cpu', 'webgpu'] as const).map(async (device) => {
+        const session = await InferenceSession.create(attackStepModel(bound, device), {
+          executionProviders: [device],
+          ...(device === 'webgpu' && { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
+        });
+        const { next, loss } = await session.run(feeds);
+        await session.release();
+        return { next: next!.data as Float32Array, loss: loss!.data as Float32Array };
+      }),
+    );
+    actual!.loss.forEach((loss, i) => expect(loss).toBeCloseTo(expected!.loss[i]!, 4));
+    const other = actual!.next.filter((x, i) => Math.abs(x - expected!.next[i]!) > 1e-6);
+    // pixels whose slope is lost in rounding
+    expect(other.length).toBeLessThan(0.005 * actual!.next.length);
+    expect(Math.max(...actual!.next.map((x, i) => Math.abs(x - Number(image.data[i]))))).toBeGreaterThan(
+      0.09,
+    );
+  });
 });

@@ -1,6 +1,6 @@
 import { constantNumbers, ints, type AnyNode, type Graph, type Value } from '../ir.ts';
 import { apply, reshape, transpose, unsqueeze, type OpType, type Ops } from '../ops.ts';
-import { normalizeAxes, sizeOf, type Shape } from '../shape.ts';
+import { normalizeAxes, reshapeTarget, sizeOf } from '../shape.ts';
 import { rewrite } from '../rewrite.ts';
 
 /**
@@ -70,12 +70,6 @@ function reshapedOnce(node: AnyNode): readonly Value[] | null {
   if (x?.source.kind !== 'node' || x.source.op !== 'Reshape') return null;
   const target = reshapeTarget(y!.shape);
   return target && [reshape(operandOf(x), target)];
-}
-
-/** The shape as numbers with at most one open dimension, written -1; null when more are open. */
-function reshapeTarget(shape: Shape): readonly number[] | null {
-  const open = shape.filter((dim) => typeof dim !== 'number').length;
-  return open > 1 ? null : shape.map((dim) => (typeof dim === 'number' ? dim : -1));
 }
 
 function throughElementwise(node: AnyNode): readonly Value[] | null {
