@@ -13,7 +13,7 @@ import type { Programs, RunConfig, Tensors } from '../runtime/index.ts';
 
 /** The programs of a run, built for its configuration and lowered for its device. */
 export function programsFor(config: RunConfig): Programs {
-  const target = config.device === 'webgpu' ? 'webgpu' : 'cpu';
+  const target: Target = config.device;
   const file = (program: Program) => ({
     bytes: encodeProgram({ ...program, graph: lower(program.graph, target) }),
     metadata: program.metadata,

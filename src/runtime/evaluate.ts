@@ -1,7 +1,7 @@
 import { inOrder } from './batches.ts';
 import type { Split } from './datasets/index.ts';
 import { fillUniform, stream } from './random.ts';
-import { openModel, type Model, type SessionOptions } from './session.ts';
+import { modelDevice, openModel, type Model, type SessionOptions } from './session.ts';
 import { float32, type Tensor } from './tensor.ts';
 
 /** Fraction of right answers, and mean cross-entropy in nats. */
@@ -45,7 +45,7 @@ export async function* evaluate(
 ): AsyncGenerator<number, { readonly c1: ClassifierScores; readonly c2: ClassifierScores }> {
   const open: Model[] = [];
   const opened = async (bytes: Uint8Array): Promise<Model> => {
-    const model = await openModel(bytes, options);
+    const model = await openModel(bytes, { ...options, device: modelDevice(options.device) });
     open.push(model);
     return model;
   };

@@ -4,7 +4,7 @@ import type { RunConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
 import type { Contestants } from './evaluate.ts';
 import { renderSamples, type Prediction, type Sample } from './report/samples.ts';
-import { openModel } from './session.ts';
+import { modelDevice, openModel } from './session.ts';
 import type { EpochRecord } from './checkpoint.ts';
 
 /** `samples.png`: the first test image of each class, what A adds to it, and C1's answers (paper, figure 2). */
@@ -17,8 +17,9 @@ export async function drawSamples(
   const classes = Array.from({ length: test.classes }, (_, digit) => digit);
   const indices = classes.map((digit) => test.labels.indexOf(digit)).filter((index) => index >= 0);
   const { image } = batchAt(test, indices);
-  const attacker = await openModel(models.attacker, config);
-  const classifier = await openModel(models.c1, config);
+  const options = { ...config, device: modelDevice(config.device) };
+  const attacker = await openModel(models.attacker, options);
+  const classifier = await openModel(models.c1, options);
   try {
     const { perturbation, attacked } = await attacker.run({ image });
     const before = await classifier.run({ image });

@@ -36,6 +36,12 @@ export interface Training {
   close(): Promise<void>;
 }
 
+/**
+ * Where models in ONNX's own operators run beside training on a device: on CUDA those need cuDNN (convolutions, pools),
+ * which training programs do without, so the CPU runs them.
+ */
+export const modelDevice = (device: Device): Device => (device === 'cuda' ? 'cpu' : device);
+
 /** Opens a model for inference. */
 export async function openModel(bytes: Uint8Array, options: SessionOptions): Promise<Model> {
   const session = await createSession(bytes, options);

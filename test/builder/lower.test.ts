@@ -13,6 +13,7 @@ import {
 import { sinkTransposes } from '../../src/builder/lower/layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter } from '../../src/builder/lower/native.ts';
 import { maxPoolGradByMasks } from '../../src/builder/lower/pool.ts';
+import { reduceByEdges } from '../../src/builder/lower/reduce.ts';
 import { share } from '../../src/builder/lower/share.ts';
 import { attackerTrain, classifierTrain } from '../../src/models/programs.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
@@ -32,7 +33,7 @@ import {
 } from '../support/run.ts';
 
 /** Targets that write operators in forms of their own. */
-const targets = ['cpu', 'webgpu'] as const satisfies readonly b.Target[];
+const targets = ['cpu', 'webgpu', 'cuda'] as const satisfies readonly b.Target[];
 
 const nodeOf = <K extends b.OpType>(op: K, y: b.Value): b.Node<K> => {
   expect(y.source).toMatchObject({ kind: 'node', op });
@@ -294,38 +295,69 @@ describe('the table of forms', () => {
   const poolGrad = (attrs: b.Window): b.Value => b.maxPoolGrad(x(4), b.maxPool(x(4), attrs).y, attrs);
   const stride2 = { strides: [2, 2] };
 
-  test.for<readonly [what: string, y: b.Value, plain: Form, cpu: Form, webgpu: Form]>([
-    ['Conv of stride 1', conv(), 'as it is', 'as it is', 'as it is'],
-    ['Conv of stride 2', conv(stride2), 'as it is', 'gemm', 'gemm'],
-    ['Conv with groups', conv({ ...stride2, group: 2 }), 'as it is', 'as it is', 'as it is'],
-    ['Conv with dilations', conv({ ...stride2, dilations: [2, 2] }), 'as it is', 'as it is', 'as it is'],
-    ['ConvTranspose of stride 1', convTranspose(4, 8, 5, {}), 'as it is', 'flip', 'flip'],
+  test.for<readonly [what: string, y: b.Value, plain: Form, cpu: Form, webgpu: Form, cuda: Form]>([
+    ['Conv of stride 1', conv(), 'as it is', 'as it is', 'as it is', 'gemm'],
+    ['Conv of stride 2', conv(stride2), 'as it is', 'gemm', 'gemm', 'gemm'],
+    ['Conv with groups', conv({ ...stride2, group: 2 }), 'as it is', 'as it is', 'as it is', 'as it is'],
+    [
+      'Conv with dilations',
+      conv({ ...stride2, dilations: [2, 2] }),
+      'as it is',
+      'as it is',
+      'as it is',
+      'as it is',
+    ],
+    ['ConvTranspose of stride 1', convTranspose(4, 8, 5, {}), 'as it is', 'flip', 'flip', 'phases'],
     [
       'ConvTranspose of stride 1 with pads as large as the kernel',
       convTranspose(4, 8, 1, { pads: [1, 1, 1, 1] }),
       'as it is',
       'phases',
       'phases',
+      'phases',
     ],
-    ['ConvTranspose to fewer channels', convTranspose(8, 4, 5, stride2), 'as it is', 'columns', 'columns'],
-    ['ConvTranspose to more channels', convTranspose(4, 8, 5, stride2), 'as it is', 'phases', 'phases'],
+    [
+      'ConvTranspose to fewer channels',
+      convTranspose(8, 4, 5, stride2),
+      'as it is',
+      'columns',
+      'columns',
+      'phases',
+    ],
+    [
+      'ConvTranspose to more channels',
+      convTranspose(4, 8, 5, stride2),
+      'as it is',
+      'phases',
+      'phases',
+      'phases',
+    ],
     [
       'ConvTranspose to more channels with a kernel below its stride',
       convTranspose(4, 8, 1, stride2),
       'as it is',
       'columns',
       'columns',
+      'columns',
     ],
-    ['ConvWeightGrad', weightGrad(4), 'swapped convolution', 'gemm', 'gemm'],
-    ['MaxPoolGrad of tiles', poolGrad({ kernel_shape: [2, 2], ...stride2 }), 'scatter', 'scatter', 'masks'],
+    ['ConvWeightGrad', weightGrad(4), 'swapped convolution', 'gemm', 'gemm', 'gemm'],
+    [
+      'MaxPoolGrad of tiles',
+      poolGrad({ kernel_shape: [2, 2], ...stride2 }),
+      'scatter',
+      'scatter',
+      'masks',
+      'masks',
+    ],
     [
       'MaxPoolGrad of windows that overlap',
       poolGrad({ kernel_shape: [3, 3], ...stride2 }),
       'scatter',
       'scatter',
       'scatter',
+      'scatter',
     ],
-    ['StopGradient', b.stopGradient(x(4)), 'input', 'input', 'input'],
+    ['StopGradient', b.stopGradient(x(4)), 'input', 'input', 'input', 'input'],
   ])('has a form of %s that is valid', ([, y, ...expected]) => {
     const node = y.source as b.AnyNode;
     expect((['plain', ...targets] as const).map((target) => formOf(node, target))).toEqual(expected);
@@ -408,7 +440,9 @@ const passes: Readonly<Record<string, (graph: b.Graph) => b.Graph>> = {
   dropExpands,
   foldTransposes,
   sinkTransposes,
+  reduceByEdges,
   'all of them': (graph) => b.lower(graph, 'cpu'),
+  'all of them and those of CUDA': (graph) => b.lower(graph, 'cuda'),
 };
 
 describe.for(Object.entries(passes))('the pass %s', ([, pass]) => {

@@ -32,11 +32,13 @@ const pixels: b.Resident = {
 };
 
 describe.for([
-  ['classifier', c],
-  ['attacker', a],
-] as const)('repeated steps of the %s', ([, program]) => {
+  ['classifier', 'cpu', c],
+  ['classifier', 'cuda', c],
+  ['attacker', 'cpu', a],
+  ['attacker', 'cuda', a],
+] as const)('repeated steps of the %s, lowered for %s', ([, target, program]) => {
   it('give the bits of as many single steps', async () => {
-    const lowered = { ...program, graph: b.lower(program.graph, 'cpu') };
+    const lowered = { ...program, graph: b.lower(program.graph, target) };
     const begin = Object.fromEntries(initialState(program.metadata, [1, program.metadata.name]));
     const frozen = Object.fromEntries(
       [...initialState(c.metadata, [1, 'c1'])].filter(([name]) =>

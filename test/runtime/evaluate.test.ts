@@ -132,6 +132,11 @@ describe('evaluate', () => {
     expect(other.c1.clean).toEqual(c1.clean);
   });
 
+  it('runs on the CPU beside training on CUDA, where the operators of a model may need cuDNN', async () => {
+    const scores = await scoresOf(split, contestants, { ...options, device: 'cuda' });
+    expect(scores).toEqual(await scoresOf(split, contestants, options));
+  });
+
   it('gives a loss of any size without overflow', async () => {
     const far = model('logits', (image) => mul(reshape(image, [-1, pixels]), 1e6));
     const white = splitOf(

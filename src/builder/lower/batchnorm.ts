@@ -1,5 +1,5 @@
 import { topologicalOrder, type AnyNode, type Graph, type Node, type Value } from '../ir.ts';
-import { add, apply, div, mul, reshape, sqrt, sub } from '../ops.ts';
+import { add, apply, div, mul, reshape, sqrt, sub, unsqueeze } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 
 /**
@@ -18,8 +18,8 @@ export function foldBatchNorm(graph: Graph): Graph {
 
 function folded(conv: Node<'Conv' | 'ConvTranspose'>, norm: Node<'BatchNormalization'>): Value {
   const [x, w, b] = conv.inputs;
-  const [, scale, bias, mean, variance] = norm.inputs;
-  const k = div(scale, sqrt(add(variance, norm.attrs.epsilon ?? 1e-5)));
+  const [, , bias, mean] = norm.inputs;
+  const k = factorOf(norm);
   const outputAxis = conv.op === 'Conv' ? 0 : 1;
   const wide = reshape(
     k,
@@ -28,6 +28,18 @@ function folded(conv: Node<'Conv' | 'ConvTranspose'>, norm: Node<'BatchNormaliza
   const shift = add(mul(b ? sub(b, mean) : sub(0, mean), k), bias);
   return apply(conv.op, [x, mul(w, wide), shift], conv.attrs)[0]!;
 }
+
+/** Batch norm in inference form as a product and a sum: y = x k + (bias - mean k), with k as above. */
+export function scaleAndShift(norm: Node<'BatchNormalization'>): Value {
+  const [x, , bias, mean] = norm.inputs;
+  const k = factorOf(norm);
+  const perChannel = x.shape.slice(2).map((_, i) => i + 1);
+  return add(mul(x, unsqueeze(k, perChannel)), unsqueeze(sub(bias, mul(mean, k)), perChannel));
+}
+
+/** scale / sqrt(variance + epsilon), a number a channel. */
+const factorOf = ({ inputs: [, scale, , , variance], attrs }: Node<'BatchNormalization'>): Value =>
+  div(scale, sqrt(add(variance, attrs.epsilon ?? 1e-5)));
 
 function countReaders(graph: Graph): ReadonlyMap<Value, number> {
   const counts = new Map<Value, number>();

@@ -4,7 +4,7 @@ import type { Window } from '../ops.ts';
 import { tiles } from './pool.ts';
 
 /** What a graph is lowered for. */
-export type Target = 'plain' | 'cpu' | 'webgpu';
+export type Target = 'plain' | 'cpu' | 'webgpu' | 'cuda';
 
 /** How an operator is written down. */
 export type Form =
@@ -13,6 +13,9 @@ export type Form =
   | 'input'
   | 'scatter'
   | 'masks'
+  | 'taps'
+  | 'mean'
+  | 'scale and shift'
   | 'swapped convolution'
   | 'gemm'
   | 'phases'
@@ -51,16 +54,22 @@ interface Facts {
 }
 
 /** Targets whose convolutions are matrix products. */
-const lowered: readonly Target[] = ['cpu', 'webgpu'];
+const lowered: readonly Target[] = ['cpu', 'webgpu', 'cuda'];
 
 const table: readonly Row[] = [
   { op: 'StopGradient', form: 'input' },
   { op: 'Loop', form: 'body' },
-  { op: 'MaxPoolGrad', on: ['webgpu'], if: (f) => f.tiles, form: 'masks' },
+  // on CUDA, convolutions, pools and batch norm of ONNX need cuDNN, which users of ONNX Runtime rarely have
+  { op: 'MaxPool', on: ['cuda'], if: (f) => f.tiles, form: 'taps' },
+  { op: 'GlobalAveragePool', on: ['cuda'], form: 'mean' },
+  { op: 'BatchNormalization', on: ['cuda'], form: 'scale and shift' },
+  { op: 'Conv', on: ['cuda'], if: (f) => f.plain, form: 'gemm' },
+  { op: 'ConvTranspose', on: ['cuda'], if: (f) => f.plain && f.covers, form: 'phases' },
+  { op: 'MaxPoolGrad', on: ['webgpu', 'cuda'], if: (f) => f.tiles, form: 'masks' },
   { op: 'MaxPoolGrad', form: 'scatter' },
   // one input channel gathers single numbers: the native form is quicker there (2.5 ms against 15 at 28x28)
   { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.inputChannels > 1, form: 'gemm' },
-  { op: 'ConvWeightGrad', on: ['webgpu'], if: (f) => f.plain, form: 'gemm' },
+  { op: 'ConvWeightGrad', on: ['webgpu', 'cuda'], if: (f) => f.plain, form: 'gemm' },
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
   { op: 'Conv', on: lowered, if: (f) => f.plain && f.stride > 1, form: 'gemm' },
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
@@ -81,7 +90,7 @@ function facts(node: AnyNode): Facts {
   const g = geometry(node.op, kernel, attrs);
   return {
     plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
-    tiles: node.op === 'MaxPoolGrad' && tiles(node as Node<'MaxPoolGrad'>),
+    tiles: node.op.startsWith('MaxPool') && tiles(node as Node<'MaxPool' | 'MaxPoolGrad'>),
     stride: Math.max(...g.strides),
     padsInside: kernel.every((k, i) => g.begins[i]! < k && g.ends[i]! < k),
     covers: kernel.every((k, i) => k >= g.strides[i]!),

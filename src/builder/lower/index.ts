@@ -1,7 +1,7 @@
 import type { AnyNode, Graph, Node, Value } from '../ir.ts';
-import { apply, type Ops } from '../ops.ts';
+import { apply, reduceMean, type Ops } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
-import { foldBatchNorm } from './batchnorm.ts';
+import { foldBatchNorm, scaleAndShift } from './batchnorm.ts';
 import { dropExpands } from './expand.ts';
 import { foldTransposes } from './fold.ts';
 import { formOf, type Form, type Target } from './forms.ts';
@@ -12,9 +12,10 @@ import {
   convTransposeByPhases,
   convWeightGradByGemm,
 } from './gemm.ts';
-import { maxPoolGradByMasks } from './pool.ts';
+import { maxPoolByTaps, maxPoolGradByMasks } from './pool.ts';
 import { sinkTransposes } from './layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter } from './native.ts';
+import { reduceByEdges } from './reduce.ts';
 import { share } from './share.ts';
 
 export type { Target } from './forms.ts';
@@ -27,7 +28,10 @@ export function lower(graph: Graph, target: Target): Graph {
   const inForms = (g: Graph): Graph =>
     share(rewrite(g, (node) => inForm(node, formOf(node, target), target)));
   if (target === 'plain') return foldTransposes(inForms(graph));
-  return share(foldTransposes(sinkTransposes(dropExpands(inForms(foldBatchNorm(graph))))));
+  const formed = inForms(foldBatchNorm(graph));
+  const tidy = (g: Graph): Graph => foldTransposes(sinkTransposes(dropExpands(g)));
+  // some forms are written with an operator that has a form of its own on CUDA: a mask compares with the pool's maxima
+  return share(target === 'cuda' ? reduceByEdges(tidy(inForms(formed))) : tidy(formed));
 }
 
 function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | null {
@@ -52,6 +56,12 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
           ? convByGemm(node as Node<'Conv'>)
           : convWeightGradByGemm(node as Node<'ConvWeightGrad'>),
       ];
+    case 'taps':
+      return [maxPoolByTaps(node as Node<'MaxPool'>), node.outputs[1]!];
+    case 'mean':
+      return [meanOverSpace(node.inputs[0]!)];
+    case 'scale and shift':
+      return [scaleAndShift(node as Node<'BatchNormalization'>)];
     case 'phases':
       return [convTransposeByPhases(node as Node<'ConvTranspose'>)];
     case 'columns':
@@ -62,3 +72,7 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
       return form satisfies never;
   }
 }
+
+/** GlobalAveragePool: [N,C,...] -> [N,C,1,...] */
+const meanOverSpace = (x: Value): Value =>
+  reduceMean(x, { axes: x.shape.slice(2).map((_, i) => i + 2), keepdims: true });

@@ -1,16 +1,15 @@
 import type { Node, Value } from '../ir.ts';
-import { cast, concat, equal, maxPool, mul, reshape, slice, sub, transpose, unsqueeze } from '../ops.ts';
+import { cast, concat, equal, max, maxPool, mul, reshape, slice, sub, transpose, unsqueeze } from '../ops.ts';
 import { geometry, poolSpatial, spatial } from '../window.ts';
 
 /** Whether a pool's windows tile a two-dimensional image: stride equal to kernel, no padding, nothing left over. */
-export function tiles(node: Node<'MaxPoolGrad'>): boolean {
-  const { inputs, attrs } = node;
+export function tiles({ op, inputs, attrs }: Node<'MaxPool' | 'MaxPoolGrad'>): boolean {
   const [x] = inputs;
-  const g = geometry('MaxPoolGrad', attrs.kernel_shape ?? [], attrs);
-  const pooled = poolSpatial('MaxPoolGrad', x, attrs);
+  const g = geometry(op, attrs.kernel_shape ?? [], attrs);
+  const pooled = poolSpatial(op, x, attrs);
   return (
     g.kernel.length === 2 &&
-    spatial('MaxPoolGrad', x).every(
+    spatial(op, x).every(
       (size, i) =>
         g.kernel[i] === g.strides[i] &&
         g.dilations[i] === 1 &&
@@ -20,24 +19,36 @@ export function tiles(node: Node<'MaxPoolGrad'>): boolean {
   );
 }
 
+/** MaxPool of two-dimensional tiling windows: the largest of its taps. */
+export function maxPoolByTaps({ inputs: [x], attrs }: Node<'MaxPool'>): Value {
+  return tapsOf(x, attrs.kernel_shape as Kernel).reduce((y, tap) => max(y, tap));
+}
+
+type Kernel = readonly [height: number, width: number];
+
+/** Each window's first element, each window's second, and so on: kh*kw values [N,C,H/kh,W/kw]. */
+function tapsOf(x: Value, [kh, kw]: Kernel): readonly Value[] {
+  const size = spatial('MaxPool', x);
+  return Array.from({ length: kh * kw }, (_, tap) =>
+    slice(x, [Math.floor(tap / kw), tap % kw], size, [2, 3], [kh, kw]),
+  );
+}
+
 /**
  * MaxPoolGrad of two-dimensional tiling windows with operators that every execution provider has: each tap of a window
  * takes the cotangent if it equals the maximum and no tap before it did.
  */
 export function maxPoolGradByMasks({ inputs: [x, dy], attrs }: Node<'MaxPoolGrad'>): Value {
-  const [kh, kw] = attrs.kernel_shape as readonly [number, number];
+  const [kh, kw] = attrs.kernel_shape as Kernel;
   const [h, w] = spatial('MaxPoolGrad', x) as readonly [number, number];
   const { y } = maxPool(x, attrs);
   let free: Value | null = null;
   const parts: Value[] = [];
-  for (let i = 0; i < kh; i++) {
-    for (let j = 0; j < kw; j++) {
-      const tap = slice(x, [i, j], [h, w], [2, 3], [kh, kw]);
-      const hit = cast(equal(tap, y), x.dtype);
-      const takes: Value = free ? mul(hit, free) : hit;
-      free = free ? sub(free, takes) : sub(1, takes);
-      parts.push(unsqueeze(mul(dy, takes), [4]));
-    }
+  for (const tap of tapsOf(x, [kh, kw])) {
+    const hit = cast(equal(tap, y), x.dtype);
+    const takes: Value = free ? mul(hit, free) : hit;
+    free = free ? sub(free, takes) : sub(1, takes);
+    parts.push(unsqueeze(mul(dy, takes), [4]));
   }
   // [N,C,OH,OW,kh*kw] -> [N,C,OH,kh,OW,kw] -> [N,C,H,W]
   const channels = x.shape[1] as number;
