@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cudaFolder, cudaLibraries, missingCudaLibraries, remedyFor } from '../src/runtime/devices/cuda.ts';
 
 /**
  * `pnpm setup:cuda`: puts ONNX Runtime's CUDA provider for CUDA 13 beside onnxruntime-node. It comes from an npm package
@@ -15,7 +16,6 @@ const source = {
   version: '0.4.9',
   onnxruntime: '1.29.0',
 };
-const libraries = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so'];
 
 const run = promisify(execFile);
 
@@ -25,35 +25,30 @@ async function setup(): Promise<string> {
       `CUDA is for Linux x64 only, this is ${process.platform} ${process.arch}; use --device webgpu`,
     );
   }
-  const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
   if (version !== source.onnxruntime) {
     throw new Error(
       `onnxruntime-node is ${version}, the provider is for ${source.onnxruntime}; they must be the same`,
     );
   }
-  const target = join(dirname(manifest), 'bin', 'napi-v6', 'linux', 'x64');
   const folder = await mkdtemp(join(tmpdir(), 'sparring-cuda-'));
   try {
     await run('npm', ['pack', `${source.name}@${source.version}`, '--silent'], { cwd: folder });
     const [archive] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
     await run('tar', ['-xzf', archive!], { cwd: folder });
     const files = await readdir(folder, { recursive: true });
-    for (const library of libraries) {
+    for (const library of cudaLibraries) {
       const found = files.find((file) => file.endsWith(`/${library}`));
       if (!found) throw new Error(`${source.name}@${source.version} holds no ${library}`);
-      await copyFile(join(folder, found), join(target, library));
+      await copyFile(join(folder, found), join(cudaFolder(), library));
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  const { stdout } = await run('ldd', [join(target, libraries[1]!)]).catch(() => ({ stdout: '' }));
-  const missing = stdout
-    .split('\n')
-    .flatMap((line) => (line.includes('not found') ? [line.trim().split(' ')[0]!] : []));
+  const missing = await missingCudaLibraries();
   return missing.length === 0
     ? 'the CUDA provider is installed; see: pnpm devices'
-    : `the CUDA provider is installed, but the machine lacks ${missing.join(', ')}: install the CUDA 13 libraries`;
+    : `the CUDA provider is installed, but the machine lacks ${missing.join(', ')}: ${remedyFor(missing)}`;
 }
 
 try {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.ts';
+import { missingCudaLibraries, remedyFor } from './cuda.ts';
 
 /** Where programs can run. */
 export const deviceNames = ['cpu', 'cuda', 'webgpu'] as const;
@@ -21,12 +22,6 @@ export type DeviceReport =
       /** What a user can do about it. */
       readonly remedy: string;
     };
-
-const remedies: Readonly<Record<Device, string>> = {
-  cpu: 'reinstall onnxruntime-node for this platform',
-  cuda: 'with an NVIDIA GPU, CUDA 13 and Linux x64, run: pnpm setup:cuda',
-  webgpu: 'install a Vulkan driver (Linux: libvulkan1 and the driver of your GPU)',
-};
 
 /**
  * Tries every device with a small model, each in a process of its own: a native library that writes to the terminal or
@@ -88,19 +83,25 @@ function probe(device: Device, selfTest: Uint8Array, expected?: number): Promise
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
-  return new Promise((resolve) => {
-    const fail = (reason: string): void =>
-      resolve({ device, works: false, reason, remedy: remedies[device] });
-    child.on('error', (error) => fail(error.message));
+  return new Promise((resolve, reject) => {
+    const fail = (failure: Failure): void => resolve({ device, works: false, ...failure });
+    child.on('error', (error) => fail({ reason: error.message, remedy: remedies[device] }));
     child.on('close', (code, signal) => {
       const result = parse(text);
-      if (!result) fail(`its self-test ended without an answer (${signal ?? `exit code ${code}`})`);
-      else if ('error' in result) fail(explain(result.error, said));
+      const remedy = remedies[device];
+      if (!result) {
+        fail({ reason: `its self-test ended without an answer (${signal ?? `exit code ${code}`})`, remedy });
+      } else if ('error' in result) explain(device, result.error, said).then(fail, reject);
       else if (expected !== undefined && Math.abs(result.sum / expected - 1) > 1e-3) {
-        fail(`its numbers differ from the CPU's: ${result.sum} instead of ${expected}`);
+        fail({ reason: `its numbers differ from the CPU's: ${result.sum} instead of ${expected}`, remedy });
       } else resolve({ device, works: true, ...result });
     });
   });
+}
+
+interface Failure {
+  readonly reason: string;
+  readonly remedy: string;
 }
 
 function parse(text: string): ProbeResult | null {
@@ -111,13 +112,35 @@ function parse(text: string): ProbeResult | null {
   }
 }
 
-/** ONNX Runtime's message, and what it wrote to the terminal, in a user's words. */
-function explain(message: string, said: string): string {
+const remedies: Readonly<Record<Device, string>> = {
+  cpu: 'reinstall onnxruntime-node for this platform',
+  cuda: 'see that nvidia-smi shows the GPU, or use another device',
+  webgpu: 'install a Vulkan driver (Linux: libvulkan1 and the driver of your GPU)',
+};
+
+/** ONNX Runtime's message, and what it wrote to the terminal, in a user's words, and the way out. */
+async function explain(device: Device, message: string, said: string): Promise<Failure> {
+  if (device === 'cuda' && (process.platform !== 'linux' || process.arch !== 'x64')) {
+    const reason = `ONNX Runtime for Node has CUDA on Linux x64 only, this is ${process.platform} ${process.arch}`;
+    return { reason, remedy: 'use --device webgpu' };
+  }
   const library = /([\w.+-]+\.so[.\d]*): cannot open shared object file/.exec(said)?.[1];
   if (library?.startsWith('libonnxruntime_providers')) {
-    return 'the CUDA provider library is not installed beside onnxruntime-node';
+    return {
+      reason: 'the CUDA provider library is not installed beside onnxruntime-node',
+      remedy:
+        'with an NVIDIA GPU run: pnpm setup:cuda (CUDA 13), ' +
+        'or: node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12 (CUDA 12)',
+    };
   }
-  if (library) return `${library} is not installed on this machine`;
-  if (message.includes('No supported adapters')) return 'no WebGPU adapter was found';
-  return message.split('\n', 1)[0]!;
+  if (library && device === 'cuda') {
+    const missing = await missingCudaLibraries();
+    const names = missing.length > 0 ? missing : [library];
+    const verb = names.length === 1 ? 'is' : 'are';
+    return { reason: `${names.join(', ')} ${verb} not installed on this machine`, remedy: remedyFor(names) };
+  }
+  const reason = message.includes('No supported adapters')
+    ? 'no WebGPU adapter was found'
+    : message.split('\n', 1)[0]!;
+  return { reason, remedy: remedies[device] };
 }
