@@ -40,3 +40,17 @@ export {
 export { drawSamples } from './samples.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';
 export { constrain, distances, type Constraint } from './constrain.ts';
+export {
+  Evaluation,
+  attackNames,
+  type AttackName,
+  type AttackSettings,
+  type CellEvaluation,
+  type ClassifierEvaluation,
+  type Curve,
+  type Doubling,
+  type Matrix,
+  type Measure,
+  type Player,
+  type Warning,
+} from './evaluation/schema.ts';

@@ -1,0 +1,200 @@
+import { z } from 'zod';
+import { deviceNames } from '../devices/index.ts';
+
+/** `evaluation.json`, schema 1: what every attack leaves of the classifiers of a run. Fractions are in [0, 1]. */
+
+const Fraction = z.number().min(0).max(1);
+const Count = z.int().positive();
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** One classifier on one set of images. */
+export const Measure = z.strictObject({
+  accuracy: Fraction,
+  /** Wilson's 95 % interval of the accuracy over the test images. */
+  interval: z.strictObject({ low: Fraction, high: Fraction }),
+  /** Mean cross-entropy in nats. */
+  loss: z.number(),
+});
+export type Measure = Readonly<z.infer<typeof Measure>>;
+
+/** The attacks, in the order in which they are shown: from the floor to the strongest, then the learned one. */
+export const attackNames = ['noise', 'fgsm', 'pgd', 'attacker'] as const;
+export type AttackName = (typeof attackNames)[number];
+export const AttackName = z.enum(attackNames);
+
+/** Every hyper-parameter of an attack. Step sizes are in parts of eps. */
+const AttackSettings = z.discriminatedUnion('attack', [
+  /** Uniform in [-eps, eps] on every pixel. */
+  z.strictObject({ attack: z.literal('noise'), seed: z.int() }),
+  z.strictObject({
+    attack: z.literal('fgsm'),
+    loss: z.literal('cross-entropy'),
+    steps: z.literal(1),
+    stepSize: z.literal(1),
+  }),
+  z.strictObject({
+    attack: z.literal('pgd'),
+    loss: z.literal('cross-entropy'),
+    steps: Count,
+    stepSize: z.number().positive(),
+    /** Random starts; the best is taken for each example by itself. */
+    restarts: Count,
+    start: z.literal('uniform'),
+    seed: z.int(),
+  }),
+  /** `attacker.onnx` of the cell, trained on C1 of the cell. */
+  z.strictObject({ attack: z.literal('attacker') }),
+]);
+export type AttackSettings = Readonly<z.infer<typeof AttackSettings>>;
+
+/** What an attacker knows: the classifier's weights, or those of another classifier from which examples carry over. */
+const Knowledge = z.enum(['white-box', 'transfer']);
+
+/** One classifier of a cell under every attack that was asked for. */
+const ClassifierEvaluation = z.strictObject({
+  knowledge: Knowledge,
+  clean: Measure,
+  attacks: z.partialRecord(AttackName, Measure),
+  /** The worst case of each example by itself: right only if it is right under every attack; its loss is the largest. */
+  worst: Measure,
+});
+export type ClassifierEvaluation = Readonly<z.infer<typeof ClassifierEvaluation>>;
+
+/** What names a cell of a run. */
+const CellKey = z.strictObject({
+  /** Relative to the run folder. */
+  folder: z.string(),
+  mode: z.string(),
+  eps: z.number(),
+  seed: z.int(),
+  bound: z.string(),
+  clip: z.boolean(),
+});
+
+const CellEvaluation = CellKey.extend({
+  /** SHA-256 of the model files. */
+  models: z.strictObject({ c1: Sha256, c2: Sha256, attacker: Sha256 }),
+  /** C1, which the attacks know. */
+  c1: ClassifierEvaluation,
+  /** C2, on the examples that were made for C1; noise knows neither. */
+  c2: ClassifierEvaluation,
+  /**
+   * A safetensors file, relative to the run folder, with one `bool` tensor [images] a line of the table, true where the
+   * classifier is right: `c1/clean`, `c1/noise`, ..., `c1/worst`, `c2/...`; and `label` int32 [images].
+   */
+  masks: z.string(),
+});
+export type CellEvaluation = Readonly<z.infer<typeof CellEvaluation>>;
+
+/** Accuracy against eps of one classifier under one attack, made anew at each eps. */
+const Curve = z.strictObject({
+  /** The cell that the classifier is taken from; cells that share a classifier share its curves. */
+  folder: z.string(),
+  classifier: z.enum(['c1', 'c2']),
+  /** SHA-256 of the classifier's file. */
+  model: Sha256,
+  knowledge: Knowledge,
+  attack: z.enum(['noise', 'fgsm', 'pgd']),
+  clip: z.boolean(),
+  /** Images that the curve was measured on: the first of the test set. */
+  images: Count,
+  /** In rising order of eps. */
+  points: z.array(Measure.extend({ eps: z.number().nonnegative() })),
+});
+export type Curve = Readonly<z.infer<typeof Curve>>;
+
+/** Who stands in a row or a column of the cross-attack matrix. */
+const Player = z.strictObject({
+  /** Short and unique in the matrix: `alternating eps 0.08 seed 1 A`. */
+  name: z.string(),
+  /** The run folder, as it was given; the evaluated run itself is `.`. */
+  run: z.string(),
+  folder: z.string(),
+  role: z.enum(['attacker', 'c1', 'c2']),
+  mode: z.string(),
+  eps: z.number(),
+  seed: z.int(),
+  clip: z.boolean(),
+  architecture: z.string(),
+  model: Sha256,
+});
+export type Player = Readonly<z.infer<typeof Player>>;
+
+/** Every attacker against every classifier. */
+const Matrix = z.strictObject({
+  attackers: z.array(Player),
+  classifiers: z.array(Player),
+  images: Count,
+  /** Clean accuracy of each classifier. */
+  clean: z.array(Measure),
+  /** `accuracy[attacker][classifier]`: what is left. */
+  attacked: z.array(z.array(Measure)),
+  /**
+   * The same on the images that the classifier and the attacker's own C1 both had right before: how many those are, and
+   * which part of them stays right. Null where there are none.
+   */
+  transfer: z.array(
+    z.array(z.strictObject({ images: z.int().nonnegative(), accuracy: Fraction.nullable() })),
+  ),
+});
+export type Matrix = Readonly<z.infer<typeof Matrix>>;
+
+/** A broken expectation: a number here is then not to be trusted before somebody has found out why. */
+const Warning = z.strictObject({
+  check: z.enum([
+    'fgsm-below-pgd',
+    'attacker-below-pgd',
+    'attack-above-noise',
+    'above-chance-at-large-eps',
+    'transfer-below-white-box',
+    'steps-not-enough',
+  ]),
+  folder: z.string(),
+  classifier: z.enum(['c1', 'c2']),
+  message: z.string(),
+});
+export type Warning = Readonly<z.infer<typeof Warning>>;
+
+/** PGD with twice the steps on some images: less than a point apart says that the steps are enough. */
+const Doubling = z.strictObject({
+  folder: z.string(),
+  images: Count,
+  steps: Count,
+  accuracy: Fraction,
+  doubled: Fraction,
+});
+export type Doubling = Readonly<z.infer<typeof Doubling>>;
+
+export const Evaluation = z.strictObject({
+  schema: z.literal(1),
+  environment: z.strictObject({
+    device: z.enum(deviceNames),
+    threads: Count,
+    onnxruntime: z.string(),
+    node: z.string(),
+    platform: z.string(),
+    cpu: z.string(),
+    sparring: z.string(),
+    commit: z.string().nullable(),
+    seconds: z.number(),
+  }),
+  /** The arguments of `sparring`, one each. */
+  command: z.array(z.string()),
+  data: z.strictObject({ source: z.string(), sha256: z.string(), images: Count }),
+  /** What holds for every cell; a cell has its own eps, and images in [0, 1] where `clip` is true. */
+  threat: z.strictObject({
+    norm: z.literal('Linf'),
+    goal: z.literal('untargeted'),
+    /** Pixels are float32; nothing is rounded to 8 bits. */
+    precision: z.literal('float32'),
+    knowledge: z.strictObject({ c1: z.literal('white-box'), c2: z.literal('transfer') }),
+  }),
+  attacks: z.array(AttackSettings),
+  cells: z.array(CellEvaluation),
+  curves: z.array(Curve),
+  doublings: z.array(Doubling),
+  matrix: Matrix.nullable(),
+  warnings: z.array(Warning),
+});
+/** The content of `evaluation.json`. */
+export type Evaluation = Readonly<z.infer<typeof Evaluation>>;
