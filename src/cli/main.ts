@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
 import { devicesCommand } from './devices.ts';
+import { serveCommand } from './serve.ts';
 import { trainCommand } from './train.ts';
 import { version } from './version.ts';
 
@@ -10,6 +11,7 @@ export function program(): Command {
     .description('Trains attackers against image classifiers, in TypeScript and ONNX Runtime.')
     .version(version)
     .addCommand(trainCommand())
+    .addCommand(serveCommand())
     .addCommand(devicesCommand());
   for (const each of [command, ...command.commands]) {
     each

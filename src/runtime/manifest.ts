@@ -38,8 +38,8 @@ export interface Manifest {
   readonly schema: 1;
   /** The run folder's name. */
   readonly run: string;
-  /** The data set's name, and how many test images the scores are of. */
-  readonly data: { readonly name: string; readonly testImages: number };
+  /** The data set's name, and how many test images the scores are of: null where the run did not write it down. */
+  readonly data: { readonly name: string; readonly testImages: number | null };
   readonly cells: readonly ManifestCell[];
   /** Where attacks are computed on request, relative to the manifest; absent in a static demo. */
   readonly server?: { readonly attack: string };

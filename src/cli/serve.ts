@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { pino } from 'pino';
+import { attackStepModel } from '../models/attacks.ts';
+import { InputError } from '../runtime/index.ts';
+import {
+  bytesOf,
+  loadCatalogue,
+  serve,
+  storedBytes,
+  type Catalogue,
+  type StoredModel,
+} from '../server/index.ts';
+import { count, threads } from './options.ts';
+import { version } from './version.ts';
+
+/** `sparring serve`: attacks over HTTP, the models, and the demo. */
+export function serveCommand() {
+  return new Command('serve')
+    .description('Serve a trained run over HTTP: attacks, models, the demo.')
+    .option('--run <dir>', 'run folder', 'runs/latest')
+    .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
+    .option('--port <n>', 'port to listen on; 0 takes a free one', port, 8080)
+    .option('--workers <n>', 'worker threads that attack', threads, Math.max(1, availableParallelism() - 1))
+    .option('--threads <n>', 'threads of ONNX Runtime in each worker', threads, 1)
+    .option('--batch <n>', 'images of concurrent requests that are attacked together', count, 16)
+    .option('--queue <n>', 'images that may wait; more are answered 429', count, 256)
+    .option('--max-images <n>', 'images in one request', count, 64)
+    .option('--max-body <bytes>', 'bytes of a body', count, 2 * 1024 * 1024)
+    .option('--timeout <ms>', 'from request to answer, and for a body to come in', count, 15_000)
+    .option('--drain-timeout <ms>', 'for requests in work when SIGTERM or SIGINT comes', count, 30_000)
+    .option('--open-cells <n>', 'attackers that each worker keeps in memory', count, 8)
+    .addOption(
+      new Option(
+        '--token <token>',
+        'ask for Authorization: Bearer <token> on attacks, models and metrics',
+      ).env('SPARRING_TOKEN'),
+    )
+    .option('--cors <origins...>', 'origins whose pages may use the server, or *')
+    .addOption(
+      new Option('--log-level <level>', 'JSON lines on stdout')
+        .choices(['error', 'warn', 'info', 'silent'])
+        .default('info'),
+    )
+    .action(async (flags) => {
+      const catalogue = await withAttackSteps(await loadCatalogue(flags.run));
+      const log = pino({ level: flags.logLevel });
+      const serving = await serve({
+        ...flags,
+        catalogue,
+        log,
+        limits: { images: flags.maxImages, body: flags.maxBody },
+        requestTimeout: flags.timeout,
+        drainDelay: 500,
+        origins: flags.cors ?? [],
+        demo: built('../../dist/web/'),
+        docsScript: docsScript(),
+        version,
+      }).catch((error: unknown) => {
+        throw explained(error, flags);
+      });
+      const { cells, run } = catalogue;
+      const address = `http://${flags.host.includes(':') ? `[${flags.host}]` : flags.host}:${serving.port}/`;
+      process.stderr.write(
+        `${address} serves ${run}: ${cells.length === 1 ? '1 attacker' : `${cells.length} attackers`}, ` +
+          `${flags.workers === 1 ? '1 worker' : `${flags.workers} workers`}; see ${address}docs\n`,
+      );
+      await signalled();
+      process.stderr.write('finishing the requests in work\n');
+      if (!(await serving.drain())) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
+    });
+}
+
+function port(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) > 65_535) {
+    throw new InvalidArgumentError(`It must be an integer from 0 to 65535, got ${text}.`);
+  }
+  return Number(text);
+}
+
+/** With one step of FGSM and PGD against each C1, which the demo runs. */
+async function withAttackSteps(catalogue: Catalogue): Promise<Catalogue> {
+  const steps = new Map<string, StoredModel>();
+  const cells = [];
+  for (const cell of catalogue.cells) {
+    const { c1 } = cell.models;
+    // cells may share a classifier
+    const attackStep = steps.get(c1.sha256) ?? storedBytes(attackStepModel(await bytesOf(c1), 'cpu'));
+    steps.set(c1.sha256, attackStep);
+    cells.push({ ...cell, models: { ...cell.models, attackStep } });
+  }
+  return { ...catalogue, cells };
+}
+
+const built = (path: string): string | null => {
+  const folder = new URL(path, import.meta.url);
+  return existsSync(new URL('index.html', folder)) ? fileURLToPath(folder) : null;
+};
+
+/** The script of the docs page: a development dependency, so absent where only the package is installed. */
+function docsScript(): string | null {
+  try {
+    return createRequire(import.meta.url).resolve('openapi-explorer/dist/browser/openapi-explorer.min.js');
+  } catch {
+    return null;
+  }
+}
+
+function explained(
+  error: unknown,
+  { host, port: number }: { readonly host: string; readonly port: number },
+): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new InputError(`port ${number} of ${host} is in use; choose another --port`, { cause: error });
+    case 'EACCES':
+      return new InputError(`port ${number} is not permitted; choose a --port above 1023`, { cause: error });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new InputError(`--host ${host} is no address of this machine; try 127.0.0.1 or 0.0.0.0`, {
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}
+
+/** Done on the first SIGTERM or SIGINT; the second ends the process. */
+async function signalled(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    let again = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (again) process.exit(signal === 'SIGINT' ? 130 : 143);
+      again = true;
+      resolve();
+    };
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  });
+}

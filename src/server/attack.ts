@@ -1,0 +1,135 @@
+import type { Context } from 'hono';
+import { accepts } from 'hono/accepts';
+import type { Batcher } from './batcher.ts';
+import type { Cell } from './catalogue.ts';
+import type { BatchResult } from './inference.ts';
+import { encodePng } from './png.ts';
+import { invalid, Problem } from './problem.ts';
+import { readAttack, type AttackInput } from './requests.ts';
+import { pixels, side, type AttackAnswer, type RequestLimits } from './schemas.ts';
+
+/** What `POST /attack` needs. */
+export interface AttackDeps {
+  readonly cells: readonly Cell[];
+  readonly batcher: Batcher;
+  readonly limits: RequestLimits;
+}
+
+/** `POST /attack`: reads the images, has them attacked, answers JSON or a picture. */
+export async function attack(c: Context, { cells, batcher, limits }: AttackDeps): Promise<Response> {
+  const format = formatOf(c);
+  const input = await readAttack(c, limits);
+  const cell = chosen(cells, input.attacker);
+  // A picture has 8 bits a pixel in any case.
+  const bits = input.bits ?? (format === 'image/png' ? 8 : null);
+  const clip = input.clip ?? (cell.clip || bits !== null);
+  if (bits !== null && !clip) {
+    throw invalid({ field: 'clip', message: 'Pixels of 8 bits lie in 0..1', value: false, limit: true });
+  }
+  if (format === 'image/png' && input.count > 1) {
+    throw invalid({
+      field: 'images',
+      message: 'A picture can be answered to one image only; ask for application/json',
+      value: input.count,
+      limit: 1,
+    });
+  }
+  const constraints = Array.from({ length: input.count }, () => ({ clip, bits }));
+  const result = await batcher.attack(
+    { cell: cell.folder, images: input.images, constraints },
+    c.req.raw.signal,
+  );
+  const answer = answerOf(cell, input, result, { clip, bits });
+  return format === 'image/png' ? picture(c, answer, result) : c.json(answer);
+}
+
+function formatOf(c: Context): 'application/json' | 'image/png' {
+  const given = c.req.header('accept') ?? '*/*';
+  const format = accepts(c, {
+    header: 'Accept',
+    supports: ['application/json', 'image/png'],
+    default: given.includes('*/*') ? 'application/json' : 'none',
+  });
+  if (format === 'application/json' || format === 'image/png') return format;
+  throw new Problem('not-acceptable', 'answers are application/json or image/png', {
+    errors: [
+      {
+        field: 'Accept',
+        message: 'No such answer',
+        value: given.slice(0, 60),
+        limit: ['application/json', 'image/png'],
+      },
+    ],
+  });
+}
+
+/** The first cell that fits. */
+function chosen(cells: readonly Cell[], attacker: AttackInput['attacker'] = {}): Cell {
+  const wanted = typeof attacker === 'string' ? { folder: attacker } : attacker;
+  const fits = (cell: Cell): boolean =>
+    Object.entries(wanted).every(([key, value]) => value === undefined || cell[key as keyof Cell] === value);
+  const cell = cells.find(fits);
+  if (cell) return cell;
+  const asked = Object.entries(wanted)
+    .map(([key, value]) => `${key} ${String(value).slice(0, 60)}`)
+    .join(', ');
+  throw invalid({
+    field: 'attacker',
+    message: 'There is no such attacker; see GET /models',
+    value: asked,
+    limit: cells.map(({ folder }) => folder),
+  });
+}
+
+function answerOf(
+  { folder, mode, eps, bound, seed }: Cell,
+  { count, labels }: AttackInput,
+  result: BatchResult,
+  constraint: Pick<AttackAnswer, 'clip' | 'bits'>,
+): AttackAnswer {
+  const classes = result.c1.length / (2 * count);
+  const prediction = (of: Float32Array, i: number) => {
+    const probabilities = [...of.subarray(i * classes, (i + 1) * classes)];
+    return { prediction: probabilities.indexOf(Math.max(...probabilities)), probabilities };
+  };
+  const verdict = (of: Float32Array, i: number) => ({
+    before: prediction(of, i),
+    after: prediction(of, count + i),
+  });
+  const results = Array.from({ length: count }, (_, i) => {
+    const c1 = verdict(result.c1, i);
+    const label = labels?.[i] ?? null;
+    const right = label ?? c1.before.prediction;
+    return {
+      perturbation: rowsOf(result.perturbation, i),
+      attacked: rowsOf(result.attacked, i),
+      linf: result.linf[i]!,
+      l2: result.l2[i]!,
+      c1,
+      c2: verdict(result.c2, i),
+      label,
+      success: c1.before.prediction === right ? c1.after.prediction !== right : null,
+    };
+  });
+  return { attacker: { folder, mode, eps, bound, seed }, ...constraint, results };
+}
+
+const rowsOf = (images: Float32Array, i: number): number[][] =>
+  Array.from({ length: side }, (_, row) => {
+    const start = i * pixels + row * side;
+    return [...images.subarray(start, start + side)];
+  });
+
+/** The attacked picture; what the classifiers say of it is in headers. */
+function picture(c: Context, { attacker, results }: AttackAnswer, { attacked }: BatchResult): Response {
+  const { linf, l2, c1, c2, success } = results[0]!;
+  return c.body(encodePng(attacked) as Uint8Array<ArrayBuffer>, 200, {
+    'content-type': 'image/png',
+    'sparring-attacker': attacker.folder,
+    'sparring-linf': linf.toFixed(6),
+    'sparring-l2': l2.toFixed(6),
+    'sparring-c1': `${c1.before.prediction} -> ${c1.after.prediction}`,
+    'sparring-c2': `${c2.before.prediction} -> ${c2.after.prediction}`,
+    'sparring-success': String(success),
+  });
+}

@@ -1,0 +1,191 @@
+import type { Batch, BatchResult } from './inference.ts';
+import type { Pool } from './pool.ts';
+import { Problem } from './problem.ts';
+import { pixels } from './schemas.ts';
+
+export interface BatcherOptions {
+  /** Images that a batch is filled up to; a request that has more is a batch of its own. */
+  readonly batch: number;
+  /** Images that may wait; a request for which there is no room is refused. */
+  readonly queue: number;
+  /** From a request's arrival here to its answer, in milliseconds. */
+  readonly timeout: number;
+}
+
+/** Joins the images of concurrent requests into batches. */
+export interface Batcher {
+  /**
+   * @param signal the client has gone: images that still wait are dropped.
+   * @throws Problem `queue-full` or `unavailable`.
+   */
+  attack(images: Batch, signal: AbortSignal): Promise<BatchResult>;
+  /** Images that wait. */
+  waiting(): number;
+  /** Done when nothing waits and nothing is in work. */
+  idle(): Promise<void>;
+}
+
+/** What happens, for metrics and logs. */
+export interface BatcherEvents {
+  /** A batch is done: its images, and how long the worker had it, in seconds. */
+  readonly batch: (images: number, seconds: number) => void;
+  /** A batch failed: its worker died, or took too long and was ended. */
+  readonly failure: (error: unknown) => void;
+}
+
+interface Waiting {
+  readonly batch: Batch;
+  readonly count: number;
+  readonly resolve: (result: BatchResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A batch is sent as soon as a worker is free, with all that waits for the same attacker by then: alone, a request does
+ * not wait for others; under load, batches fill by themselves.
+ */
+export function createBatcher(
+  pool: Pick<Pool, 'workers' | 'run'>,
+  { batch: full, queue, timeout }: BatcherOptions,
+  events: BatcherEvents,
+): Batcher {
+  const waiting = new Set<Waiting>();
+  let queued = 0;
+  let inWork = 0;
+  /** Moving average, for Retry-After. */
+  let secondsPerImage = 0.005;
+  let whenIdle: (() => void)[] = [];
+
+  const leave = (one: Waiting): void => {
+    if (waiting.delete(one)) queued -= one.count;
+  };
+
+  function next(): readonly Waiting[] {
+    const chosen: Waiting[] = [];
+    let images = 0;
+    for (const one of waiting) {
+      const [first = one] = chosen;
+      if (one.batch.cell !== first.batch.cell || (chosen.length > 0 && images + one.count > full)) continue;
+      chosen.push(one);
+      images += one.count;
+      if (images >= full) break;
+    }
+    chosen.forEach(leave);
+    return chosen;
+  }
+
+  function dispatch(): void {
+    while (inWork < pool.workers && waiting.size > 0) {
+      inWork++;
+      void work(next());
+    }
+    if (inWork === 0 && waiting.size === 0) {
+      for (const resolve of whenIdle) resolve();
+      whenIdle = [];
+    }
+  }
+
+  async function work(chosen: readonly Waiting[]): Promise<void> {
+    const started = performance.now();
+    const count = chosen.reduce((sum, one) => sum + one.count, 0);
+    let settle: () => void;
+    try {
+      const result = await pool.run(joined(chosen), AbortSignal.timeout(timeout));
+      const seconds = (performance.now() - started) / 1000;
+      secondsPerImage += 0.1 * (seconds / count - secondsPerImage);
+      events.batch(count, seconds);
+      settle = () => deal(chosen, result, count);
+    } catch (error) {
+      events.failure(error);
+      const problem = unavailable('the worker with this request ended before it was done');
+      settle = () => chosen.forEach((one) => one.reject(problem));
+    }
+    inWork--;
+    // first the worker, then the answers
+    dispatch();
+    settle();
+  }
+
+  const retryAfter = (): string => String(Math.max(1, Math.ceil((queued * secondsPerImage) / pool.workers)));
+  const unavailable = (why: string): Problem =>
+    new Problem('unavailable', `${why}; send it again`, { headers: { 'retry-after': retryAfter() } });
+
+  return {
+    async attack(batch, signal) {
+      const count = batch.images.length / pixels;
+      if (queued + count > queue) {
+        throw new Problem('queue-full', `${queued} images wait, the limit is ${queue}; send it again later`, {
+          headers: { 'retry-after': retryAfter() },
+          errors: [{ field: 'images', message: 'No room in the queue', value: count, limit: queue - queued }],
+        });
+      }
+      const { promise, resolve, reject } = withResolvers<BatchResult>();
+      const one: Waiting = { batch, count, resolve, reject };
+      const giveUp = (why: string) => (): void => {
+        leave(one);
+        reject(unavailable(why));
+      };
+      const gone = giveUp('the client has gone');
+      const timer = setTimeout(giveUp(`it took longer than ${timeout} ms`), timeout);
+      signal.addEventListener('abort', gone);
+      waiting.add(one);
+      queued += count;
+      dispatch();
+      try {
+        return await promise;
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', gone);
+      }
+    },
+    waiting: () => queued,
+    idle: () =>
+      inWork === 0 && waiting.size === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => whenIdle.push(resolve)),
+  };
+}
+
+function withResolvers<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((yes, no) => ([resolve, reject] = [yes, no]));
+  return { promise, resolve, reject };
+}
+
+function joined(parts: readonly Waiting[]): Batch {
+  const [first] = parts;
+  if (parts.length === 1) return first!.batch;
+  const images = new Float32Array(parts.reduce((sum, { count }) => sum + count * pixels, 0));
+  let at = 0;
+  for (const { batch } of parts) {
+    images.set(batch.images, at);
+    at += batch.images.length;
+  }
+  return { cell: first!.batch.cell, images, constraints: parts.flatMap(({ batch }) => batch.constraints) };
+}
+
+/** Gives each request its part of the result. */
+function deal(parts: readonly Waiting[], result: BatchResult, total: number): void {
+  const classes = result.c1.length / (2 * total);
+  let at = 0;
+  for (const { count, resolve } of parts) {
+    const end = at + count;
+    const pixelsOf = (of: Float32Array): Float32Array => of.subarray(at * pixels, end * pixels);
+    const probabilitiesOf = (of: Float32Array): Float32Array => {
+      const own = new Float32Array(2 * count * classes);
+      own.set(of.subarray(at * classes, end * classes));
+      own.set(of.subarray((total + at) * classes, (total + end) * classes), count * classes);
+      return own;
+    };
+    resolve({
+      perturbation: pixelsOf(result.perturbation),
+      attacked: pixelsOf(result.attacked),
+      linf: result.linf.slice(at, end),
+      l2: result.l2.slice(at, end),
+      c1: probabilitiesOf(result.c1),
+      c2: probabilitiesOf(result.c2),
+    });
+    at = end;
+  }
+}

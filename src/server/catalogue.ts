@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { MNIST_COUNTS } from '../runtime/datasets/mnist.ts';
+import { InputError } from '../runtime/errors.ts';
+import { describeFsError } from '../runtime/files.ts';
+import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
+
+/** An ONNX file that the server runs, hands out, or both. */
+export interface StoredModel {
+  /** Where its bytes are: a path, or the bytes themselves. */
+  readonly content: string | Uint8Array;
+  /** In hexadecimal. */
+  readonly sha256: string;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** One trained attacker and its classifiers, with the files they are in. */
+export interface Cell extends Omit<ManifestCell, 'models'> {
+  readonly models: Readonly<Record<keyof CellModels & ('c1' | 'c2' | 'attacker'), StoredModel>> & {
+    readonly [Name in keyof CellModels]?: StoredModel;
+  };
+}
+
+/** Everything that a server serves. */
+export interface Catalogue {
+  /** The run folder's own name. */
+  readonly run: string;
+  readonly data: Manifest['data'];
+  /** At least one; the first is the default. */
+  readonly cells: readonly Cell[];
+}
+
+/** What each model's file is called in the folder of its cell, and in its URL. */
+export const fileNames: Readonly<Record<keyof CellModels, string>> = {
+  c1: 'classifier-c1.onnx',
+  c2: 'classifier-c2.onnx',
+  attacker: 'attacker.onnx',
+  attackerCompact: 'attacker-compact.onnx',
+  attackStep: 'attack-step-c1.onnx',
+};
+
+const Scores = z.object({ accuracy: z.number(), loss: z.number() });
+const ClassifierScores = z.looseObject({ clean: Scores, noise: Scores, attacked: Scores });
+
+/** What is needed of `result.json`; there may be more in it. */
+const Result = z.object({
+  schema: z.literal(1),
+  config: z.object({ data: z.object({ source: z.string() }), testLimit: z.int().nullable() }),
+  runs: z
+    .array(
+      z.object({
+        mode: z.enum(['consecutive']),
+        eps: z.number().gt(0).max(1),
+        bound: z.enum(['tanh', 'clamp']),
+        clip: z.boolean(),
+        seed: z.int(),
+        folder: z.string().regex(/^[\w-][\w.-]*$/),
+        models: z.object({ c1: z.string(), c2: z.string(), attacker: z.string() }),
+        final: z.object({ c1: ClassifierScores, c2: ClassifierScores }),
+      }),
+    )
+    .min(1),
+});
+
+/**
+ * Reads a finished run and compares every model file with the hash that the run wrote down.
+ *
+ * @param path a run folder, or a link to one.
+ * @throws InputError when there is no finished run, or a file of it is missing, damaged or another one: by its name.
+ */
+export async function loadCatalogue(path: string): Promise<Catalogue> {
+  const folder = await realpath(path).catch(() => {
+    throw new InputError(`there is no trained run at ${path}; run pnpm train first, or name one by --run`);
+  });
+  const file = join(path, 'result.json');
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new InputError(
+      `${describeFsError(error, `${path} holds no finished run: cannot read ${file}`)}; or run pnpm train`,
+      { cause: error },
+    );
+  });
+  const { config, runs } = parse(text, file);
+  const cells: Cell[] = [];
+  for (const { models, ...cell } of runs) {
+    const stored = (name: keyof typeof models) =>
+      verified(join(folder, cell.folder, fileNames[name]), models[name]);
+    cells.push({
+      ...cell,
+      models: { c1: await stored('c1'), c2: await stored('c2'), attacker: await stored('attacker') },
+    });
+  }
+  const { source } = config.data;
+  const testImages = config.testLimit ?? (source === 'mnist' ? MNIST_COUNTS.test : null);
+  return { run: basename(folder), data: { name: basename(source), testImages }, cells };
+}
+
+function parse(text: string, file: string): z.infer<typeof Result> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new InputError(`${file}: is not JSON; put back the file that the run wrote`);
+  }
+  const parsed = Result.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new InputError(
+    `${file}: ${issue!.path.join('.') || 'the file'}: ${issue!.message}; put back the file that the run wrote`,
+  );
+}
+
+/** The file, when it is the one that the run wrote. */
+async function verified(path: string, expected: string): Promise<StoredModel> {
+  const hash = createHash('sha256');
+  let size: number;
+  try {
+    await pipeline(createReadStream(path), hash);
+    ({ size } = await stat(path));
+  } catch (error) {
+    throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
+  }
+  const sha256 = hash.digest('hex');
+  if (sha256 !== expected) {
+    const start = (hex: string): string => `${hex.slice(0, 12)}...`;
+    throw new InputError(
+      `${path}: is not the file that the run wrote (sha256 ${start(sha256)}, result.json has ${start(expected)}); put it back or train again`,
+    );
+  }
+  return { content: path, sha256, size };
+}
+
+/** A model that was built in memory. */
+export const storedBytes = (content: Uint8Array): StoredModel => ({
+  content,
+  sha256: createHash('sha256').update(content).digest('hex'),
+  size: content.length,
+});
+
+/** The bytes of a model. */
+export const bytesOf = async ({ content }: StoredModel): Promise<Uint8Array> =>
+  typeof content === 'string' ? await readFile(content) : content;
+
+/** What `GET /models` answers. A URL holds the hash of its file, so that it may be kept for ever. */
+export function manifestOf({ run, data, cells }: Catalogue): Manifest {
+  const file = (folder: string, name: keyof CellModels, { size, sha256 }: StoredModel) => ({
+    url: `models/${encodeURIComponent(folder)}/${fileNames[name]}?sha256=${sha256.slice(0, 16)}`,
+    bytes: size,
+    sha256,
+  });
+  return {
+    schema: 1,
+    run,
+    data,
+    cells: cells.map(({ models, ...cell }) => ({
+      ...cell,
+      models: Object.fromEntries(
+        Object.entries(models).map(([name, model]) => [
+          name,
+          file(cell.folder, name as keyof CellModels, model),
+        ]),
+      ) as unknown as CellModels,
+    })),
+    server: { attack: 'attack' },
+  };
+}

@@ -1,0 +1,13 @@
+export { createApp, type AppDeps } from './app.ts';
+export {
+  loadCatalogue,
+  bytesOf,
+  storedBytes,
+  type Catalogue,
+  type Cell,
+  type StoredModel,
+} from './catalogue.ts';
+export { createBatcher, type Batcher, type BatcherOptions } from './batcher.ts';
+export { createMetrics, type Metrics } from './metrics.ts';
+export { createPool, type Pool, type PoolOptions } from './pool.ts';
+export { serve, type ServeOptions, type Serving } from './serve.ts';

@@ -1,0 +1,82 @@
+import { constrain, distances, type Constraint } from '../runtime/constrain.ts';
+import { openModel, type Model } from '../runtime/session.ts';
+import { float32 } from '../runtime/tensor.ts';
+import { pixels, side } from './schemas.ts';
+
+/** A cell as a worker thread gets it: plain data. */
+export interface CellSource {
+  readonly folder: string;
+  readonly eps: number;
+  /** Paths, or bytes. */
+  readonly c1: string | Uint8Array;
+  readonly c2: string | Uint8Array;
+  readonly attacker: string | Uint8Array;
+}
+
+/** Images for one attacker, from one or more requests. */
+export interface Batch {
+  /** The folder of the cell. */
+  readonly cell: string;
+  /** `n * 784` pixels in 0..1. */
+  readonly images: Float32Array;
+  /** One an image. */
+  readonly constraints: readonly Pick<Constraint, 'clip' | 'bits'>[];
+}
+
+/** What came out, image after image. */
+export interface BatchResult {
+  /** `n * 784`: the attacker's outputs. */
+  readonly perturbation: Float32Array;
+  /** `n * 784`. */
+  readonly attacked: Float32Array;
+  readonly linf: readonly number[];
+  readonly l2: readonly number[];
+  /** `2 * n * classes`: probabilities of all images, then of all attacked images. */
+  readonly c1: Float32Array;
+  readonly c2: Float32Array;
+}
+
+/** The open models of a cell. */
+export interface OpenCell {
+  attack(batch: Omit<Batch, 'cell'>): Promise<BatchResult>;
+  close(): Promise<void>;
+}
+
+/** Opens the three models of a cell on `threads` threads of the CPU. */
+export async function openCell(
+  { eps, ...bytes }: Readonly<Record<'c1' | 'c2' | 'attacker', Uint8Array>> & { readonly eps: number },
+  threads: number,
+): Promise<OpenCell> {
+  const open = async (model: Uint8Array): Promise<Model> =>
+    await openModel(model, { device: 'cpu', threads });
+  const attacker = await open(bytes.attacker);
+  const [c1, c2] = [await open(bytes.c1), await open(bytes.c2)];
+  const run = async (model: Model, images: Float32Array, output: string): Promise<Float32Array> => {
+    const image = float32([images.length / pixels, 1, side, side], images);
+    return (await model.run({ image }))[output]!.data as Float32Array;
+  };
+  return {
+    async attack({ images, constraints }) {
+      const perturbation = await run(attacker, images, 'perturbation');
+      const both = new Float32Array(2 * images.length);
+      both.set(images);
+      const attacked = both.subarray(images.length);
+      const apart = constraints.map((constraint, i) => {
+        const part = (of: Float32Array): Float32Array => of.subarray(i * pixels, (i + 1) * pixels);
+        attacked.set(constrain(part(images), part(perturbation), { eps, ...constraint }), i * pixels);
+        return distances(part(images), part(attacked));
+      });
+      return {
+        perturbation,
+        attacked: attacked.slice(),
+        linf: apart.map(({ linf }) => linf),
+        l2: apart.map(({ l2 }) => l2),
+        c1: await run(c1, both, 'probabilities'),
+        c2: await run(c2, both, 'probabilities'),
+      };
+    },
+    async close() {
+      for (const model of [attacker, c1, c2]) await model.close();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import type { Context } from 'hono';
+import { parse as parseRange } from 'range-parser';
+import { fileNames, type Catalogue, type StoredModel } from './catalogue.ts';
+import { Problem } from './problem.ts';
+
+/** Finds a model by the path that `GET /models` gave for it. Throws Problem `not-found`. */
+export function findModel({ cells }: Catalogue, folder: string, file: string): StoredModel {
+  const cell = cells.find((one) => one.folder === folder);
+  const name = (Object.keys(fileNames) as (keyof typeof fileNames)[]).find((key) => fileNames[key] === file);
+  const model = cell && name && cell.models[name];
+  if (model) return model;
+  throw new Problem('not-found', `there is no model ${folder}/${file}; GET /models lists them`.slice(0, 200));
+}
+
+/**
+ * `GET /models/<folder>/<file>`: the whole file, or the range that was asked for. With its hash in the URL it never
+ * changes and may be kept; without, a cache asks again and is told by the ETag that nothing changed.
+ */
+export function sendModel(c: Context, { content, sha256, size }: StoredModel): Response {
+  const asked = c.req.query('sha256');
+  if (asked !== undefined && (asked.length < 8 || !sha256.startsWith(asked))) {
+    throw new Problem('not-found', 'there is another model here now; GET /models has its address');
+  }
+  const etag = `"${sha256}"`;
+  const headers: Record<string, string> = {
+    etag,
+    'accept-ranges': 'bytes',
+    'cache-control': asked === undefined ? 'no-cache' : 'public, max-age=31536000, immutable',
+    'content-type': 'application/octet-stream',
+  };
+  if (matches(c.req.header('if-none-match'), etag)) return c.body(null, 304, headers);
+
+  const { start, end, partial } = rangeOf(c, etag, size);
+  headers['content-length'] = String(end - start + 1);
+  if (partial) headers['content-range'] = `bytes ${start}-${end}/${size}`;
+  const status = partial ? 206 : 200;
+  if (c.req.method === 'HEAD') return c.body(null, status, headers);
+  return typeof content === 'string'
+    ? c.body(Readable.toWeb(createReadStream(content, { start, end })) as ReadableStream, status, headers)
+    : c.body(content.slice(start, end + 1), status, headers);
+}
+
+/** Whether an If-None-Match names this entity; weak comparison (RFC 9110, 13.1.2). */
+const matches = (header: string | undefined, etag: string): boolean =>
+  header !== undefined &&
+  (header.trim() === '*' ||
+    header
+      .split(',')
+      .map((tag) => tag.trim().replace(/^W\//, ''))
+      .includes(etag));
+
+/** The bytes to send. Of several ranges, as of an unknown unit, the answer is the whole file (RFC 9110, 14.2). */
+function rangeOf(c: Context, etag: string, size: number) {
+  const whole = { start: 0, end: size - 1, partial: false };
+  const header = c.req.header('range');
+  const condition = c.req.header('if-range');
+  if (header === undefined || (condition !== undefined && condition.trim() !== etag)) return whole;
+  const { code, type, ranges } = parseRange(size, header);
+  const [range] = ranges;
+  if (type === 'bytes' && code === -1) {
+    throw new Problem('range-not-satisfiable', `the file has ${size} bytes`, {
+      headers: { 'content-range': `bytes */${size}` },
+      errors: [{ field: 'Range', message: 'It lies outside', value: header.slice(0, 60), limit: size }],
+    });
+  }
+  return type === 'bytes' && ranges.length === 1 && range ? { ...range, partial: true } : whole;
+}

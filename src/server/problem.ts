@@ -1,0 +1,171 @@
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { z } from '@hono/zod-openapi';
+
+/** One thing that is wrong with a request. */
+const Fault = z.strictObject({
+  field: z.string().openapi({ description: 'Where: a path into the request', example: 'images[0][3][27]' }),
+  message: z.string(),
+  value: z.unknown().optional().openapi({ description: 'What was there, shortened' }),
+  limit: z.unknown().optional().openapi({ description: 'What may be there' }),
+});
+export type Fault = Readonly<z.infer<typeof Fault>>;
+
+/** The body of every error answer (RFC 9457, `application/problem+json`). */
+export const ProblemBody = z
+  .looseObject({
+    type: z.string().openapi({ example: 'urn:sparring:problem:invalid-request' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    errors: z.array(Fault).optional(),
+  })
+  .openapi('Problem');
+
+/** What can go wrong: kind, status, title. */
+const kinds = {
+  'malformed-body': [400, 'The body cannot be read'],
+  unauthorized: [401, 'A bearer token is needed'],
+  'not-found': [404, 'There is nothing here'],
+  'method-not-allowed': [405, 'The method is not allowed here'],
+  'not-acceptable': [406, 'No answer in an acceptable format'],
+  'body-timeout': [408, 'The body came too slowly'],
+  'body-too-large': [413, 'The body is too large'],
+  'unsupported-media-type': [415, 'The body has a type that is not understood'],
+  'range-not-satisfiable': [416, 'The range lies outside the file'],
+  'invalid-request': [422, 'The request is not valid'],
+  'queue-full': [429, 'The server is busy'],
+  unexpected: [500, 'The server made a mistake'],
+  unavailable: [503, 'The attack could not be computed'],
+} as const satisfies Readonly<Record<string, readonly [ContentfulStatusCode, string]>>;
+export type ProblemKind = keyof typeof kinds;
+
+/** Status and title of a kind of problem. */
+export const statusOf = (kind: ProblemKind): (typeof kinds)[ProblemKind] => kinds[kind];
+
+/** An error answer. Throw it anywhere below {@link onError}. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly kind: ProblemKind;
+  readonly errors: readonly Fault[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  /**
+   * @param detail one sentence for the person who sent the request.
+   * @param more what is wrong field by field, and headers of the answer.
+   */
+  constructor(
+    kind: ProblemKind,
+    detail: string,
+    more: { readonly errors?: readonly Fault[]; readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(detail);
+    this.kind = kind;
+    this.errors = more.errors ?? [];
+    this.headers = more.headers ?? {};
+  }
+
+  get status(): ContentfulStatusCode {
+    return kinds[this.kind][0];
+  }
+
+  response(): Response {
+    const body = {
+      type: `urn:sparring:problem:${this.kind}`,
+      title: kinds[this.kind][1],
+      status: this.status,
+      detail: this.message,
+      ...(this.errors.length > 0 && { errors: this.errors }),
+    };
+    return new Response(JSON.stringify(body), {
+      status: this.status,
+      headers: { 'content-type': 'application/problem+json', ...this.headers },
+    });
+  }
+}
+
+/** The refusal of one field. */
+export const invalid = (fault: Fault): Problem =>
+  new Problem('invalid-request', `${fault.field}: ${fault.message}`, { errors: [fault] });
+
+/** The refusal of a value that does not keep a schema: the first faults, each with field, value and limit. */
+export function invalidBy({ issues }: z.ZodError, data: unknown): Problem {
+  const faults = issues.slice(0, 10).flatMap((issue) => faultsOf(issue, data));
+  const [first] = faults;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+  return new Problem('invalid-request', `${first!.field}: ${first!.message}${more}`, { errors: faults });
+}
+
+function faultsOf(issue: z.core.$ZodIssue, data: unknown): readonly Fault[] {
+  const field = fieldOf(issue.path);
+  const value = shorten(issue.path.reduce<unknown>(step, data));
+  const fault = { field, message: issue.message, ...(value !== undefined && { value }) };
+  switch (issue.code) {
+    case 'too_big':
+      return [{ ...fault, limit: Number(issue.maximum) }];
+    case 'too_small':
+      return [{ ...fault, limit: Number(issue.minimum) }];
+    case 'invalid_value':
+      return [{ ...fault, limit: issue.values }];
+    case 'invalid_type':
+      return [{ ...fault, limit: issue.expected }];
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({
+        field: fieldOf([...issue.path, key]),
+        message: 'There is no such field',
+      }));
+    default:
+      return [fault];
+  }
+}
+
+const step = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<PropertyKey, unknown>)[key]
+    : undefined;
+
+/** `['images', 0, 3]` -> `images[0][3]`. */
+const fieldOf = (path: readonly PropertyKey[]): string =>
+  path
+    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
+    .join('') || 'body';
+
+/** A value as it is told back: numbers, booleans and short texts; of the rest only what kind it is. */
+function shorten(value: unknown): unknown {
+  if (typeof value === 'string') return value.length > 60 ? `${value.slice(0, 60)}...` : value;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return typeof value === 'object' && value !== null ? 'an object' : value;
+}
+
+/** Turns whatever a handler threw into an answer; what nobody foresaw is logged and answered without its text. */
+export const onError =
+  (log: (error: unknown) => void) =>
+  (error: Error, c: Context): Response => {
+    if (error instanceof Problem) return error.response();
+    if (c.req.raw.signal.aborted) {
+      return new Problem('body-timeout', 'the connection ended before the request did').response();
+    }
+    log(error);
+    return new Problem('unexpected', 'an unexpected error; it is in the log').response();
+  };
+
+/** The refusal of a body whose type is none of {@link mediaTypes}. */
+export const unsupported = (c: Context): Problem =>
+  new Problem('unsupported-media-type', `Content-Type must be one of ${mediaTypes.join(', ')}`, {
+    errors: [
+      {
+        field: 'Content-Type',
+        message: 'No such type of body',
+        value: shorten(c.req.header('content-type') ?? null),
+        limit: mediaTypes,
+      },
+    ],
+  });
+
+/** The bodies that `POST /attack` takes. */
+export const mediaTypes = [
+  'application/json',
+  'image/png',
+  'application/octet-stream',
+  'multipart/form-data',
+] as const;
