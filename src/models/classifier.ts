@@ -19,7 +19,7 @@ export function classifier(
   channels.forEach((width, i) => {
     x = nn.conv2d(scope.within(`conv${i + 1}`), x, { channels: width, kernel: 5, padding: 2 });
     x = nn.batchNorm(scope.within(`norm${i + 1}`), x);
-    x = nn.maxPool2(relu(x));
+    x = relu(nn.maxPool2(x)); // the order of the two changes no number; this one spares three quarters of the ReLU
   });
   const features = x.shape.slice(1).reduce<number>((n, dim) => n * Number(dim), 1);
   return nn.linear(scope.within('linear'), reshape(x, [-1, features]), classes);

@@ -14,6 +14,7 @@ import { sinkTransposes } from '../../src/builder/lower/layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter } from '../../src/builder/lower/native.ts';
 import { maxPoolGradByMasks } from '../../src/builder/lower/pool.ts';
 import { reduceByEdges } from '../../src/builder/lower/reduce.ts';
+import { sumsByProduct } from '../../src/builder/lower/sums.ts';
 import { share } from '../../src/builder/lower/share.ts';
 import { attackerTrain, classifierTrain } from '../../src/models/programs.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
@@ -441,6 +442,7 @@ const passes: Readonly<Record<string, (graph: b.Graph) => b.Graph>> = {
   foldTransposes,
   sinkTransposes,
   reduceByEdges,
+  sumsByProduct,
   'all of them': (graph) => b.lower(graph, 'cpu'),
   'all of them and those of CUDA': (graph) => b.lower(graph, 'cuda'),
 };

@@ -17,6 +17,7 @@ import { sinkTransposes } from './layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter } from './native.ts';
 import { reduceByEdges } from './reduce.ts';
 import { share } from './share.ts';
+import { sumsByProduct } from './sums.ts';
 
 export type { Target } from './forms.ts';
 
@@ -31,7 +32,8 @@ export function lower(graph: Graph, target: Target): Graph {
   const formed = inForms(foldBatchNorm(graph));
   const tidy = (g: Graph): Graph => foldTransposes(sinkTransposes(dropExpands(g)));
   // some forms are written with an operator that has a form of its own on CUDA: a mask compares with the pool's maxima
-  return share(target === 'cuda' ? reduceByEdges(tidy(inForms(formed))) : tidy(formed));
+  if (target === 'cuda') return share(reduceByEdges(tidy(inForms(formed))));
+  return share(target === 'cpu' ? sumsByProduct(tidy(formed)) : tidy(formed));
 }
 
 function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | null {

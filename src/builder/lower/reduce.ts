@@ -26,14 +26,14 @@ export const reduceByEdges = (graph: Graph): Graph =>
     }
   });
 
-interface Reduction {
+export interface Reduction {
   /** Counted from the front, in order; all when the node names none. */
   readonly axes: readonly number[];
   readonly keepdims: boolean;
 }
 
 /** What a node reduces; null when it is no reduction, or its axes are computed. */
-function reductionOf(node: AnyNode): Reduction | null {
+export function reductionOf(node: AnyNode): Reduction | null {
   if (!node.op.startsWith('Reduce')) return null;
   const [x, input] = node.inputs;
   const attrs = node.attrs as { axes?: readonly number[]; keepdims?: number; noop_with_empty_axes?: number };
