@@ -1,5 +1,6 @@
-import { createRequire } from 'node:module';
-import { createCanvas, GlobalFonts, type SKRSContext2D } from '@napi-rs/canvas';
+import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
+import { fontFamily, registerFonts } from './fonts.ts';
+import { diverging, drawPixels, grey, negative, positive, white, type Rgb } from './pixels.ts';
 
 /** What a classifier says about one image. */
 export interface Prediction {
@@ -47,8 +48,6 @@ export interface SampleHeader {
   readonly data: string;
 }
 
-type Rgb = readonly [red: number, green: number, blue: number];
-
 const SIDE = 28;
 const COLUMNS = 10;
 
@@ -68,16 +67,11 @@ const CAPTION = 36; // from the lower edge of an image to the baseline of its pr
 const FOOTNOTE = ATTACKED + TILE + 92;
 const LEGEND = { width: 152, height: 14 };
 
-const FAMILY = 'Sparring Sans';
 const INK = '#1a1a1a';
 const MUTED = '#666666';
 const RULE = '#c8c8c8';
 const RIGHT = '#2d5a3d';
 const FOOLED = '#c1121f';
-const WHITE: Rgb = [255, 255, 255];
-// The ends of ColorBrewer's RdBu scheme, which readers with colour blindness can tell apart.
-const NEGATIVE: Rgb = [33, 102, 172];
-const POSITIVE: Rgb = [178, 24, 43];
 
 /**
  * Draws attacked images beside their originals: a column for each sample; rows for the original, the perturbation
@@ -96,7 +90,7 @@ export function renderSamples(samples: readonly Sample[], header: SampleHeader):
   const canvas = createCanvas(WIDTH, FOOTNOTE + MARGIN);
   const context = canvas.getContext('2d');
   context.imageSmoothingEnabled = false;
-  context.fillStyle = css(WHITE);
+  context.fillStyle = css(white);
   context.fillRect(0, 0, canvas.width, canvas.height);
 
   drawTitle(context, header);
@@ -121,14 +115,6 @@ function validate(samples: readonly Sample[], { eps }: SampleHeader): void {
       }
     }
   });
-}
-
-function registerFonts(): void {
-  if (GlobalFonts.has(FAMILY)) return;
-  const { resolve } = createRequire(import.meta.url);
-  for (const file of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
-    GlobalFonts.registerFromPath(resolve(`dejavu-fonts-ttf/ttf/${file}`), FAMILY);
-  }
 }
 
 function drawTitle(
@@ -160,7 +146,7 @@ function drawRowTitles(context: SKRSContext2D): void {
 function drawLegend(context: SKRSContext2D, x: number, y: number): void {
   const { width, height } = LEGEND;
   const gradient = context.createLinearGradient(x, 0, x + width, 0);
-  [NEGATIVE, WHITE, POSITIVE].forEach((colour, stop) => gradient.addColorStop(stop / 2, css(colour)));
+  [negative, white, positive].forEach((colour, stop) => gradient.addColorStop(stop / 2, css(colour)));
   context.fillStyle = gradient;
   context.fillRect(x, y, width, height);
   frame(context, x, y, width, height);
@@ -189,7 +175,6 @@ function drawColumn(context: SKRSContext2D, sample: Sample, x: number, eps: numb
   }
 }
 
-/** Draws 28x28 values enlarged by a whole factor, so that every pixel stays a square of one colour. */
 function drawTile(
   context: SKRSContext2D,
   values: Float32Array,
@@ -197,13 +182,7 @@ function drawTile(
   x: number,
   y: number,
 ): void {
-  const tile = createCanvas(SIDE, SIDE);
-  const small = tile.getContext('2d');
-  const pixels = small.createImageData(SIDE, SIDE);
-  // A Uint8ClampedArray: what lies outside 0..255, and so outside [0, 1], is clamped here.
-  values.forEach((value, index) => pixels.data.set([...colour(value), 255], 4 * index));
-  small.putImageData(pixels, 0, 0);
-  context.drawImage(tile, x, y, TILE, TILE);
+  context.drawImage(drawPixels(values, colour, TILE / SIDE), x, y);
   frame(context, x, y, TILE, TILE);
 }
 
@@ -231,23 +210,10 @@ interface TextStyle {
 
 function write(context: SKRSContext2D, text: string, x: number, baseline: number, style: TextStyle): void {
   const { size, bold = false, colour = INK, align = 'left' } = style;
-  context.font = `${bold ? 'bold ' : ''}${size}px "${FAMILY}"`;
+  context.font = `${bold ? 'bold ' : ''}${size}px "${fontFamily}"`;
   context.fillStyle = colour;
   context.textAlign = align;
   context.fillText(text, x, baseline);
-}
-
-function grey(value: number): Rgb {
-  const level = 255 * value;
-  return [level, level, level];
-}
-
-/** From blue at -1 over white at 0 to red at +1. */
-function diverging(value: number): Rgb {
-  const end = value < 0 ? NEGATIVE : POSITIVE;
-  const weight = Math.min(Math.abs(value), 1);
-  const mix = (channel: 0 | 1 | 2): number => WHITE[channel] + weight * (end[channel] - WHITE[channel]);
-  return [mix(0), mix(1), mix(2)];
 }
 
 function css([red, green, blue]: Rgb): string {
