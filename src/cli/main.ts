@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
 import { devicesCommand } from './devices.ts';
+import { reportCommand } from './report.ts';
 import { serveCommand } from './serve.ts';
 import { trainCommand } from './train.ts';
 import { version } from './version.ts';
@@ -12,6 +13,7 @@ export function program(): Command {
     .version(version)
     .addCommand(trainCommand())
     .addCommand(serveCommand())
+    .addCommand(reportCommand())
     .addCommand(devicesCommand());
   for (const each of [command, ...command.commands]) {
     each

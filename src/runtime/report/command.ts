@@ -1,0 +1,27 @@
+import type { Cell } from './results.ts';
+
+/** The command that trains a cell again, in a checkout of the commit that its environment names. */
+export function trainingCommand({ config, mode, eps, bound, clip, seed }: Cell): string {
+  const options: readonly (readonly [name: string, value: string | number | null])[] = [
+    ['--mode', mode],
+    ['--eps', eps],
+    ['--bound', bound],
+    [clip ? '--clip' : '--no-clip', null],
+    ['--seed', seed],
+    ['--batch-size', config.batchSize],
+    ['--classifier-epochs', config.classifierEpochs],
+    ['--attacker-epochs', config.attackerEpochs],
+    ['--learning-rate', config.learningRate],
+    ...(config.trainLimit === null ? [] : [['--train-limit', config.trainLimit] as const]),
+    ...(config.testLimit === null ? [] : [['--test-limit', config.testLimit] as const]),
+    ...(config.data.source === 'mnist' ? [] : [['--data', quoted(config.data.source)] as const]),
+    ['--device', config.device],
+    ['--threads', config.threads],
+  ];
+  const words = options.flatMap(([name, value]) => (value === null ? [name] : [name, String(value)]));
+  return ['npx -y pnpm@10 train', ...words].join(' ');
+}
+
+/** A word for a POSIX shell. */
+const quoted = (word: string): string =>
+  /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

@@ -1,0 +1,22 @@
+/** A fraction as a percentage with one decimal: `98.7 %`. */
+export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+/** A difference of two fractions in percentage points: `3.2 points`. */
+export const points = (fraction: number): string => `${(100 * fraction).toFixed(1)} points`;
+
+/** A loss in nats, with as many decimals as say something. */
+export const loss = (nats: number): string => (nats < 10 ? nats.toFixed(3) : nats.toFixed(1));
+
+/** Words as a list: `0.01, 0.02 and 0.04`. */
+export function list(words: readonly (string | number)[]): string {
+  if (words.length < 2) return words.join('');
+  return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
+/** A threat model in a few words: `unclipped, tanh bound`. */
+export const threatName = ({ clip, bound }: { readonly clip: boolean; readonly bound: string }): string =>
+  `${clip ? 'clipped' : 'unclipped'}, ${bound} bound`;
+
+/** A count with its noun: `1 seed`, `3 seeds`, `10,000 images`. */
+export const count = (n: number, noun: string): string =>
+  `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`;

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { judge, type Judgement } from '../../../src/runtime/report/judge.ts';
+import { parseResult, threatModels } from '../../../src/runtime/report/results.ts';
+import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
+
+type Settings = Parameters<typeof resultJson>[1];
+const judged = (cells: readonly MadeUp[], settings?: Settings): ReadonlyMap<string, Judgement> => {
+  const [threat] = threatModels(parseResult(resultJson(cells, settings), 'made-up.json'));
+  return new Map(judge(threat!).map((each) => [each.claim.id, each]));
+};
+const verdicts = (cells: readonly MadeUp[], settings?: Settings) =>
+  Object.fromEntries([...judged(cells, settings)].map(([id, { verdict }]) => [id, verdict]));
+const changed = (mode: MadeUp['mode'], eps: number, to: Partial<MadeUp>): readonly MadeUp[] =>
+  asInThePaper.map((cell) => (cell.mode === mode && cell.eps === eps ? { ...cell, ...to } : cell));
+
+describe('a claim of the paper', () => {
+  it('holds for the numbers that the paper gives', () => {
+    expect(verdicts(asInThePaper)).toEqual({
+      'no-effect': 'yes',
+      'first-effect': 'yes',
+      transfer: 'yes',
+      guessing: 'yes',
+      'early-success': 'yes',
+      'alternating-protects': 'yes',
+      'alternating-helps': 'yes',
+    });
+  });
+
+  it.each([
+    ['no-effect', 'consecutive', 0.02, { c1: 0.96 }],
+    ['first-effect', 'consecutive', 0.04, { c1: 0.97 }],
+    ['first-effect', 'consecutive', 0.04, { c1: 0.69 }],
+    ['first-effect', 'consecutive', 0.04, { c2: 0.9 }],
+    ['transfer', 'consecutive', 0.08, { c1: 0.31 }],
+    ['transfer', 'consecutive', 0.08, { c2: 0.79 }],
+    ['guessing', 'consecutive', 0.64, { c1: 0.21 }],
+    ['alternating-protects', 'alternating', 0.04, { c1: 0.95 }],
+    ['alternating-protects', 'alternating', 0.08, { c1: 0.96 }],
+    ['alternating-helps', 'alternating', 0.08, { c1: 0.29 }],
+  ] as const)('%s holds in part when %s at %d is %o', (id, mode, eps, to) => {
+    expect(verdicts(changed(mode, eps, to))[id]).toBe('in part');
+  });
+
+  it('is not measured where its cells are missing, and names them', () => {
+    const some = judged(asInThePaper.filter(({ mode, eps }) => mode === 'consecutive' && eps === 0.08));
+    expect(some.get('no-effect')).toMatchObject({ verdict: 'not measured', criteria: [] });
+    expect(some.get('alternating-helps')).toMatchObject({ missing: ['alternating 0.08'] });
+    expect(some.get('transfer')).toMatchObject({ verdict: 'yes', missing: [] });
+  });
+
+  it('says in what its cells differ from the paper', () => {
+    const short = judged(asInThePaper, { epochs: 5, testLimit: 1000 });
+    expect(short.get('transfer')!.caveats).toEqual([
+      "consecutive: 20 + 5 epochs, the paper's 20 + 20",
+      '1,000 test images of 10,000',
+      'one seed',
+    ]);
+    expect(judged(asInThePaper).get('transfer')!.caveats).toEqual(['one seed']);
+  });
+
+  it('is about the mean of the seeds, and says their range', () => {
+    const seeds = [0.1, 0.2, 0.3].map((c1, i): MadeUp => ({
+      mode: 'consecutive',
+      eps: 0.08,
+      c1,
+      c2: 0.9,
+      seed: i,
+    }));
+    const [first] = judged(seeds).get('transfer')!.criteria;
+    expect(first).toMatchObject({ holds: true, measured: '20.0 % (3 seeds, 10.0 to 30.0)' });
+  });
+});

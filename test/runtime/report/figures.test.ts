@@ -1,0 +1,122 @@
+import { createCanvas, loadImage } from '@napi-rs/canvas';
+import { describe, expect, it } from 'vitest';
+import { spreadOut } from '../../../src/runtime/report/chart.ts';
+import { paperFigures } from '../../../src/runtime/report/figures.ts';
+import { renderReport } from '../../../src/runtime/report/index.ts';
+import { parseResult, refuseDuplicates, threatModels } from '../../../src/runtime/report/results.ts';
+import { theme } from '../../../src/runtime/report/theme.ts';
+import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
+
+const cellsOf = (cells: readonly MadeUp[], settings?: Parameters<typeof resultJson>[1]) =>
+  parseResult(resultJson(cells, settings), 'made-up.json');
+const figuresOf = (cells: readonly MadeUp[]) => paperFigures(threatModels(cellsOf(cells))[0]!, '');
+
+describe('figures 3 to 6', () => {
+  it('have a panel a classifier, and figure 6 one an intensity', () => {
+    expect(figuresOf(asInThePaper).flatMap(({ panels }) => panels.map(({ id }) => id))).toEqual(
+      ['3a', '3b', '4a', '4b', '5a', '5b', '6a', '6b'].map((panel) => `figure-${panel}`),
+    );
+  });
+
+  it('name every line, and say its numbers to those who do not see it', () => {
+    const [panel] = figuresOf(asInThePaper)[0]!.panels;
+    for (const { eps } of asInThePaper) expect(panel!.svg).toContain(`>${eps}</text>`);
+    expect(panel!.svg).toContain('eps 0.04: 95.5 % at epoch 1, 80.0 % at epoch 20');
+  });
+
+  it('say what was not measured, and draw nothing of it', () => {
+    const [three, , five, six] = figuresOf(
+      asInThePaper.filter(({ eps, mode }) => eps === 0.08 && mode === 'consecutive'),
+    );
+    expect(three!.missing).toEqual(['consecutive, eps 0.01, 0.02, 0.04, 0.16, 0.32 and 0.64']);
+    expect(five!).toMatchObject({ panels: [], measured: [] });
+    expect(six!.panels.map(({ id }) => id)).toEqual(['figure-6b']);
+    expect(six!.missing).toEqual(['alternating, eps 0.04', 'consecutive, eps 0.04', 'alternating, eps 0.08']);
+  });
+
+  it('are the same text each time', () => {
+    expect(figuresOf(asInThePaper)).toEqual(figuresOf(asInThePaper));
+  });
+});
+
+describe('a report', () => {
+  it('escapes what it shows', async () => {
+    const files = await renderReport(
+      cellsOf(asInThePaper.slice(0, 1), { source: '<script>alert(1)</script>' }),
+      '<b>&"bold"</b>',
+    );
+    const page = files.get('report.html') as string;
+    expect(page).not.toMatch(/<script>|<b>/);
+    expect(page).toContain('&lt;b&gt;&amp;&quot;bold&quot;&lt;/b&gt;');
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+  });
+
+  it('has every figure as SVG with its own colours, and as PNG with a drawing on it', async () => {
+    const files = await renderReport(cellsOf(asInThePaper), 'made up');
+    const svg = files.get('figures/figure-3a.svg') as string;
+    expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+    for (const [, name] of svg.matchAll(/var\(--([\w-]+)\)/g)) expect(svg).toContain(`--${name}:`);
+    for (const [name, bytes] of files) {
+      if (!name.endsWith('.png')) continue;
+      const image = await loadImage(bytes as Buffer);
+      const context = createCanvas(image.width, image.height).getContext('2d');
+      context.drawImage(image, 0, 0);
+      const { data } = context.getImageData(0, 0, image.width, image.height);
+      const colours = new Set(new Uint32Array(data.buffer));
+      expect(colours.size, `${name}`).toBeGreaterThan(50);
+    }
+  });
+
+  it('shows a threat model after the other, with names of their own', async () => {
+    const both = [false, true].flatMap((clip) => asInThePaper.slice(0, 2).map((cell) => ({ ...cell, clip })));
+    const files = await renderReport(cellsOf(both), 'made up');
+    const page = files.get('report.html') as string;
+    expect(page.indexOf('unclipped, tanh bound')).toBeLessThan(page.indexOf(', clipped, tanh bound'));
+    const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
+    expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
+  });
+});
+
+describe('results', () => {
+  it.each([
+    ['{', 'x.json: is not JSON; put back the file that the run wrote'],
+    ['{"schema":2}', 'x.json: is no result of a run: schema: Invalid input: expected 1'],
+  ])('are refused in one line: %s', (text, message) => {
+    expect(() => parseResult(text, 'x.json')).toThrow(message);
+  });
+
+  it('are refused when two hold the same cell', () => {
+    const cells = [
+      ...cellsOf(asInThePaper),
+      ...parseResult(resultJson(asInThePaper.slice(3, 4)), 'other.json'),
+    ];
+    expect(() => refuseDuplicates(cells)).toThrow(
+      'consecutive eps 0.08 tanh unclipped seed 1 stands in made-up.json and in other.json; leave one of them out',
+    );
+  });
+});
+
+it('labels are moved apart, in order and within the limits', () => {
+  expect(spreadOut([50, 10, 52, 200], 12, [0, 100])).toEqual([50, 10, 62, 100]);
+  expect(spreadOut([99, 98, 97], 12, [0, 100])).toEqual([100, 88, 76]);
+});
+
+/** WCAG 2.1's contrast ratio. */
+function contrast(a: string, b: string): number {
+  const luminance = (hex: string): number => {
+    const [red, green, blue] = [1, 3, 5].map((at) => {
+      const level = parseInt(hex.slice(at, at + 2), 16) / 255;
+      return level <= 0.03928 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
+  };
+  const [dark, light] = [luminance(a), luminance(b)].sort((p, q) => p - q);
+  return (light! + 0.05) / (dark! + 0.05);
+}
+
+it.each(['light', 'dark'] as const)('lines can be seen in the %s scheme', (scheme) => {
+  const { surface, raised: _, rule: __, ink, muted, ...lines } = theme[scheme];
+  for (const [name, line] of Object.entries(lines))
+    expect(contrast(line, surface!), `${name}`).toBeGreaterThan(3);
+  for (const text of [ink!, muted!]) expect(contrast(text, surface!)).toBeGreaterThan(4.5);
+});
