@@ -1,4 +1,4 @@
-import { showType, type Node, type Type } from './ir.ts';
+import { constantNumbers, showType, type Node, type Type } from './ir.ts';
 import {
   broadcast,
   demand,
@@ -176,7 +176,7 @@ export const inferMovement: { readonly [K in Movement & OpType]: (node: Node<K>)
   Shape: ({ inputs: [x] }) => [type('int64', [x.shape.length])],
   Size: () => [type('int64', [])],
   Loop: ({ op, inputs: [trip, , ...carried], attrs: { body } }) => {
-    const [times] = known(op, 'trip', trip);
+    const times = constantNumbers(trip)?.[0] ?? 'trip';
     const [, ...results] = Object.values(body.outputs);
     demand(
       results.length >= carried.length,
@@ -191,6 +191,6 @@ export const inferMovement: { readonly [K in Movement & OpType]: (node: Node<K>)
         `a carried value is ${showType(x)} and becomes ${showType(next)}`,
       );
     });
-    return results.map((y, i) => type(y.dtype, i < carried.length ? y.shape : [times!, ...y.shape]));
+    return results.map((y, i) => type(y.dtype, i < carried.length ? y.shape : [times, ...y.shape]));
   },
 };

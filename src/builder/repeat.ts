@@ -1,29 +1,26 @@
 import { constant, input, inputName, scalar, tensorOf, type Value } from './ir.ts';
-import { apply, gather, identity, reshape } from './ops.ts';
+import { apply, gather, identity, reshape, shapeOf } from './ops.ts';
 import type { Port, Program } from './program.ts';
 import { rewrite } from './rewrite.ts';
 
-/** How K steps find their data: rows of tensors that are fed whole, by number. */
-export interface Resident {
-  /** Examples in the resident tensors. */
-  readonly examples: number;
-  /** For each data input of the step: the resident rows' type, and how rows become the input. */
-  readonly decode: Readonly<Record<string, { readonly row: Port; readonly from: (rows: Value) => Value }>>;
-}
+/** For each data input of a step: the type of one stored example, and how a batch of those becomes the input. */
+export type Resident = Readonly<
+  Record<string, { readonly row: Port; readonly from: (rows: Value) => Value }>
+>;
 
 /**
- * K training steps in one run, as an ONNX Loop: state stays where the loop runs, batches are gathered inside. Lower the
- * step first; the result is for `encodeProgram`.
+ * As many training steps in one run as batches are asked for, as an ONNX Loop: state stays where the loop runs, and
+ * batches are gathered inside from all the examples. Lower the step first; the result is for `encodeProgram`.
  *
  * Its data are `indices` int64 [steps, batch] and, for each data input of the step, all examples under `all/<name>`; its
  * metrics come back as [steps]. State and frozen weights are those of the step.
  */
-export function repeatSteps({ graph, metadata }: Program, steps: number, resident: Resident): Program {
+export function repeatSteps({ graph, metadata }: Program, resident: Resident): Program {
   const batch = metadata.data[0]!.shape[0] as number;
-  const indices = input('indices', 'int64', [steps, batch]);
+  const indices = input('indices', 'int64', ['steps', batch]);
   const all = metadata.data.map(({ name }) => {
-    const { row } = resident.decode[name]!;
-    return input(`all/${name}`, row.dtype, [resident.examples, ...row.shape]);
+    const { row } = resident[name]!;
+    return input(`all/${name}`, row.dtype, ['examples', ...row.shape]);
   });
   const iteration = input('step/iteration', 'int64', []);
   const condition = input('step/condition', 'bool', []);
@@ -32,9 +29,7 @@ export function repeatSteps({ graph, metadata }: Program, steps: number, residen
   const now = gather(indices, iteration, 0);
   const inner = new Map<string, Value>([
     ...metadata.state.map(({ name }, i) => [name, carried[i]!] as const),
-    ...metadata.data.map(
-      ({ name }, i) => [name, resident.decode[name]!.from(gather(all[i]!, now, 0))] as const,
-    ),
+    ...metadata.data.map(({ name }, i) => [name, resident[name]!.from(gather(all[i]!, now, 0))] as const),
   ]);
   const step = rewrite(
     graph,
@@ -52,7 +47,7 @@ export function repeatSteps({ graph, metadata }: Program, steps: number, residen
   };
 
   const states = metadata.state.map(({ name, dtype, shape }) => input(name, dtype, shape));
-  const trip = scalar(steps, 'int64');
+  const trip = gather(shapeOf(indices), scalar(0, 'int64'), 0);
   const again = constant(tensorOf('bool', [], [1]));
   const outputs = apply('Loop', [trip, again, ...states], { body });
   const names = [...metadata.state.map(({ output }) => output), ...metadata.metrics];
@@ -60,14 +55,13 @@ export function repeatSteps({ graph, metadata }: Program, steps: number, residen
   const data = [indices, ...all];
   return {
     graph: {
-      name: `${metadata.name}-x${steps}`,
+      name: `${metadata.name}-repeated`,
       inputs: [...data, ...frozen, ...states],
       outputs: Object.fromEntries(names.map((name, i) => [name, outputs[i]!])),
     },
     metadata: {
       ...metadata,
       data: data.map((x) => ({ name: inputName(x), dtype: x.dtype, shape: x.shape })),
-      options: { ...metadata.options, steps },
     },
   };
 }

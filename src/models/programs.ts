@@ -1,6 +1,7 @@
 import {
   adam,
   cast,
+  div,
   equal,
   inference,
   input,
@@ -11,9 +12,11 @@ import {
   not,
   reduceMean,
   reduceSum,
+  repeatSteps,
   softmax,
   trainStep,
   type Program,
+  type Resident,
   type Value,
 } from '../builder/index.ts';
 import { attack, attacker, type ThreatModel } from './attacker.ts';
@@ -111,6 +114,18 @@ export function attackerInfer(threat: ThreatModel): Program {
     options: { eps: threat.eps, bound: threat.bound, clip: threat.clip },
   });
 }
+
+/** Examples as a data set stores them, uint8: pixels become 0..1, labels int32. */
+const stored: Resident = {
+  image: {
+    row: { name: 'image', dtype: 'uint8', shape: imageShape },
+    from: (rows) => div(cast(rows, 'float32'), 255),
+  },
+  label: { row: { name: 'label', dtype: 'uint8', shape: [] }, from: (rows) => cast(rows, 'int32') },
+};
+
+/** A lowered training program that does a step for each row of `indices` [steps, batch], on a stored data set. */
+export const onStored = (program: Program): Program => repeatSteps(program, stored);
 
 /** The programs in `graphs/`: the quick preset's, at batch 100. */
 export function committedPrograms(): Readonly<Record<string, Program>> {

@@ -12,6 +12,7 @@ export {
   type ProgramFile,
   type SessionOptions,
 } from './session.ts';
+export { openSteps, type Metrics, type Steps } from './steps.ts';
 export { evaluate, type Scores, type ClassifierScores, type Contestants } from './evaluate.ts';
 export { train, type Progress, type Programs, type TrainOptions } from './train.ts';
 export { devices, chooseDevice, deviceNames, type Device, type DeviceReport } from './devices/index.ts';

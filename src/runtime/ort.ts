@@ -9,9 +9,3 @@ export const executionProvider = (device: Device): InferenceSession.SessionOptio
   executionProviders: [device],
   logSeverityLevel: 4,
 });
-
-/**
- * Whether run() writes into output tensors that it is given. onnxruntime-node does; onnxruntime-web 1.29 accepts them and
- * gives stale numbers.
- */
-export const writesIntoOutputs: boolean = globalThis.process?.versions?.node !== undefined;

@@ -1,6 +1,6 @@
 import type { Port, ProgramMetadata } from '../builder/program.ts';
 import type { Device } from './devices/index.ts';
-import { executionProvider, InferenceSession, OrtTensor, writesIntoOutputs } from './ort.ts';
+import { executionProvider, InferenceSession, OrtTensor } from './ort.ts';
 import { fillUniform, stream } from './random.ts';
 import { elements, float32, type Tensor, type Tensors } from './tensor.ts';
 
@@ -29,7 +29,9 @@ export interface Model {
 
 /** An open training program with its state. */
 export interface Training {
-  /** One step. Gives the metrics; the state has moved on. */
+  /** One run of the program. Gives the metrics, of one step or of each when it repeats them; the state has moved on. */
+  run(data: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, readonly number[]>>>;
+  /** One run of a program of one step. */
   step(data: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, number>>>;
   /** A copy of the state as it is now. */
   state(): Promise<Tensors>;
@@ -79,16 +81,19 @@ export async function openTraining(
   };
   const fixed = Object.fromEntries(metadata.frozen.map((p) => [p.name, toOrt(take(frozen, 'weight', p))]));
   const begin = metadata.state.map((p) => copyOf(take(state, 'state', p)));
-  const open = options.device === 'webgpu' ? residentState : swappedState;
+  const open = options.device === 'webgpu' ? stateOnDevice : stateInMemory;
   const held = await open({ bytes, metadata, ...(readback && { readback }) }, begin, options);
 
+  const run = async (data: Readonly<Record<string, Tensor>>) => {
+    const feeds: Record<string, OrtTensor> = { ...fixed };
+    for (const [name, tensor] of Object.entries(data)) feeds[name] = toOrt(tensor);
+    const metrics = await held.run(feeds);
+    return metadata.metrics.map((name) => [name, Array.from(metrics[name]!.data as Float32Array)] as const);
+  };
+
   return {
-    async step(data) {
-      const feeds: Record<string, OrtTensor> = { ...fixed };
-      for (const [name, tensor] of Object.entries(data)) feeds[name] = toOrt(tensor);
-      const metrics = await held.run(feeds);
-      return Object.fromEntries(metadata.metrics.map((name) => [name, Number(metrics[name]!.data[0])]));
-    },
+    run: async (data) => Object.fromEntries(await run(data)),
+    step: async (data) => Object.fromEntries((await run(data)).map(([name, [value]]) => [name, value!])),
     async state() {
       const tensors = await held.read();
       return new Map(metadata.state.map(({ name }, i) => [name, tensors[i]!]));
@@ -112,22 +117,16 @@ type OpenState = (
   options: SessionOptions,
 ) => Promise<HeldState>;
 
-/** In memory: two sets of tensors take turns as input and output, so that a step allocates nothing. */
-const swappedState: OpenState = async ({ bytes, metadata }, begin, options) => {
+/** In memory: what a run gave is what the next one is fed. */
+const stateInMemory: OpenState = async ({ bytes, metadata }, begin, options) => {
   let current = begin.map(toOrt);
-  let next = begin.map((tensor) => toOrt(copyOf(tensor)));
   const session = await createSession(bytes, options);
   return {
     async run(data) {
       const feeds = { ...data };
-      const fetches: Record<string, OrtTensor | null> = {};
-      for (const name of metadata.metrics) fetches[name] = null;
-      metadata.state.forEach(({ name, output }, i) => {
-        feeds[name] = current[i]!;
-        fetches[output] = writesIntoOutputs ? next[i]! : null;
-      });
-      const results = await session.run(feeds, fetches);
-      [current, next] = [metadata.state.map(({ output }) => results[output]!), current];
+      metadata.state.forEach(({ name }, i) => (feeds[name] = current[i]!));
+      const results = await session.run(feeds);
+      current = metadata.state.map(({ output }) => results[output]!);
       return results;
     },
     read: () => Promise.resolve(current.map((tensor) => copyOf(fromOrt(tensor)))),
@@ -136,7 +135,7 @@ const swappedState: OpenState = async ({ bytes, metadata }, begin, options) => {
 };
 
 /** On the device: outputs stay in its memory and are the next step's inputs; what was an input is freed. */
-const residentState: OpenState = async ({ bytes, metadata, readback }, begin, options) => {
+const stateOnDevice: OpenState = async ({ bytes, metadata, readback }, begin, options) => {
   let current = begin.map(toOrt);
   const preferredOutputLocation = Object.fromEntries(
     metadata.state.map(({ output }) => [output, 'gpu-buffer' as const]),

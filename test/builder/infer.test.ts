@@ -12,7 +12,7 @@ const image = f32('batch', 3, 28, 28);
 
 /** A loop that doubles a vector and collects what it was. */
 function doubling(
-  times: number,
+  times: number | b.Value,
   size: number,
   begin = (shape: readonly number[]) => b.input('x', 'float32', shape),
 ) {
@@ -25,7 +25,9 @@ function doubling(
     outputs: { 'body/go': b.identity(again), 'body/next': b.mul(x, 2), 'body/was': b.identity(x) },
   };
   const yes = b.constant(b.tensorOf('bool', [], [1]));
-  return b.apply('Loop', [b.scalar(times, 'int64'), yes, begin([size])], { body });
+  return b.apply('Loop', [typeof times === 'number' ? b.scalar(times, 'int64') : times, yes, begin([size])], {
+    body,
+  });
 }
 
 type Typed = readonly (readonly [text: string, value: () => b.Value])[];
@@ -210,6 +212,7 @@ const types: { readonly [K in b.OpType]: Typed } = {
   Loop: [
     ['float32[2]', () => doubling(3, 2)[0]!],
     ['float32[3,2]', () => doubling(3, 2)[1]!],
+    ['float32[trip,2]', () => doubling(b.input('times', 'int64', []), 2)[1]!],
   ],
   ConvWeightGrad: [
     [

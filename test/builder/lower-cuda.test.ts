@@ -12,13 +12,13 @@ const threat = { eps: 0.16, bound: 'tanh', clip: true } as const;
 const steps = { classifier: classifierTrain(train), attacker: attackerTrain({ ...train, ...threat }) };
 const repeated = ({ graph, metadata }: b.Program): b.Program => {
   const decode = Object.fromEntries(metadata.data.map((port) => [port.name, b.asTheyAre(port)]));
-  return b.repeatSteps({ graph: b.lower(graph, 'cuda'), metadata }, 3, { examples: 20, decode });
+  return b.repeatSteps({ graph: b.lower(graph, 'cuda'), metadata }, decode);
 };
 const graphs: Readonly<Record<string, b.Graph>> = {
   'a step of the classifier': steps.classifier.graph,
   'a step of the attacker': steps.attacker.graph,
-  'three steps of the classifier in a Loop': repeated(steps.classifier).graph,
-  'three steps of the attacker in a Loop': repeated(steps.attacker).graph,
+  'steps of the classifier in a Loop': repeated(steps.classifier).graph,
+  'steps of the attacker in a Loop': repeated(steps.attacker).graph,
   'the classifier': classifierInfer().graph,
   'the attacker': attackerInfer(threat).graph,
 };

@@ -21,14 +21,11 @@ const bytesOf = ({ data }: b.Tensor): Buffer => Buffer.from(data.buffer, data.by
 
 /** Pixels as they are stored, to float32 in 0..1. */
 const pixels: b.Resident = {
-  examples,
-  decode: {
-    image: {
-      row: { name: 'image', dtype: 'uint8', shape: [1, 28, 28] },
-      from: (rows) => b.div(b.cast(rows, 'float32'), 255),
-    },
-    label: b.asTheyAre({ name: 'label', dtype: 'int32', shape: [batch] }),
+  image: {
+    row: { name: 'image', dtype: 'uint8', shape: [1, 28, 28] },
+    from: (rows) => b.div(b.cast(rows, 'float32'), 255),
   },
+  label: b.asTheyAre({ name: 'label', dtype: 'int32', shape: [batch] }),
 };
 
 describe.for([
@@ -69,7 +66,7 @@ describe.for([
       ) as typeof state;
     }
 
-    const repeated = b.repeatSteps(lowered, steps, pixels);
+    const repeated = b.repeatSteps(lowered, pixels);
     const at = await evaluateGraph(repeated.graph, {
       indices: b.tensorOf('int64', [steps, batch], order),
       'all/image': { dtype: 'uint8', shape: [examples, 1, 28, 28], data: images },
