@@ -1,7 +1,7 @@
 import { batchAt } from './batches.ts';
 import type { Split } from './datasets/index.ts';
-import { openTraining, type ProgramFile, type SessionOptions } from './session.ts';
-import type { Tensor, Tensors } from './tensor.ts';
+import { openTraining, type ProgramFile, type SessionOptions, type Training } from './session.ts';
+import type { Tensors } from './tensor.ts';
 
 /** Metrics of one step, by name. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -31,25 +31,25 @@ export async function openSteps(
   const repeats = program.metadata.data.some(({ name }) => name === 'indices');
   return {
     run: repeats
-      ? (batches) => repeated(training.run, split, batches)
+      ? (batches) => repeated(training, split, batches)
       : async (batches) => {
           const metrics: Metrics[] = [];
           for (const indices of batches) metrics.push(await training.step({ ...batchAt(split, indices) }));
           return metrics;
         },
-    state: training.state,
-    close: training.close,
+    state: () => training.state(),
+    close: () => training.close(),
   };
 }
 
 async function repeated(
-  run: (data: Readonly<Record<string, Tensor>>) => Promise<Readonly<Record<string, readonly number[]>>>,
+  training: Training,
   { images, labels, count, height, width }: Split,
   batches: readonly ArrayLike<number>[],
 ): Promise<readonly Metrics[]> {
   const batch = batches[0]!.length;
   const indices = BigInt64Array.from(batches.flatMap((numbers) => Array.from(numbers, BigInt)));
-  const metrics = await run({
+  const metrics = await training.run({
     indices: { dtype: 'int64', shape: [batches.length, batch], data: indices },
     'all/image': { dtype: 'uint8', shape: [count, 1, height, width], data: images },
     'all/label': { dtype: 'uint8', shape: [count], data: labels },
