@@ -1,34 +1,30 @@
 import { encode, input, matmul } from '../src/builder/index.ts';
 import { openModel, type SessionOptions, type Tensor } from '../src/runtime/index.ts';
+import type { Job } from './ours.ts';
 
 /** Products of the sizes that the attacker's step is made of: [rows, inner, columns]. */
-const shapes = [
+export const products = [
   [1024, 1024, 1024],
   [4900, 1600, 128],
   [1600, 3200, 256],
   [400, 6400, 512],
 ] as const;
 
-/** The best rate of a matrix product here, in GFLOP/s: what a step made of products alone would run at. */
-export async function bestMatMulRate(options: SessionOptions): Promise<number> {
-  let best = 0;
-  for (const [m, k, n] of shapes) {
-    const a = input('a', 'float32', [m, k]);
-    const b = input('b', 'float32', [k, n]);
-    const model = await openModel(
-      encode({ name: 'floor', inputs: [a, b], outputs: { y: matmul(a, b) } }),
-      options,
-    );
-    const feeds = { a: random([m, k]), b: random([k, n]) };
-    for (let i = 0; i < 20; i++) {
-      const start = performance.now();
-      await model.run(feeds);
-      const rate = (2 * m * k * n) / (performance.now() - start) / 1e6;
-      if (i > 4) best = Math.max(best, rate);
-    }
-    await model.close();
-  }
-  return best;
+/** One of {@link products} in ONNX Runtime, ready to time. */
+export async function openProduct(index: number, options: SessionOptions): Promise<Job> {
+  const [m, k, n] = products[index]!;
+  const a = input('a', 'float32', [m, k]);
+  const b = input('b', 'float32', [k, n]);
+  const graph = { name: 'product', inputs: [a, b], outputs: { y: matmul(a, b) } };
+  const model = await openModel(encode(graph), options);
+  const feeds = { a: random([m, k]), b: random([k, n]) };
+  return { run: async () => void (await model.run(feeds)), close: () => model.close() };
+}
+
+/** GFLOP/s of a product that took so many milliseconds. */
+export function rateOf(index: number, milliseconds: number): number {
+  const [m, k, n] = products[index]!;
+  return (2 * m * k * n) / milliseconds / 1e6;
 }
 
 /**

@@ -21,13 +21,19 @@ export interface Job {
 
 const threat = { eps: 0.16, bound: 'tanh', clip: true } as const;
 
-/** One of our jobs, on random images, with freshly drawn weights. */
-export async function ourJob(
-  name: JobName,
+/** The program of a step, and the classifier's, whose weights A's reads. */
+export function trainingPrograms(
+  job: 'c-step' | 'a-step',
   batchSize: number,
-  target: Target,
-  options: SessionOptions,
-): Promise<Job> {
+): { readonly program: Program; readonly classifier: Program } {
+  const settings = { batchSize, learningRate: 1e-3 };
+  const classifier = classifierTrain(settings);
+  return { program: job === 'c-step' ? classifier : attackerTrain({ ...settings, ...threat }), classifier };
+}
+
+/** One of our jobs, on random images, with freshly drawn weights. */
+export async function ourJob(name: JobName, batchSize: number, options: SessionOptions): Promise<Job> {
+  const target: Target = options.device;
   const random = stream('bench', batchSize);
   const image: Tensor = {
     dtype: 'float32',
@@ -39,9 +45,8 @@ export async function ourJob(
     shape: [batchSize],
     data: Int32Array.from({ length: batchSize }, () => random.below(10)),
   };
-  const settings = { batchSize, learningRate: 1e-3 };
-  const c = classifierTrain(settings);
-  const a = attackerTrain({ ...settings, ...threat });
+  const c = trainingPrograms('c-step', batchSize).program;
+  const a = trainingPrograms('a-step', batchSize).program;
   const weights = {
     c: initialState(c.metadata, ['bench', 'c']),
     a: initialState(a.metadata, ['bench', 'a']),
@@ -55,11 +60,7 @@ export async function ourJob(
     };
   };
   const infer = async (program: Program, state: Tensors): Promise<Job> => {
-    const values = program.metadata.frozen.map(
-      (p) => [p.name, constant(state.get(p.name)!, p.name)] as const,
-    );
-    const graph = lower(bind(program.graph, new Map(values)), target);
-    const model = await openModel(encodeProgram({ ...program, graph }), options);
+    const model = await openModel(withWeights(program, state, target), options);
     return { run: async () => void (await model.run({ image })), close: () => model.close() };
   };
   switch (name) {
@@ -74,4 +75,17 @@ export async function ourJob(
     default:
       return name satisfies never;
   }
+}
+
+/** A program with its weights inside, as an ONNX file. */
+function withWeights(program: Program, state: Tensors, target: Target): Uint8Array {
+  const values = program.metadata.frozen.map(({ name }) => [name, constant(state.get(name)!, name)] as const);
+  const graph = lower(bind(program.graph, new Map(values)), target);
+  return encodeProgram({ ...program, graph });
+}
+
+/** A as a run leaves it behind, with freshly drawn weights. */
+export function attackerModel(): Uint8Array {
+  const { metadata } = attackerTrain({ batchSize: 1, learningRate: 1e-3, ...threat });
+  return withWeights(attackerInfer(threat), initialState(metadata, ['bench', 'a']), 'cpu');
 }

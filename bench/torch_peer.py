@@ -1,9 +1,13 @@
-"""PyTorch's side of `pnpm bench`: the same networks and optimizer, one timed job a line on stdin.
+"""PyTorch's side of `pnpm bench`: the same networks and optimizer, in a process of its own; see sides.ts.
 
-Reads lines `JOB BATCH RUNS [DEVICE]`, answers each with one line of JSON: milliseconds of every run.
+    torch_peer.py THREADS DEVICE        answers `time JOB BATCH RUNS` and `peak` with lines of JSON
+    torch_peer.py save FILE             writes an attacker's weights
+    torch_peer.py first FILE            reads them, attacks one image and says so
 """
 
+import ctypes
 import json
+import resource
 import sys
 import time
 
@@ -91,24 +95,64 @@ def jobs(batch, device):
     }
 
 
-def main():
-    torch.set_num_threads(int(sys.argv[1]))
-    cache = {}
-    print(json.dumps({"version": torch.__version__, "cuda": torch.cuda.is_available()}), flush=True)
+def kernel(device):
+    """Which library multiplies matrices, with which of its kernels, and how far that is from double precision."""
+    if device != "cpu":
+        return torch.cuda.get_device_name() if device == "cuda" else device
+    if "BLAS_INFO=mkl" in torch.__config__.show():
+        name = "MKL"
+    else:
+        try:
+            blas = ctypes.CDLL("libopenblas.so.0")
+            blas.openblas_get_corename.restype = ctypes.c_char_p
+            name = f"OpenBLAS {blas.openblas_get_corename().decode()}"
+        except OSError:
+            name = "an unknown BLAS"
+    torch.manual_seed(0)
+    error = 0.0
+    for m, k, n in [(784, 800, 64), (3200, 400, 256), (100, 6400, 512)]:
+        a, b = torch.rand(m, k) - 0.5, torch.rand(k, n) - 0.5
+        for left in (a, a.t().contiguous().t()):
+            exact = a.double() @ b.double()
+            error = max(error, ((left @ b).double() - exact).abs().max().item())
+    if error > 1e-3:
+        sys.exit(f"{name} multiplies wrongly here: off by {error:.1e}; set OPENBLAS_CORETYPE for it")
+    return f"{name}, products off by at most {error:.0e}"
+
+
+def answer(threads, device):
+    torch.set_num_threads(threads)
+    say = lambda value: print(json.dumps(value), flush=True)
+    open_jobs = {}
+    say({"name": f"PyTorch {torch.__version__}", "kernel": kernel(device)})
     for line in sys.stdin:
-        name, batch, runs, *rest = line.split()
-        device = rest[0] if rest else "cpu"
-        key = (int(batch), device)
-        if key not in cache:
-            cache.clear()
-            cache[key] = jobs(*key)
-        job = cache[key][name]
+        command, *rest = line.split()
+        if command == "peak":
+            say(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            continue
+        name, batch, runs = rest[0], int(rest[1]), int(rest[2])
+        if batch not in open_jobs:
+            open_jobs.clear()
+            open_jobs[batch] = jobs(batch, device)
         times = []
-        for _ in range(int(runs)):
+        for _ in range(runs):
             start = time.perf_counter()
-            job().item()  # the value is fetched, so the device has finished
+            open_jobs[batch][name]().item()  # the value is fetched, so the device has finished
             times.append((time.perf_counter() - start) * 1000)
-        print(json.dumps(times), flush=True)
+        say(times)
 
 
-main()
+def first(file):
+    attacker = Attacker(0.16)
+    attacker.load_state_dict(torch.load(file))
+    attacker.eval()
+    with torch.inference_mode():
+        print(attacker(torch.full((1, 1, 28, 28), 0.5)).sum().item(), flush=True)
+
+
+if sys.argv[1] == "save":
+    torch.save(Attacker(0.16).state_dict(), sys.argv[2])
+elif sys.argv[1] == "first":
+    first(sys.argv[2])
+else:
+    answer(int(sys.argv[1]), sys.argv[2])
