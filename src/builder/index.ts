@@ -18,6 +18,7 @@ export {
 export { repeatSteps, asTheyAre, type Resident } from './repeat.ts';
 export { rewrite, bind, type Rule } from './rewrite.ts';
 export { foldBatchNorm } from './lower/batchnorm.ts';
+export { quantizeWeights } from './quantize.ts';
 export { lower, type Target } from './lower/index.ts';
 export { encode, encodeProgram, decode, decodeProgram, opset } from './proto.ts';
 export { print } from './print.ts';
