@@ -25,8 +25,9 @@ export interface CellModels {
 /** One trained attacker, the classifiers it was measured on, and how they did. */
 export interface ManifestCell extends Pick<
   CellResult,
-  'mode' | 'eps' | 'bound' | 'clip' | 'seed' | 'folder' | 'final'
+  'eps' | 'bound' | 'clip' | 'seed' | 'folder' | 'final'
 > {
+  readonly mode: 'consecutive' | 'alternating';
   readonly models: CellModels;
 }
 

@@ -1,0 +1,131 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import type { Demo } from './demo.ts';
+import type { ClassifierName } from './engine/protocol.ts';
+import { readPicture } from './picture/file.ts';
+import { fitDigit } from './picture/fit.ts';
+import type { Theme } from './picture/palette.ts';
+import { Actions } from './views/actions.tsx';
+import { Bars } from './views/bars.tsx';
+import { Comparison } from './views/comparison.tsx';
+import { Explanation } from './views/explanation.tsx';
+import { Masthead } from './views/masthead.tsx';
+import { Panels } from './views/panels.tsx';
+import { Settings } from './views/settings.tsx';
+import { SourceControls } from './views/source.tsx';
+import { VerdictLine } from './views/verdict.tsx';
+
+const none = new Float32Array(10);
+
+/** The page. */
+export function App({ demo }: { readonly demo: Demo }) {
+  const theme = useTheme();
+  const erasing = useSignal(false);
+  const refused = useSignal<string | null>(null);
+  const open = (file: File): void => {
+    refused.value = null;
+    readPicture(file).then(
+      (picture) =>
+        demo.choose({
+          pixels: fitDigit(picture),
+          source: { kind: 'own', name: file.name },
+          label: null,
+        }),
+      (error: unknown) => (refused.value = (error as Error).message),
+    );
+  };
+  const dropping = useDrop(open);
+  const { method } = demo.choice.value;
+  const { classifiers, target } = demo.lineUp.value;
+  const clean = demo.clean.value;
+  const outcome = demo.outcomes.value[method];
+  const problem = refused.value ?? demo.failure.value;
+  return (
+    <div class={dropping ? 'page dropping' : 'page'}>
+      <Masthead demo={demo} />
+      <main aria-busy={demo.busy.value}>
+        <div class="controls">
+          <SourceControls demo={demo} erasing={erasing} onFile={open} />
+          <Settings demo={demo} />
+        </div>
+        <div class="stage">
+          {problem && (
+            <p class="problem" role="alert">
+              {problem}
+            </p>
+          )}
+          <VerdictLine demo={demo} />
+          <Panels demo={demo} theme={theme} erasing={erasing} />
+          <div class="legend" aria-hidden="true">
+            <span class="key before" /> before <span class="key after" /> after
+            <span class="key wrong" /> after, wrong <span class="key true" /> true digit
+          </div>
+          <div class="charts">
+            {(Object.keys(classifiers) as ClassifierName[]).map((name) => (
+              <Bars
+                key={name}
+                name={name}
+                target={name === target}
+                label={clean?.label ?? null}
+                before={clean?.predictions[name] ?? none}
+                after={outcome?.predictions[name] ?? none}
+              />
+            ))}
+          </div>
+          <Comparison demo={demo} theme={theme} />
+          <Actions demo={demo} />
+        </div>
+        <Explanation demo={demo} />
+      </main>
+    </div>
+  );
+}
+
+/** What the person's system asks for. */
+function useTheme(): Theme {
+  const query = matchMedia('(prefers-color-scheme: dark)');
+  const dark = useSignal(query.matches);
+  useEffect(() => {
+    const change = (): void => {
+      dark.value = query.matches;
+    };
+    query.addEventListener('change', change);
+    return () => query.removeEventListener('change', change);
+  }, []);
+  return dark.value ? 'dark' : 'light';
+}
+
+/** Takes a picture that is dropped on the page or pasted into it; true while one hovers. */
+function useDrop(open: (file: File) => void): boolean {
+  const over = useSignal(false);
+  useEffect(() => {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const drag = (event: DragEvent): void => {
+      event.preventDefault();
+      over.value = event.type !== 'dragleave';
+    };
+    addEventListener('dragover', drag, { signal });
+    addEventListener('dragleave', drag, { signal });
+    addEventListener(
+      'drop',
+      (event) => {
+        event.preventDefault();
+        over.value = false;
+        const [file] = event.dataTransfer?.files ?? [];
+        if (file) open(file);
+      },
+      { signal },
+    );
+    addEventListener(
+      'paste',
+      (event) => {
+        const [file] = event.clipboardData?.files ?? [];
+        if (file) open(file);
+      },
+      { signal },
+    );
+    return () => stop.abort();
+  }, []);
+  return over.value;
+}

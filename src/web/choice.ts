@@ -1,0 +1,31 @@
+import type { Backend, Method, PgdOptions } from './engine/protocol.ts';
+
+/** Where an image comes from. */
+export type Source =
+  { readonly kind: 'digit'; readonly index: number } | { readonly kind: 'own'; readonly name: string };
+
+/** Everything a person can choose: what a permalink holds. */
+export interface Choice {
+  readonly source: Source;
+  /** 784 multiples of 1/255 in 0..1. */
+  readonly pixels: Float32Array;
+  /** The true class as the person says, or the digit's own; null to take what the attacked classifier sees. */
+  readonly label: number | null;
+  readonly method: Method;
+  /** Largest change of a pixel, 0..1. */
+  readonly eps: number;
+  readonly clip: boolean;
+  readonly bits: 8 | null;
+  /** The attacker's weights: one byte each, or the trained float32. */
+  readonly weights: 'compact' | 'full';
+  /** Which of the run's attackers: `Series.id`. */
+  readonly series: string;
+  /** Null to let the page choose. */
+  readonly backend: Backend | null;
+}
+
+/** PGD as the demo runs it. */
+export const pgd: PgdOptions = { steps: 40, stepSize: 2.5 / 40, seed: 1 };
+
+/** In the order of the table. */
+export const methods: readonly Method[] = ['attacker', 'fgsm', 'pgd'];

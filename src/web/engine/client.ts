@@ -1,0 +1,46 @@
+import type { AttackRequest, Backend, Reply } from './protocol.ts';
+
+/** The worker as the page sees it. */
+export interface Engine {
+  /** Asks for attacks; the answers come to `onReply`, those to older jobs may still arrive. */
+  attack(request: Omit<AttackRequest, 'kind'>): void;
+  close(): void;
+}
+
+/** Starts a worker on a backend. */
+export function startEngine(backend: Backend, threads: number, onReply: (reply: Reply) => void): Engine {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  worker.onmessage = ({ data }: MessageEvent<Reply>) => onReply(data);
+  worker.onerror = ({ message }) =>
+    onReply({ kind: 'failed', job: null, message: message || 'the worker could not be loaded' });
+  worker.postMessage({ kind: 'start', backend, threads, base: document.baseURI });
+  return {
+    attack: (request) => worker.postMessage({ kind: 'attack', ...request }),
+    close: () => worker.terminate(),
+  };
+}
+
+/** As many threads as help a small model, if the page may have any: they need cross-origin isolation. */
+export const wasmThreads = (): number =>
+  globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 4) : 1;
+
+/**
+ * WebGPU where there is a real GPU behind it, otherwise WASM: a software adapter is slower than WASM and takes twice the
+ * download.
+ */
+export async function chooseBackend(): Promise<Backend> {
+  const adapter = await requestAdapter();
+  return adapter && !adapter.info.isFallbackAdapter ? 'webgpu' : 'wasm';
+}
+
+/** Whether WebGPU can be had at all. */
+export const hasWebGpu = async (): Promise<boolean> => (await requestAdapter()) !== null;
+
+interface Adapter {
+  readonly info: { readonly isFallbackAdapter?: boolean };
+}
+
+async function requestAdapter(): Promise<Adapter | null> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } };
+  return (await gpu?.requestAdapter().catch(() => null)) ?? null;
+}

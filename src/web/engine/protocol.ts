@@ -1,0 +1,89 @@
+/** What page and worker say to each other. Everything is plain data; arrays are copied, never shared. */
+
+/** How ONNX Runtime computes in a browser. */
+export type Backend = 'wasm' | 'webgpu';
+
+/** The learned attacker; the fast gradient sign method; projected gradient descent. */
+export type Method = 'attacker' | 'fgsm' | 'pgd';
+
+/** C1 is what the attacks aim at, C2 never takes part, `alternating` is C1 as alternating training left it. */
+export type ClassifierName = 'c1' | 'c2' | 'alternating';
+
+/** Probabilities of the ten classes by classifier; those that a run does not have are absent. */
+export type Predictions = Readonly<Partial<Record<ClassifierName, Float32Array>>>;
+
+/** A model to be fetched, opened once, and kept. */
+export interface ModelRef {
+  readonly url: string;
+  readonly bytes: number;
+}
+
+/** Opens the backend; the first message, and the only one of its kind. */
+export interface StartRequest {
+  readonly kind: 'start';
+  readonly backend: Backend;
+  /** Of WASM; more than 1 takes a page that is cross-origin isolated. */
+  readonly threads: number;
+  /** What the addresses of models are relative to. */
+  readonly base: string;
+}
+
+/** An image to attack in several ways. A newer job ends an older one, except for the older one's first method. */
+export interface AttackRequest {
+  readonly kind: 'attack';
+  readonly job: number;
+  /** 784 pixels in 0..1. */
+  readonly image: Float32Array;
+  /** The true class; null to take what the target says of the clean image. */
+  readonly label: number | null;
+  readonly eps: number;
+  readonly clip: boolean;
+  readonly bits: 8 | null;
+  /** The attacker, and what its perturbation is multiplied by: 1 at the eps that it was trained for. */
+  readonly attacker: ModelRef & { readonly scale: number };
+  readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
+  /** The classifier under attack: the attacker was trained against it, and gradients are of it. */
+  readonly target: ClassifierName;
+  /** One gradient step against the target; null when the run was published without. */
+  readonly attackStep: ModelRef | null;
+  /** In this order. */
+  readonly methods: readonly Method[];
+  readonly pgd: PgdOptions;
+}
+
+/** Projected gradient descent (Madry et al. 2018): so many steps, each of `stepSize` of eps, from a random start. */
+export interface PgdOptions {
+  readonly steps: number;
+  /** As a multiple of eps. */
+  readonly stepSize: number;
+  readonly seed: number;
+}
+
+export type Request = StartRequest | AttackRequest;
+
+/** One attacked image, and what it took. */
+export interface Outcome {
+  readonly method: Method;
+  /** As the method gives it, before clipping and rounding; 784 values in [-eps, eps]. */
+  readonly perturbation: Float32Array;
+  readonly attacked: Float32Array;
+  readonly linf: number;
+  readonly l2: number;
+  readonly predictions: Predictions;
+  /** Of the attack alone, without classifying its result. */
+  readonly milliseconds: number;
+  readonly gradientSteps: number;
+}
+
+export type Reply =
+  | { readonly kind: 'ready'; readonly backend: Backend; readonly threads: number }
+  | { readonly kind: 'download'; readonly url: string; readonly loaded: number; readonly total: number }
+  | {
+      readonly kind: 'clean';
+      readonly job: number;
+      readonly label: number;
+      readonly predictions: Predictions;
+    }
+  | { readonly kind: 'attacked'; readonly job: number; readonly outcome: Outcome }
+  | { readonly kind: 'done'; readonly job: number }
+  | { readonly kind: 'failed'; readonly job: number | null; readonly message: string };

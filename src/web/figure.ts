@@ -1,0 +1,86 @@
+import { classifierNames, methodNames, number, percent } from './format.ts';
+import type { ClassifierName } from './engine/protocol.ts';
+import { diverging, grey, paint, type Rgb } from './picture/palette.ts';
+import { side } from './picture/stroke.ts';
+import type { Shown } from './record.ts';
+import { highest, verdict } from './verdict.ts';
+
+// All lengths are device pixels of a figure that is meant to be shown at half its size.
+const tile = 12 * side;
+const gap = 40;
+const margin = 56;
+const top = 176;
+const ink = '#1c1b19';
+const muted = '#6a665e';
+const fooled = '#b2182b';
+
+/** What the page shows as a figure for a paper or a slide: three images, norms, and what each classifier says. */
+export async function figureOf({ choice, clean, outcomes, lineUp, manifest }: Shown): Promise<Blob> {
+  const { method, pixels, eps, clip, bits } = choice;
+  const outcome = outcomes[method]!;
+  const names = Object.keys(clean.predictions) as ClassifierName[];
+  const width = 2 * margin + 3 * tile + 2 * gap;
+  const canvas = new OffscreenCanvas(width, top + tile + 92 + 44 * names.length + margin);
+  const context = canvas.getContext('2d')!;
+  context.fillStyle = '#ffffff';
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingEnabled = false;
+
+  const { kind } = verdict(
+    clean.predictions[lineUp.target]!,
+    outcome.predictions[lineUp.target]!,
+    clean.label,
+  );
+  write(context, `${methodNames[method]}, L∞ eps ${number(eps, 4)}: ${kind}`, margin, 78, 38, ink, true);
+  const range = bits === 8 ? '8-bit pixels' : clip ? 'clipped to [0, 1]' : 'unclipped';
+  const line = `${range} · L∞ ${number(outcome.linf)} · L2 ${outcome.l2.toFixed(2)} · run ${manifest.run}`;
+  write(context, line, margin, 120, 24, muted);
+
+  const signed = diverging('light');
+  const change = outcome.attacked.map((x, i) => x - pixels[i]!);
+  const tiles: readonly (readonly [string, Float32Array, (value: number) => Rgb])[] = [
+    ['Original', pixels, grey],
+    [`Perturbation, ±${number(eps, 4)}`, change, (value) => signed(eps > 0 ? value / eps : 0)],
+    ['Attacked', outcome.attacked, grey],
+  ];
+  for (const [i, [title, values, colour]] of tiles.entries()) {
+    const x = margin + i * (tile + gap);
+    write(context, title, x, top - 14, 24, ink);
+    const small = new OffscreenCanvas(side, side);
+    small.getContext('2d')!.putImageData(new ImageData(paint(values, colour), side, side), 0, 0);
+    context.drawImage(small, x, top, tile, tile);
+    context.strokeStyle = '#c9c4ba';
+    context.lineWidth = 2;
+    context.strokeRect(x - 1, top - 1, tile + 2, tile + 2);
+  }
+  for (const [i, name] of names.entries()) {
+    const y = top + tile + 66 + 44 * i;
+    const [before, after] = [clean.predictions[name]!, outcome.predictions[name]!];
+    const [from, to] = [highest(before), highest(after)];
+    write(context, classifierNames[name], margin, y, 26, ink, true);
+    write(context, `${from} (${percent(before[from]!)})`, margin + 240, y, 26, ink);
+    write(
+      context,
+      `→  ${to} (${percent(after[to]!)})`,
+      margin + 460,
+      y,
+      26,
+      to === clean.label ? ink : fooled,
+    );
+  }
+  return await canvas.convertToBlob({ type: 'image/png' });
+}
+
+function write(
+  context: OffscreenCanvasRenderingContext2D,
+  text: string,
+  x: number,
+  baseline: number,
+  size: number,
+  colour: string,
+  bold = false,
+): void {
+  context.font = `${bold ? 600 : 400} ${size}px 'Source Sans 3', sans-serif`;
+  context.fillStyle = colour;
+  context.fillText(text, x, baseline);
+}

@@ -1,0 +1,88 @@
+import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
+import type { Choice } from './choice.ts';
+import type { ClassifierName, ModelRef } from './engine/protocol.ts';
+
+/** Attackers of one kind, at one or several eps, the smallest first. */
+export interface Series {
+  readonly id: string;
+  /** `consecutive, clipped, tanh, seed 1` */
+  readonly title: string;
+  readonly cells: readonly ManifestCell[];
+}
+
+/** The attackers of a run by kind. */
+export function seriesOf({ cells }: Manifest): readonly Series[] {
+  const found = new Map<string, ManifestCell[]>();
+  for (const cell of cells) {
+    const title = `${cell.mode}, ${cell.clip ? 'clipped' : 'unclipped'}, ${cell.bound}, seed ${cell.seed}`;
+    found.set(title, [...(found.get(title) ?? []), cell]);
+  }
+  return [...found].map(([title, own]) => ({
+    id: title.replaceAll(', ', '-').replaceAll(' ', ''),
+    title,
+    cells: own.toSorted((a, b) => a.eps - b.eps),
+  }));
+}
+
+/** Who takes part at a choice of series and eps. */
+export interface LineUp {
+  /** The attacker's cell: the one trained for the eps nearest by ratio. */
+  readonly cell: ManifestCell;
+  /** What its perturbation is multiplied by: 1 at the eps that it was trained for. */
+  readonly scale: number;
+  readonly attacker: ModelRef;
+  readonly target: ClassifierName;
+  readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
+  readonly attackStep: ModelRef | null;
+}
+
+/** Settles which models a choice takes. */
+export function lineUp(
+  manifest: Manifest,
+  { series, eps, weights }: Pick<Choice, 'series' | 'eps' | 'weights'>,
+): LineUp {
+  const all = seriesOf(manifest);
+  const own = all.find(({ id }) => id === series) ?? all[0]!;
+  const cell = nearest(own.cells, eps);
+  const sibling = (mode: ManifestCell['mode']): ManifestCell | undefined => {
+    const alike = manifest.cells.filter((c) => c.mode === mode && c.seed === cell.seed);
+    return alike.length > 0 ? nearest(alike, cell.eps) : undefined;
+  };
+  const alternating = cell.mode === 'alternating' ? cell : sibling('alternating');
+  const plain = cell.mode === 'alternating' ? sibling('consecutive') : cell;
+  const { models } = cell;
+  return {
+    cell,
+    scale: eps / cell.eps,
+    attacker: weights === 'compact' ? (models.attackerCompact ?? models.attacker) : models.attacker,
+    target: cell === alternating ? 'alternating' : 'c1',
+    classifiers: {
+      ...(plain && { c1: one(manifest, plain, 'c1') }),
+      c2: one(manifest, plain ?? cell, 'c2'),
+      ...(alternating && { alternating: one(manifest, alternating, 'c1') }),
+    },
+    attackStep: models.attackStep ? one(manifest, cell, 'attackStep') : null,
+  };
+}
+
+/** The cell whose eps is nearest by ratio. */
+function nearest(cells: readonly ManifestCell[], eps: number): ManifestCell {
+  const far = (cell: ManifestCell): number => Math.abs(Math.log(Math.max(eps, 1e-6) / cell.eps));
+  return cells.reduce((best, cell) => (far(cell) < far(best) ? cell : best));
+}
+
+/** A model of a cell, under the address of the first cell that has the same: cells share classifiers. */
+function one({ cells }: Manifest, cell: ManifestCell, name: keyof CellModels): ModelRef {
+  const model = cell.models[name]!;
+  const first = cells.find(({ models }) => models[name]?.sha256 === model.sha256);
+  return first!.models[name]!;
+}
+
+/**
+ * The eps of a slider's position: that of an attacker when the position is close to it, so that its exact value can be
+ * had whatever the slider's steps are.
+ */
+export function snap(eps: number, { cells }: Series, step: number): number {
+  const close = cells.find((cell) => Math.abs(cell.eps - eps) <= step / 2);
+  return close?.eps ?? eps;
+}

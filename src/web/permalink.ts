@@ -1,0 +1,90 @@
+import type { Choice } from './choice.ts';
+import type { Backend, Method } from './engine/protocol.ts';
+import type { Digit } from './digits.ts';
+
+/**
+ * A choice as the part of an address after `#`. A bundled digit is its index in the test set; another picture is all of
+ * its pixels, compressed.
+ */
+export async function toHash(choice: Choice): Promise<string> {
+  const { source, pixels, label, method, eps, clip, bits, weights, series, backend } = choice;
+  const parts: Record<string, string> = {
+    ...(source.kind === 'digit'
+      ? { digit: String(source.index) }
+      : { pixels: await pack(Uint8Array.from(pixels, (v) => Math.round(255 * v))), name: source.name }),
+    ...(label !== null && { label: String(label) }),
+    attack: method,
+    eps: String(eps),
+    clip: clip ? '1' : '0',
+    bits: bits === 8 ? '8' : '32',
+    weights,
+    series,
+    ...(backend && { backend }),
+  };
+  return new URLSearchParams(parts).toString();
+}
+
+/** What of a choice an address holds; parts that are missing or make no sense are left out. */
+export async function fromHash(hash: string, digits: readonly Digit[]): Promise<Partial<Choice>> {
+  const parts = new URLSearchParams(hash.replace(/^#/, ''));
+  const one = <T extends string>(name: string, values: readonly T[]): T | undefined =>
+    values.find((value) => value === parts.get(name));
+  const label = one('label', ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+  const method = one<Method>('attack', ['attacker', 'fgsm', 'pgd']);
+  const clip = one('clip', ['0', '1']);
+  const bits = one('bits', ['8', '32']);
+  const weights = one('weights', ['compact', 'full']);
+  const backend = one<Backend>('backend', ['wasm', 'webgpu']);
+  const series = parts.get('series');
+  const eps = Number(parts.get('eps') ?? NaN);
+  return {
+    ...(await pictureOf(parts, digits)),
+    ...(label && { label: Number(label) }),
+    ...(method && { method }),
+    ...(eps >= 0 && eps <= 1 && { eps }),
+    ...(clip && { clip: clip === '1' }),
+    ...(bits && { bits: bits === '8' ? (8 as const) : null }),
+    ...(weights && { weights }),
+    ...(series !== null && { series }),
+    ...(backend && { backend }),
+  };
+}
+
+async function pictureOf(parts: URLSearchParams, digits: readonly Digit[]): Promise<Partial<Choice>> {
+  const index = parts.get('digit');
+  const digit = digits.find((d) => String(d.index) === index);
+  if (digit) {
+    return { source: { kind: 'digit', index: digit.index }, pixels: digit.pixels, label: digit.label };
+  }
+  const packed = parts.get('pixels');
+  const bytes = packed === null ? null : await unpack(packed).catch(() => null);
+  if (bytes?.length !== 784) return {};
+  return {
+    source: { kind: 'own', name: parts.get('name') ?? 'drawing' },
+    pixels: Float32Array.from(bytes, (byte) => byte / 255),
+    label: null,
+  };
+}
+
+/** Compressed, in the alphabet of addresses (RFC 4648, section 5). */
+async function pack(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const packed = await through(bytes, new CompressionStream('deflate-raw'));
+  return btoa(String.fromCharCode(...packed))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+}
+
+async function unpack(text: string): Promise<Uint8Array> {
+  const packed = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  const bytes = Uint8Array.from(packed, (char) => char.charCodeAt(0));
+  return await through(bytes, new DecompressionStream('deflate-raw'));
+}
+
+async function through(
+  bytes: Uint8Array<ArrayBuffer>,
+  stream: CompressionStream | DecompressionStream,
+): Promise<Uint8Array> {
+  const body = new Blob([bytes]).stream().pipeThrough(stream);
+  return new Uint8Array(await new Response(body).arrayBuffer());
+}

@@ -1,0 +1,29 @@
+import type { Grey } from './fit.ts';
+
+/** Larger pictures are made smaller first: a digit of 28 pixels needs no more. */
+const most = 560;
+
+/**
+ * A picture file as grey values (ITU-R BT.601 luma), transparent parts as black.
+ *
+ * @throws Error in one line when the browser cannot read it as a picture.
+ */
+export async function readPicture(file: Blob): Promise<Grey> {
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error('This file is no picture that the browser can read; try a PNG or JPEG.');
+  });
+  const scale = Math.min(1, most / Math.max(bitmap.width, bitmap.height));
+  const width = Math.max(1, Math.round(scale * bitmap.width));
+  const height = Math.max(1, Math.round(scale * bitmap.height));
+  const context = new OffscreenCanvas(width, height).getContext('2d')!;
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, width, height);
+  const grey = Float32Array.from({ length: width * height }, (_, i) => {
+    const [red, green, blue, alpha] = data.subarray(4 * i, 4 * i + 4) as unknown as Rgba;
+    return ((0.299 * red + 0.587 * green + 0.114 * blue) / 255) * (alpha / 255);
+  });
+  return { width, height, data: grey };
+}
+
+type Rgba = readonly [red: number, green: number, blue: number, alpha: number];

@@ -1,0 +1,112 @@
+import { useSignal } from '@preact/signals';
+import type { Demo } from '../demo.ts';
+import { figureOf } from '../figure.ts';
+import { duration } from '../format.ts';
+import { toHash } from '../permalink.ts';
+import { recordOf, type Shown } from '../record.ts';
+import { askServer } from '../server.ts';
+
+/** Ways to take along what is shown, and to check it with the server. */
+export function Actions({ demo }: { readonly demo: Demo }) {
+  const said = useSignal('');
+  const { manifest, choice, lineUp } = demo;
+  const shown = (): Shown => ({
+    manifest,
+    choice: choice.value,
+    lineUp: lineUp.value,
+    clean: demo.clean.value!,
+    outcomes: demo.outcomes.value,
+    engine: demo.engine.value!,
+  });
+  const { method, source, eps } = choice.value;
+  const settled = !demo.busy.value && demo.outcomes.value[method] !== undefined;
+  const name = `sparring-${source.kind === 'digit' ? source.index : 'drawing'}-${method}-eps${eps}`;
+  const work = (task: () => Promise<string>) => () => {
+    said.value = '';
+    task().then(
+      (text) => (said.value = text),
+      (error: unknown) => (said.value = (error as Error).message),
+    );
+  };
+  const ask = async (): Promise<string> => {
+    const { outcomes, clean } = shown();
+    const answer = await askServer(
+      manifest.server!.attack,
+      choice.value,
+      lineUp.value,
+      outcomes.attacker!,
+      clean.predictions,
+    );
+    const { perturbation, attacked, probabilities, milliseconds } = answer;
+    const why =
+      choice.value.weights === 'compact'
+        ? ' The browser rounds the attacker’s weights to 8 bits, the server does not.'
+        : '';
+    return (
+      `The server’s attacker differs from the browser’s by at most ${perturbation.toExponential(1)} in the perturbation, ` +
+      `${attacked.toExponential(1)} in the attacked image and ${probabilities.toExponential(1)} in a probability; ` +
+      `it took ${duration(milliseconds)} with the way there and back.${why}`
+    );
+  };
+  const trained = lineUp.value.scale === 1;
+  return (
+    <div class="actions">
+      <div class="row">
+        <button
+          type="button"
+          disabled={!settled}
+          onClick={work(async () => save(await figureOf(shown()), `${name}.png`))}
+        >
+          Save PNG
+        </button>
+        <button
+          type="button"
+          disabled={!settled}
+          onClick={work(async () => {
+            const json = JSON.stringify(recordOf(shown()));
+            return save(new Blob([json], { type: 'application/json' }), `${name}.json`);
+          })}
+        >
+          Save JSON
+        </button>
+        <button type="button" onClick={work(() => copyLink(demo))}>
+          Copy link
+        </button>
+        {manifest.server && (
+          <button
+            type="button"
+            disabled={!settled || !trained}
+            title={trained ? undefined : 'The server attacks at the eps that an attacker was trained for'}
+            onClick={work(ask)}
+          >
+            Ask the server instead
+          </button>
+        )}
+      </div>
+      <p class="said" role="status">
+        {said.value}
+      </p>
+    </div>
+  );
+}
+
+function save(blob: Blob, name: string): string {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return `Saved ${name}.`;
+}
+
+async function copyLink(demo: Demo): Promise<string> {
+  const hash = await toHash(demo.choice.value);
+  history.replaceState(null, '', `#${hash}`);
+  try {
+    await navigator.clipboard.writeText(location.href);
+    return 'The link is in the clipboard: it holds the digit and all settings.';
+  } catch {
+    return 'The link is in the address bar: it holds the digit and all settings.';
+  }
+}

@@ -1,0 +1,135 @@
+import { useMemo } from 'preact/hooks';
+import { methods, pgd } from '../choice.ts';
+import type { Demo } from '../demo.ts';
+import type { ClassifierName, Method, Outcome } from '../engine/protocol.ts';
+import { classifierNames, duration, methodNames, number, percent } from '../format.ts';
+import { diverging, type Theme } from '../picture/palette.ts';
+import { highest, verdict } from '../verdict.ts';
+import { Pixels } from './pixels.tsx';
+
+const about: Readonly<Record<Method, string>> = {
+  attacker: 'a trained network, one pass',
+  fgsm: 'one step along the gradient’s sign',
+  pgd: `${pgd.steps} projected steps, random start`,
+};
+
+/** The three attacks at equal eps; choosing a row shows it above. */
+export function Comparison({ demo, theme }: { readonly demo: Demo; readonly theme: Theme }) {
+  const { classifiers, attackStep } = demo.lineUp.value;
+  const names = Object.keys(classifiers) as ClassifierName[];
+  const possible = methods.filter((method) => method === 'attacker' || attackStep);
+  return (
+    <div class="comparison">
+      <table>
+        <caption>
+          Three attacks at equal eps <span class="role">choose one to see it above</span>
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Attack</th>
+            {names.map((name) => (
+              <th scope="col">{classifierNames[name]}</th>
+            ))}
+            <th scope="col" class="number wide">
+              L<sub>∞</sub>
+            </th>
+            <th scope="col" class="number wide">
+              L<sub>2</sub>
+            </th>
+            <th scope="col" class="number">
+              Gradient steps
+            </th>
+            <th scope="col" class="number">
+              Time
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {possible.map((method) => (
+            <Row key={method} {...{ demo, theme, method, names }} />
+          ))}
+        </tbody>
+      </table>
+      {!attackStep && (
+        <p class="fine">This run was published without gradients, so FGSM and PGD are absent.</p>
+      )}
+    </div>
+  );
+}
+
+function Row({
+  demo,
+  theme,
+  method,
+  names,
+}: {
+  readonly demo: Demo;
+  readonly theme: Theme;
+  readonly method: Method;
+  readonly names: readonly ClassifierName[];
+}) {
+  const { method: chosen, pixels, eps } = demo.choice.value;
+  const outcome = demo.outcomes.value[method];
+  const clean = demo.clean.value;
+  return (
+    <tr class={method === chosen ? 'chosen' : ''} onClick={() => demo.choose({ method })}>
+      <th scope="row">
+        <label>
+          <input
+            type="radio"
+            name="method"
+            value={method}
+            checked={method === chosen}
+            onChange={() => demo.choose({ method })}
+          />
+          <Thumb outcome={outcome} pixels={pixels} eps={eps} theme={theme} />
+          <span>
+            {methodNames[method]}
+            <span class="role wide">{about[method]}</span>
+          </span>
+        </label>
+      </th>
+      {names.map((name) => {
+        const [before, after] = [clean?.predictions[name], outcome?.predictions[name]];
+        if (!clean || !before || !after) return <td>…</td>;
+        const digit = highest(after);
+        const { kind } = verdict(before, after, clean.label);
+        return (
+          <td class={kind.replace(' ', '-')}>
+            <b>{digit}</b> <span class="chance">{percent(after[digit]!)}</span>
+          </td>
+        );
+      })}
+      <td class="number wide">{outcome ? number(outcome.linf) : '…'}</td>
+      <td class="number wide">{outcome ? outcome.l2.toFixed(2) : '…'}</td>
+      <td class="number">{outcome ? outcome.gradientSteps : '…'}</td>
+      <td class="number">{outcome ? duration(outcome.milliseconds) : '…'}</td>
+    </tr>
+  );
+}
+
+function Thumb({
+  outcome,
+  pixels,
+  eps,
+  theme,
+}: {
+  readonly outcome: Outcome | undefined;
+  readonly pixels: Float32Array;
+  readonly eps: number;
+  readonly theme: Theme;
+}) {
+  const change = useMemo(
+    () => (outcome ? outcome.attacked.map((x, i) => x - pixels[i]!) : new Float32Array(784)),
+    [outcome, pixels],
+  );
+  const colour = useMemo(() => {
+    const signed = diverging(theme);
+    return (value: number) => signed(eps > 0 ? value / eps : 0);
+  }, [theme, eps]);
+  return (
+    <span class="thumb wide">
+      <Pixels values={change} colour={colour} />
+    </span>
+  );
+}

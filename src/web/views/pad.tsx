@@ -1,0 +1,95 @@
+import { useSignal, type Signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import { grey } from '../picture/palette.ts';
+import { side, stroke, type Point } from '../picture/stroke.ts';
+import { Pixels } from './pixels.tsx';
+
+/** The original image, which is drawn on: with a pointer, or with the keyboard. */
+export function Pad({
+  pixels,
+  erasing,
+  onDraw,
+}: {
+  readonly pixels: Float32Array;
+  readonly erasing: Signal<boolean>;
+  readonly onDraw: (pixels: Float32Array) => void;
+}) {
+  const pad = useRef<HTMLDivElement>(null);
+  const last = useRef<Point | null>(null);
+  const cursor = useSignal<Point>({ x: 14.5, y: 14.5 });
+  const focused = useSignal(false);
+
+  const draw = (from: Point, to: Point, erase = erasing.value): void =>
+    onDraw(stroke(pixels, from, to, erase ? 0 : 1));
+  const at = ({ clientX, clientY }: PointerEvent): Point => {
+    const { left, top, width, height } = pad.current!.getBoundingClientRect();
+    return { x: ((clientX - left) / width) * side, y: ((clientY - top) / height) * side };
+  };
+  const onPointerDown = (event: PointerEvent): void => {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    pad.current!.setPointerCapture(event.pointerId);
+    const point = at(event);
+    last.current = point;
+    draw(point, point);
+  };
+  const onPointerMove = (event: PointerEvent): void => {
+    if (!last.current) return;
+    const point = at(event);
+    draw(last.current, point);
+    last.current = point;
+  };
+  const onPointerUp = (): void => {
+    last.current = null;
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const here = cursor.value;
+    const step = moves[event.key];
+    if (step) {
+      const inside = (v: number): number => Math.min(side - 0.5, Math.max(0.5, v));
+      const next = { x: inside(here.x + step.x), y: inside(here.y + step.y) };
+      cursor.value = next;
+      if (event.shiftKey) draw(here, next);
+    } else if (event.key === ' ' || event.key === 'Enter') draw(here, here);
+    else if (event.key === 'Backspace' || event.key === 'Delete') draw(here, here, true);
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <div
+      ref={pad}
+      class="pad"
+      role="application"
+      aria-roledescription="drawing pad"
+      aria-label="Original image, 28 by 28 pixels"
+      aria-describedby="pad-help"
+      tabIndex={0}
+      onPointerDown={onPointerDown}
+      onPointerMove={onPointerMove}
+      onPointerUp={onPointerUp}
+      onPointerCancel={onPointerUp}
+      onKeyDown={onKeyDown}
+      onFocus={() => (focused.value = pad.current!.matches(':focus-visible'))}
+      onBlur={() => (focused.value = false)}
+    >
+      <Pixels values={pixels} colour={grey} />
+      {focused.value && (
+        <span
+          class="pad-cursor"
+          style={{
+            left: `${(100 * (cursor.value.x - 0.5)) / side}%`,
+            top: `${(100 * (cursor.value.y - 0.5)) / side}%`,
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+const moves: Readonly<Record<string, Point>> = {
+  ArrowLeft: { x: -1, y: 0 },
+  ArrowRight: { x: 1, y: 0 },
+  ArrowUp: { x: 0, y: -1 },
+  ArrowDown: { x: 0, y: 1 },
+};
