@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
+import { demoCommand } from './demo.ts';
 import { devicesCommand } from './devices.ts';
 import { reportCommand } from './report.ts';
 import { serveCommand } from './serve.ts';
@@ -13,6 +14,7 @@ export function program(): Command {
     .version(version)
     .addCommand(trainCommand())
     .addCommand(serveCommand())
+    .addCommand(demoCommand())
     .addCommand(reportCommand())
     .addCommand(devicesCommand());
   for (const each of [command, ...command.commands]) {

@@ -1,19 +1,11 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { pino } from 'pino';
-import { attackStepModel } from '../models/attacks.ts';
 import { InputError } from '../runtime/index.ts';
-import {
-  bytesOf,
-  loadCatalogue,
-  serve,
-  storedBytes,
-  type Catalogue,
-  type StoredModel,
-} from '../server/index.ts';
+import { loadCatalogue, serve } from '../server/index.ts';
+import { demoFolder } from './demo-folder.ts';
+import { withDemoModels } from './demo-models.ts';
 import { count, threads } from './options.ts';
 import { version } from './version.ts';
 
@@ -46,7 +38,7 @@ export function serveCommand() {
         .default('info'),
     )
     .action(async (flags) => {
-      const catalogue = await withAttackSteps(await loadCatalogue(flags.run));
+      const catalogue = await withDemoModels(await loadCatalogue(flags.run));
       const log = pino({ level: flags.logLevel });
       const serving = await serve({
         ...flags,
@@ -56,7 +48,7 @@ export function serveCommand() {
         requestTimeout: flags.timeout,
         drainDelay: 500,
         origins: flags.cors ?? [],
-        demo: built('../../dist/web/'),
+        demo: await demoFolder(),
         docsScript: docsScript(),
         version,
       }).catch((error: unknown) => {
@@ -80,25 +72,6 @@ function port(text: string): number {
   }
   return Number(text);
 }
-
-/** With one step of FGSM and PGD against each C1, which the demo runs. */
-async function withAttackSteps(catalogue: Catalogue): Promise<Catalogue> {
-  const steps = new Map<string, StoredModel>();
-  const cells = [];
-  for (const cell of catalogue.cells) {
-    const { c1 } = cell.models;
-    // cells may share a classifier
-    const attackStep = steps.get(c1.sha256) ?? storedBytes(attackStepModel(await bytesOf(c1), 'cpu'));
-    steps.set(c1.sha256, attackStep);
-    cells.push({ ...cell, models: { ...cell.models, attackStep } });
-  }
-  return { ...catalogue, cells };
-}
-
-const built = (path: string): string | null => {
-  const folder = new URL(path, import.meta.url);
-  return existsSync(new URL('index.html', folder)) ? fileURLToPath(folder) : null;
-};
 
 /** The script of the docs page: a development dependency, so absent where only the package is installed. */
 function docsScript(): string | null {

@@ -53,7 +53,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
     if (!deps.ready()) c.header('connection', 'close');
   });
   if (token !== undefined)
-    for (const path of ['/attack', '/models/*', '/metrics']) app.use(path, needsToken(token));
+    for (const path of ['/attack', '/models/*', '/models.json', '/metrics']) app.use(path, needsToken(token));
 
   app.post(
     '/attack',
@@ -67,7 +67,9 @@ export function createApp(deps: AppDeps): OpenAPIHono {
     }),
     (c) => attack(c, { cells: catalogue.cells, batcher, limits }),
   );
-  app.get('/models', (c) => c.json(manifestOf(catalogue), 200, { 'cache-control': 'no-cache' }));
+  app.on('GET', ['/models', '/models.json'], (c) =>
+    c.json(manifestOf(catalogue), 200, { 'cache-control': 'no-cache' }),
+  );
   app.get('/models/:folder/:file', (c) =>
     sendModel(c, findModel(catalogue, c.req.param('folder'), c.req.param('file'))),
   );

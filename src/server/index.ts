@@ -2,6 +2,7 @@ export { createApp, type AppDeps } from './app.ts';
 export {
   loadCatalogue,
   bytesOf,
+  manifestOf,
   storedBytes,
   type Catalogue,
   type Cell,

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+/**
+ * The folder of the built demo. It comes with the package; a checkout builds it when it is missing or older than its
+ * sources.
+ */
+export async function demoFolder(): Promise<string> {
+  const folder = path('../../dist/web/');
+  const config = path('../../vite.config.ts');
+  const checkout = existsSync(config);
+  if (checkout && (await newest(path('../web/'))) > (await time(join(folder, 'index.html')))) {
+    const { build } = await import('vite');
+    process.stderr.write('building the demo\n');
+    await build({ configFile: config, logLevel: 'error' });
+  }
+  return folder;
+}
+
+const time = async (file: string): Promise<number> =>
+  (await stat(file).catch(() => null))?.mtimeMs ?? -Infinity;
+
+async function newest(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const times = await Promise.all(entries.map((entry) => time(join(entry.parentPath, entry.name))));
+  return Math.max(...times);
+}

@@ -1,0 +1,24 @@
+import { decodeProgram, encodeProgram, quantizeWeights } from '../builder/index.ts';
+import { attackStepModel } from '../models/attacks.ts';
+import { bytesOf, storedBytes, type Catalogue, type StoredModel } from '../server/index.ts';
+
+/** The catalogue with what the demo needs besides: gradient steps against each C1, and attackers that are small to fetch. */
+export async function withDemoModels(catalogue: Catalogue): Promise<Catalogue> {
+  const steps = new Map<string, StoredModel>();
+  const cells = [];
+  for (const cell of catalogue.cells) {
+    const { c1, attacker } = cell.models;
+    // cells may share a classifier
+    const attackStep = steps.get(c1.sha256) ?? storedBytes(attackStepModel(await bytesOf(c1), 'webgpu'));
+    steps.set(c1.sha256, attackStep);
+    const attackerCompact = storedBytes(compact(await bytesOf(attacker)));
+    cells.push({ ...cell, models: { ...cell.models, attackStep, attackerCompact } });
+  }
+  return { ...catalogue, cells };
+}
+
+/** An attacker with a byte for a weight. */
+export function compact(attacker: Uint8Array): Uint8Array {
+  const program = decodeProgram(attacker);
+  return encodeProgram({ ...program, graph: quantizeWeights(program.graph) });
+}
