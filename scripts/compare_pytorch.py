@@ -139,13 +139,14 @@ class Training:
         if case.network == "attacker":
             self.frozen = load(Classifier(), case.frozen, dtype).eval().requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=case.learning_rate)
-        if "adam/step" in state:
+        step = f"adam/step/{case.network}"
+        if step in state:
             moment = lambda kind, name: torch.from_numpy(
                 kernel_layout(state[f"adam/{kind}/{self.full(name)}"]).copy()
             ).to(dtype)
             for name, parameter in self.model.named_parameters():
                 self.optimizer.state[parameter] = {
-                    "step": torch.tensor(float(state["adam/step"])),
+                    "step": torch.tensor(float(state[step])),
                     "exp_avg": moment("m", name),
                     "exp_avg_sq": moment("v", name),
                 }

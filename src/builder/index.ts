@@ -6,6 +6,7 @@ export * as nn from './nn.ts';
 export { sgd, adam, type Optimizer, type AdamOptions } from './optim.ts';
 export {
   trainStep,
+  jointStep,
   inference,
   readback,
   type Program,
@@ -13,6 +14,8 @@ export {
   type Port,
   type StatePort,
   type TrainStep,
+  type JointStep,
+  type Learner,
   type Inference,
 } from './program.ts';
 export { repeatSteps, asTheyAre, type Resident } from './repeat.ts';

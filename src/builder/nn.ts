@@ -83,6 +83,30 @@ export function declare<T>(
   return { result, parameters: { trainable, buffers, updates } };
 }
 
+/**
+ * Runs `build` once more, in inference form, on the parameters that `declare` gave under the same prefix: a network
+ * that a program both trains and uses. Throws when it asks for a parameter that was not declared.
+ */
+export function inferWith<T>(
+  { trainable, buffers }: Parameters,
+  prefix: string,
+  build: (scope: Scope) => T,
+): T {
+  const declared = new Map([...trainable, ...buffers].map(({ name, value }) => [name, value]));
+  const take = (name: string): Value => {
+    const value = declared.get(name);
+    if (!value) throw new Error(`nn.inferWith: ${name} was not declared`);
+    return value;
+  };
+  const scope = (path: string): Scope => ({
+    phase: 'infer',
+    parameter: (name) => take(`${path}/${name}`),
+    buffer: (name) => take(`${path}/${name}`),
+    within: (name) => scope(`${path}/${name}`),
+  });
+  return build(scope(prefix));
+}
+
 const zeros: Init = { kind: 'constant', value: 0 };
 const ones: Init = { kind: 'constant', value: 1 };
 

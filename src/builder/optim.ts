@@ -26,6 +26,8 @@ export function sgd({ learningRate }: { readonly learningRate: number }): Optimi
 }
 
 export interface AdamOptions {
+  /** Whose parameters these are, where a program trains several networks: its step count is `adam/step/<network>`. */
+  readonly network?: string;
   readonly learningRate?: number;
   readonly beta1?: number;
   readonly beta2?: number;
@@ -38,9 +40,10 @@ export interface AdamOptions {
  *     m = beta1 m + (1 - beta1) g        v = beta2 v + (1 - beta2) g^2
  *     p = p - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
  *
- * State: `adam/step` (scalar t, float32), `adam/m/<name>` and `adam/v/<name>`, all zero at first.
+ * State: `adam/step` (scalar t, float32; see {@link AdamOptions.network}), `adam/m/<name>` and `adam/v/<name>`, all zero at first.
  */
 export function adam({
+  network,
   learningRate = 1e-3,
   beta1 = 0.9,
   beta2 = 0.999,
@@ -48,7 +51,7 @@ export function adam({
 }: AdamOptions = {}): Optimizer {
   return {
     init: (parameters) => [
-      zero('adam/step', []),
+      zero(network === undefined ? 'adam/step' : `adam/step/${network}`, []),
       ...parameters.map((p) => zero(`adam/m/${p.name}`, p.value.shape as readonly number[])),
       ...parameters.map((p) => zero(`adam/v/${p.name}`, p.value.shape as readonly number[])),
     ],

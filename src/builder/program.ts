@@ -51,12 +51,17 @@ const initialisation =
   'of 32 bits of xoroshiro128+, divided by 2^24; its state is MurmurHash3_x86_32, each UTF-16 code unit a block, of the JSON text ' +
   '[run seed, network ("c1", "c2" or "attacker"), "init", tensor name] with the seeds 1, 2, 3 and 4.';
 
-export interface TrainStep {
-  readonly name: string;
+/** A network that learns: what it minimises, by moving what, and how. */
+export interface Learner {
   /** Scalar to minimise. */
   readonly loss: Value;
   readonly parameters: Parameters;
   readonly optimizer: Optimizer;
+}
+
+/** What training programs have in common. */
+interface Step {
+  readonly name: string;
   /** Inputs fed each step. */
   readonly data: readonly Value[];
   /** Networks that are read and not trained. */
@@ -65,16 +70,21 @@ export interface TrainStep {
   readonly options?: ProgramMetadata['options'];
 }
 
-/** One training step as a program: forward, loss, gradients and optimizer, from state to next state. */
-export function trainStep(spec: TrainStep): Program {
-  const { trainable, buffers, updates } = spec.parameters;
-  const gradients = grad(
-    spec.loss,
-    trainable.map((p) => p.value),
-  );
-  const slots = spec.optimizer.init(trainable);
-  const next = spec.optimizer.update(gradients, trainable, slots);
+export interface TrainStep extends Step, Learner {}
 
+/** One training step as a program: forward, loss, gradients and optimizer, from state to next state. */
+export const trainStep = (spec: TrainStep): Program => jointStep({ ...spec, learners: [spec] });
+
+export interface JointStep extends Step {
+  /** Their parameters and optimizer state have distinct names. */
+  readonly learners: readonly Learner[];
+}
+
+/**
+ * One step of several learners as a program, each down its own loss along its own parameters. All read the state as it
+ * was before the step, so their order does not matter.
+ */
+export function jointStep(spec: JointStep): Program {
   const state: StatePort[] = [];
   const outputs: Record<string, Value> = { ...spec.metrics };
   const carry = (variable: Variable, value: Value, isTrainable: boolean): void => {
@@ -87,15 +97,25 @@ export function trainStep(spec: TrainStep): Program {
     outputs[output] = value;
     state.push({ ...port(variable.value), output, init: variable.init, trainable: isTrainable });
   };
-  trainable.forEach((p, i) => carry(p, next.parameters[i]!, true));
-  buffers.forEach((b) => carry(b, updates.get(b.name) ?? b.value, false));
-  slots.forEach((s, i) => carry(s, next.state[i]!, false));
+  const inputs = spec.learners.flatMap(({ loss, parameters, optimizer }) => {
+    const { trainable, buffers, updates } = parameters;
+    const gradients = grad(
+      loss,
+      trainable.map((p) => p.value),
+    );
+    const slots = optimizer.init(trainable);
+    const next = optimizer.update(gradients, trainable, slots);
+    trainable.forEach((p, i) => carry(p, next.parameters[i]!, true));
+    buffers.forEach((b) => carry(b, updates.get(b.name) ?? b.value, false));
+    slots.forEach((s, i) => carry(s, next.state[i]!, false));
+    return [...trainable, ...buffers, ...slots].map((v) => v.value);
+  });
 
   const frozen = (spec.frozen ?? []).flatMap(variables);
   return {
     graph: {
       name: spec.name,
-      inputs: [...spec.data, ...frozen, ...[...trainable, ...buffers, ...slots].map((v) => v.value)],
+      inputs: [...spec.data, ...frozen, ...inputs],
       outputs,
     },
     metadata: {

@@ -5,6 +5,7 @@ import {
   equal,
   inference,
   input,
+  jointStep,
   less,
   mul,
   neg,
@@ -14,6 +15,7 @@ import {
   reduceSum,
   repeatSteps,
   softmax,
+  stopGradient,
   trainStep,
   type Program,
   type Resident,
@@ -56,7 +58,7 @@ export function classifierTrain({ batchSize, learningRate }: TrainOptions): Prog
     name: 'classifier-train',
     loss,
     parameters,
-    optimizer: adam({ learningRate }),
+    optimizer: adam({ learningRate, network: 'classifier' }),
     data: [image, label],
     metrics: { loss, accuracy: accuracy(logits, label) },
     options: { batchSize, learningRate },
@@ -79,9 +81,53 @@ export function attackerTrain({ batchSize, learningRate, ...threat }: TrainOptio
     loss: neg(loss),
     parameters: own.parameters,
     frozen: [target.parameters],
-    optimizer: adam({ learningRate }),
+    optimizer: adam({ learningRate, network: 'attacker' }),
     data: [image, label],
     metrics: { loss, accuracy: accuracy(target.result, label) },
+    options: { batchSize, learningRate, eps: threat.eps, bound: threat.bound, clip: threat.clip },
+  });
+}
+
+/**
+ * One step of A and one of C on the same attacked batch (paper, section 2.1.2). A is trained as in {@link attackerTrain},
+ * against C in inference form; C minimises the cross-entropy of its answers to the attacked images, in training form and
+ * with A's output taken as given. Both start from the weights before the step, so that A's forward pass is done once:
+ * C learns from the attack that A has just been judged by. Metrics of both, on that batch.
+ */
+export function alternatingTrain({
+  batchSize,
+  learningRate,
+  ...threat
+}: TrainOptions & ThreatModel): Program {
+  const image = imageInput(batchSize);
+  const label = labelInput(batchSize);
+  const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, threat));
+  const attacked = attack(image, own.result, threat);
+  const learner = nn.declare('classifier', 'train', (scope) => classifier(scope, stopGradient(attacked)));
+  const target = nn.inferWith(learner.parameters, 'classifier', (scope) => classifier(scope, attacked));
+  const attackerLoss = nn.crossEntropy(target, label);
+  const classifierLoss = nn.crossEntropy(learner.result, label);
+  return jointStep({
+    name: 'alternating-train',
+    learners: [
+      {
+        loss: neg(attackerLoss),
+        parameters: own.parameters,
+        optimizer: adam({ learningRate, network: 'attacker' }),
+      },
+      {
+        loss: classifierLoss,
+        parameters: learner.parameters,
+        optimizer: adam({ learningRate, network: 'classifier' }),
+      },
+    ],
+    data: [image, label],
+    metrics: {
+      'attacker/loss': attackerLoss,
+      'attacker/accuracy': accuracy(target, label),
+      'classifier/loss': classifierLoss,
+      'classifier/accuracy': accuracy(learner.result, label),
+    },
     options: { batchSize, learningRate, eps: threat.eps, bound: threat.bound, clip: threat.clip },
   });
 }
@@ -135,6 +181,7 @@ export function committedPrograms(): Readonly<Record<string, Program>> {
     'classifier-train': classifierTrain(train),
     'classifier-infer': classifierInfer(),
     'attacker-train': attackerTrain({ ...train, ...threat }),
+    'alternating-train': alternatingTrain({ ...train, ...threat }),
     'attacker-infer': attackerInfer(threat),
   };
 }

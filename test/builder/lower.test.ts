@@ -660,8 +660,8 @@ async function stepFeeds({ metadata, graph }: b.Program, random: Random): Promis
         ? between(random, init.low, init.high)
         : between(random, init.value, init.value);
     feeds[name] = drawn('float32', shape.map(Number), name.startsWith('adam/v/') ? () => 1e-4 : next);
+    if (name.startsWith('adam/step/')) feeds[name] = b.tensorOf('float32', [], [10]);
   }
-  feeds['adam/step'] = b.tensorOf('float32', [], [10]);
   for (const { name, shape } of metadata.frozen) {
     const next = /(running_var|norm\d\/weight)$/.test(name)
       ? between(random, 0.5, 1.5)

@@ -3,6 +3,7 @@ import * as b from '../../src/builder/index.ts';
 import { attack, attacker, type Bound, type ThreatModel } from '../../src/models/attacker.ts';
 import { classifier } from '../../src/models/classifier.ts';
 import {
+  alternatingTrain,
   attackerInfer,
   attackerTrain,
   classifierInfer,
@@ -238,6 +239,7 @@ describe('the programs', () => {
       ['classifier-train', 'classifier-train', 'train'],
       ['classifier-infer', 'classifier', 'infer'],
       ['attacker-train', 'attacker-train', 'train'],
+      ['alternating-train', 'alternating-train', 'train'],
       ['attacker-infer', 'attacker', 'infer'],
     ]);
   });
@@ -250,7 +252,7 @@ describe('the programs', () => {
     expect(metadata.state.map(({ name }) => name)).toEqual([
       ...names,
       ...own.buffers.map(({ name }) => name),
-      'adam/step',
+      'adam/step/attacker',
       ...names.map((name) => `adam/m/${name}`),
       ...names.map((name) => `adam/v/${name}`),
     ]);
@@ -328,6 +330,63 @@ describe('the programs', () => {
     expect(numbers(measured.loss)).toBeAllClose([loss], { rtol: 1e-6 });
     expect(numbers(measured.accuracy)).toBeAllClose([0.75], { rtol: 1e-7 });
   });
+});
+
+describe('the alternating step', () => {
+  const settings = { batchSize: 3, learningRate: 1e-3, ...threat };
+  const joint = alternatingTrain(settings);
+  const attackerAlone = attackerTrain(settings);
+  const classifierAlone = classifierTrain(settings);
+  const names = ({ metadata }: b.Program): string[] => metadata.state.map(({ name }) => name);
+
+  test('has the state of both programs, under the same names, and nothing frozen', () => {
+    expect(names(joint)).toEqual([...names(attackerAlone), ...names(classifierAlone)]);
+    expect(joint.metadata.frozen).toEqual([]);
+    expect(joint.metadata.options).toEqual(attackerAlone.metadata.options);
+  });
+
+  test.for(['plain', 'cpu', 'webgpu'] as const)(
+    'is a step of each, C on the images that A made before its own step: %s',
+    async (target) => {
+      const random = stream(1, 'models', 'alternating');
+      const feeds: Record<string, b.Tensor> = {
+        image: drawn('float32', [3, 1, 28, 28], between(random, 0, 1)),
+        label: drawn('int32', [3], whole(random, 0, 9)),
+      };
+      for (const { name, shape, init } of joint.metadata.state) {
+        const positive = /running_var|adam\/v/.test(name);
+        const next =
+          init.kind === 'uniform'
+            ? between(random, init.low, init.high)
+            : positive
+              ? between(random, 0.5, 1.5)
+              : between(random, init.value - 0.3, init.value + 0.3);
+        feeds[name] = name.startsWith('adam/step/')
+          ? b.tensorOf('float32', [], [name.endsWith('attacker') ? 3 : 40])
+          : drawn('float32', shape.map(Number), next);
+      }
+      const together = await evaluate(joint.graph.outputs, feeds, target);
+
+      const image = imageOf(3);
+      const own = declareAttacker('train', image, threat);
+      const { attacked } = await evaluate({ attacked: attack(image, own.result, threat) }, feeds, target);
+      const a = await evaluate(attackerAlone.graph.outputs, feeds, target);
+      const c = await evaluate(classifierAlone.graph.outputs, { ...feeds, image: attacked }, target);
+      const apart: Record<string, b.Tensor> = {
+        ...a,
+        ...c,
+        'attacker/loss': a['loss']!,
+        'attacker/accuracy': a['accuracy']!,
+        'classifier/loss': c['loss']!,
+        'classifier/accuracy': c['accuracy']!,
+      };
+      expect(numbers(a['loss']!)).not.toEqual(numbers(c['loss']!));
+      for (const [name, tensor] of Object.entries(together)) {
+        // the same operators on the same numbers, but a form may sum in another order
+        expect(numbers(tensor)).toBeAllClose(numbers(apart[name]!), { atol: 1e-6, rtol: 1e-5 });
+      }
+    },
+  );
 });
 
 describe('the gradient of a whole training step', () => {
