@@ -1,27 +1,33 @@
 import { join } from 'node:path';
 import { selfTestModel } from '../models/selftest.ts';
 import {
+  atTheBeginning,
   chooseDevice,
-  configHash,
   createRun,
   InputError,
   limit,
-  loadCheckpoint,
   loadDataset,
   openRun,
   refuseExisting,
   restoreRun,
-  type Checkpoint,
   type Device,
+  type Mode,
   type RunConfig,
   type RunFolder,
   type Split,
+  type Standing,
 } from '../runtime/index.ts';
 import { defaultThreads, presets } from './options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
-export interface Flags extends Partial<Omit<RunConfig, 'device' | 'data' | 'trainLimit' | 'testLimit'>> {
+export interface Flags extends Partial<
+  Pick<RunConfig, 'bound' | 'clip' | 'batchSize' | 'attackerEpochs' | 'learningRate' | 'threads'>
+> {
   readonly preset: string | true;
+  readonly mode?: Mode[];
+  readonly eps?: number[];
+  readonly seed?: number[];
+  readonly classifierEpochs?: number;
   readonly trainLimit?: number;
   readonly testLimit?: number;
   readonly data?: string;
@@ -35,40 +41,51 @@ export interface Prepared {
   readonly config: RunConfig;
   readonly train: Split;
   readonly test: Split;
-  readonly from: Checkpoint | null;
+  readonly standing: Standing;
   /** Why the run is on its device, for the person who started it. */
   readonly why?: string;
 }
 
 /** A new run: everything is checked before its folder is made. */
 export async function begin(flags: Flags): Promise<Prepared> {
-  const preset = presets[flags.preset as keyof typeof presets];
   const out = flags.out ?? join('runs', timestamp());
   await refuseExisting(out);
   const asked = flags.device ?? 'auto';
   const { device, why } = await chooseDevice(asked, selfTestModel());
-  const source = flags.data ?? 'mnist';
-  const dataset = await loadDataset(source);
-  const own = Object.fromEntries(
-    Object.keys(preset).flatMap((key) => (key in flags ? [[key, flags[key as keyof Flags]]] : [])),
-  ) as Partial<RunConfig>;
-  const config: RunConfig = {
-    schema: 1,
-    ...preset,
-    ...own,
-    trainLimit: flags.trainLimit ?? null,
-    testLimit: flags.testLimit ?? null,
-    data: { source, sha256: dataset.sha256 },
-    device,
-    threads: flags.threads ?? defaultThreads,
-  };
+  const dataset = await loadDataset(flags.data ?? 'mnist');
+  const config = configOf(flags, device, dataset.sha256);
   const splits = limited(dataset, config);
   return {
     folder: await createRun(out, config),
     config,
     ...splits,
-    from: null,
+    standing: atTheBeginning,
     ...(asked === 'auto' && { why }),
+  };
+}
+
+/** The preset with the flags in their places. */
+function configOf(flags: Flags, device: Device, sha256: string): RunConfig {
+  const preset = presets[flags.preset as keyof typeof presets];
+  const modes = flags.mode ?? preset.modes;
+  const epochs = modes.map((mode) => [mode, flags.classifierEpochs ?? preset.classifierEpochs[mode]]);
+  return {
+    schema: 1,
+    modes,
+    eps: flags.eps ?? preset.eps,
+    seeds: flags.seed ?? preset.seeds,
+    bound: flags.bound ?? preset.bound,
+    clip: flags.clip ?? preset.clip,
+    batchSize: flags.batchSize ?? preset.batchSize,
+    classifierEpochs: Object.fromEntries(epochs) as RunConfig['classifierEpochs'],
+    attackerEpochs: flags.attackerEpochs ?? preset.attackerEpochs,
+    learningRate: flags.learningRate ?? preset.learningRate,
+    trainLimit: flags.trainLimit ?? null,
+    testLimit: flags.testLimit ?? null,
+    data: { source: flags.data ?? 'mnist', sha256 },
+    device,
+    threads: flags.threads ?? defaultThreads,
+    shard: null,
   };
 }
 
@@ -83,10 +100,7 @@ export async function goOn(path: string, given: readonly string[]): Promise<Prep
       `${config.data.source} is not the data that ${path} began with (sha256 ${dataset.sha256.slice(0, 12)}...); put that back`,
     );
   }
-  const splits = limited(dataset, config);
-  const from = await loadCheckpoint(folder.checkpoint, configHash(config));
-  await restoreRun(folder, from?.position.records ?? []);
-  return { folder, config, ...splits, from };
+  return { folder, config, ...limited(dataset, config), standing: await restoreRun(folder, config) };
 }
 
 function limited(dataset: { readonly train: Split; readonly test: Split }, config: RunConfig) {

@@ -8,11 +8,17 @@ import {
   type Program,
   type Target,
 } from '../builder/index.ts';
-import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../models/programs.ts';
-import type { Programs, RunConfig, Tensors } from '../runtime/index.ts';
+import {
+  alternatingTrain,
+  attackerInfer,
+  attackerTrain,
+  classifierInfer,
+  classifierTrain,
+} from '../models/programs.ts';
+import type { CellConfig, Programs, Tensors } from '../runtime/index.ts';
 
-/** The programs of a run, built for its configuration and lowered for its device. */
-export function programsFor(config: RunConfig): Programs {
+/** The programs of a cell, built for its configuration and lowered for its device. */
+export function programsFor(config: CellConfig): Programs {
   const target: Target = config.device;
   const file = (program: Program) => ({
     bytes: encodeProgram({ ...program, graph: lower(program.graph, target) }),
@@ -28,7 +34,7 @@ export function programsFor(config: RunConfig): Programs {
     };
   return {
     classifierTrain: file(classifierTrain(config)),
-    attackerTrain: file(attackerTrain(config)),
+    attackerTrain: file(config.mode === 'consecutive' ? attackerTrain(config) : alternatingTrain(config)),
     // The classifier is written as others would write it. The attacker's convolutions are faster as products.
     classifierModel: standalone(classifierInfer(), 'plain'),
     attackerModel: standalone(attackerInfer(config), 'cpu'),

@@ -1,16 +1,16 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import {
-  configHash,
-  drawSamples,
-  finishRun,
+  cellFolder,
+  cellsOf,
   InputError,
-  recordEpoch,
-  saveCheckpoint,
-  train,
+  modes,
+  sweep,
+  type Mode,
   type Result,
   type RunFolder,
+  type SweepEvent,
 } from '../runtime/index.ts';
-import { count, eps, presets, rate, seed, threads } from './options.ts';
+import { count, eps, listOf, mode, presets, rate, seed, threads, type Preset } from './options.ts';
 import { begin, goOn, type Prepared } from './prepare.ts';
 import { programsFor } from './programs.ts';
 import { createProgress, type ProgressReporter } from './progress.ts';
@@ -24,19 +24,25 @@ export function trainCommand() {
     .addOption(
       new Option('--preset <name>', 'settings to start from').choices(['quick', 'paper']).default('quick'),
     )
-    .addOption(
-      new Option('--mode <mode>', 'how attacker and classifier are trained').choices(['consecutive']),
-    )
-    .option('--eps <number>', 'largest change of a pixel, in (0, 1]', eps)
+    .option('--mode <modes>', 'consecutive, alternating (C1 learns from the attacks), or both', modeList)
+    .option('--eps <numbers>', 'largest change of a pixel, in (0, 1]; more with commas between', listOf(eps))
     .addOption(
       new Option('--bound <bound>', 'how the perturbation is held within eps').choices(['tanh', 'clamp']),
     )
     .option('--clip', 'clip attacked images to [0, 1]: valid images')
     .option('--no-clip', 'leave image + perturbation as it is: the paper')
-    .option('--seed <integer>', 'seed of weights, order and noise', seed)
+    .option('--seed <integers>', 'seed of weights, order and noise; more with commas between', listOf(seed))
     .option('--batch-size <n>', 'images a step', count)
-    .option('--classifier-epochs <n>', 'epochs of C1 and of C2', count)
-    .option('--attacker-epochs <n>', 'epochs of the attacker', count)
+    .option(
+      '--classifier-epochs <n>',
+      'epochs of C1 and of C2 on clean images before there is an attacker',
+      count,
+    )
+    .option(
+      '--attacker-epochs <n>',
+      'epochs of the attacker, and in mode alternating of C1 on attacked images',
+      count,
+    )
     .option('--learning-rate <rate>', "Adam's learning rate", rate)
     .option('--train-limit <n>', 'use the first n training images', count)
     .option('--test-limit <n>', 'use the first n test images', count)
@@ -72,23 +78,29 @@ export function trainCommand() {
       try {
         const run = flags.resume === undefined ? await begin(flags) : await goOn(flags.resume, given);
         if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
-        const { result, interrupted } = await runToEnd(run, progress, started);
-        if (interrupted) {
-          process.stderr.write(`saved ${run.folder.checkpoint}; go on with --resume ${run.folder.path}\n`);
-          process.exitCode = interrupted === 'SIGINT' ? 130 : 143;
-        } else if (result) report(result, run.folder, flags.json === true);
+        const end = await runToEnd(run, progress, started);
+        if (end.kind === 'done') return report(end.result, run.folder, flags.json === true);
+        const goOnBy = `go on with --resume ${run.folder.path}`;
+        if (end.error)
+          throw new Error(`${oneLine(end.error)}; saved ${end.saved}; ${goOnBy}`, { cause: end.error });
+        process.stderr.write(`saved ${end.saved}; ${goOnBy}\n`);
+        process.exitCode = end.signal === 'SIGINT' ? 130 : 143;
       } finally {
         progress.done();
       }
     });
 }
 
-/** Drives the run: progress to the terminal, epochs and checkpoints to the folder. */
+type End =
+  | Extract<SweepEvent, { kind: 'done' }>
+  | (Extract<SweepEvent, { kind: 'interrupted' }> & { readonly signal?: NodeJS.Signals });
+
+/** Drives the run and shows its progress. */
 async function runToEnd(
-  { folder, config, from, ...splits }: Prepared,
+  { folder, config, train, test, standing }: Prepared,
   progress: ProgressReporter,
   started: number,
-): Promise<{ readonly result?: Result; readonly interrupted?: NodeJS.Signals }> {
+): Promise<End> {
   const stop = new AbortController();
   let signal: NodeJS.Signals | undefined;
   const onSignal = (name: NodeJS.Signals): void => {
@@ -98,44 +110,46 @@ async function runToEnd(
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
-    const options = { config, ...splits, programs: programsFor(config), from, signal: stop.signal };
-    for await (const event of train(options)) {
+    const alone = cellsOf(config).length === 1;
+    const titled = (training: string, title: string): string => (alone ? title : `${training}: ${title}`);
+    const seconds = (): number => Math.round((performance.now() - started) / 100) / 10;
+    const events = sweep({
+      folder,
+      config,
+      train,
+      test,
+      programsFor,
+      standing,
+      environment: () => environment(config, seconds()),
+      signal: stop.signal,
+    });
+    for await (const event of events) {
       switch (event.kind) {
-        case 'step':
+        case 'step': {
+          const names = event.networks.map((network) => titles[network]).join(' and ');
           progress.update({
-            title: `${titles[event.network]} epoch ${event.epoch}/${event.epochs}`,
+            title: titled(event.training, `${names} epoch ${event.epoch}/${event.epochs}`),
             done: event.done,
             total: event.total,
             note: `loss ${event.loss.toFixed(3)}`,
           });
           break;
+        }
         case 'evaluate':
-          progress.update({ title: 'test', done: event.done, total: event.total });
+          progress.update({ title: titled(event.training, 'test'), done: event.done, total: event.total });
           break;
-        case 'epoch':
-          await recordEpoch(folder, config, event.record, event.checkpoint);
+        case 'cell':
           break;
         case 'interrupted':
           progress.done();
-          await saveCheckpoint(folder.checkpoint, event.checkpoint, configHash(config));
-          return { interrupted: signal! };
-        case 'done': {
-          const { models, position } = event;
-          const samples = await drawSamples(splits.test, models, config, position.records.at(-1)!.c1);
-          const seconds = Math.round((performance.now() - started) / 100) / 10;
-          const provenance = {
-            models,
-            samples,
-            records: position.records,
-            environment: await environment(config, seconds),
-          };
-          return { result: await finishRun(folder, config, provenance) };
-        }
+          return { ...event, ...(signal && { signal }) };
+        case 'done':
+          return event;
         default:
           event satisfies never;
       }
     }
-    return {};
+    throw new Error('the run ended without a result');
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
@@ -143,29 +157,47 @@ async function runToEnd(
 
 const titles = { c1: 'C1', c2: 'C2', attacker: 'attacker' } as const;
 
-function report(result: Result, folder: RunFolder, json: boolean): void {
+const oneLine = ({ message }: Error): string => message.split('\n', 1)[0]!;
+
+function report(result: Result, { path, ...files }: RunFolder, json: boolean): void {
   if (json) {
     console.log(JSON.stringify(result, null, 2));
     return;
   }
-  const { final } = result.runs[0]!;
-  const rows = (['c1', 'c2'] as const).map((name) => ({
-    name: name.toUpperCase(),
-    clean: final[name].clean,
-    noise: final[name].noise,
-    attacked: final[name].attacked!,
-  }));
+  const alone = result.runs.length === 1;
+  const rows = result.runs.flatMap(({ folder, final }) =>
+    (['c1', 'c2'] as const).map((name) => ({
+      name: alone ? name.toUpperCase() : `${folder} ${name.toUpperCase()}`,
+      clean: final[name].clean,
+      noise: final[name].noise,
+      attacked: final[name].attacked!,
+    })),
+  );
   console.log(accuracyTable(rows));
-  for (const path of [folder.result, folder.metrics, folder.c1, folder.c2, folder.attacker, folder.samples])
-    console.log(path);
+  for (const file of [files.result, files.metrics]) console.log(file);
+  for (const run of result.runs) {
+    const { c1, c2, attacker, samples, path: cell } = cellFolder(path, run);
+    for (const file of alone ? [c1, c2, attacker, samples] : [cell]) console.log(file);
+  }
 }
+
+const modeList = (text: string): Mode[] => (text === 'both' ? [...modes] : listOf(mode)(text));
 
 const describePresets = (): string =>
   Object.entries(presets)
     .map(
       ([name, preset]) =>
         `  ${name}: ${Object.entries(preset)
-          .map(([key, value]) => `${key} ${value}`)
+          .map(([key, value]) => `${key} ${showSetting(value)}`)
           .join(', ')}`,
     )
     .join('\n');
+
+const showSetting = (value: Preset[keyof Preset]): string =>
+  typeof value !== 'object'
+    ? String(value)
+    : Array.isArray(value)
+      ? value.join(',')
+      : Object.entries(value)
+          .map(([mode, n]) => `${mode} ${n}`)
+          .join(' / ');

@@ -15,7 +15,10 @@ const readVersion = (file: string | URL): string =>
 export const version: string = readVersion(new URL('package.json', root));
 
 /** What a run stood on: versions, machine, commit of the checkout when there is one. */
-export async function environment(config: RunConfig, seconds: number): Promise<Environment> {
+export async function environment(
+  config: Pick<RunConfig, 'device' | 'threads'>,
+  seconds: number,
+): Promise<Environment> {
   return {
     device: config.device,
     threads: config.threads,

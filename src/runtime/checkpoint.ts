@@ -10,34 +10,48 @@ const Scores = z.strictObject({ accuracy: z.number(), loss: z.number() });
 const ClassifierScores = z.strictObject({ clean: Scores, noise: Scores, attacked: Scores.optional() });
 const Means = z.strictObject({ loss: z.number(), accuracy: z.number() });
 
-/** What one epoch of a phase gave: means over its training batches, and scores on the test set after it. */
-const EpochRecord = z.strictObject({
-  phase: z.enum(['classifier', 'attacker']),
+/** In the order in which they are written down. */
+export const networks = ['c1', 'c2', 'attacker'] as const;
+export type Network = (typeof networks)[number];
+
+const Epoch = z.strictObject({
   epoch: z.int().positive(),
-  /** By network trained in this epoch. */
-  train: z.partialRecord(z.enum(['c1', 'c2', 'attacker']), Means),
-  c1: ClassifierScores,
-  c2: ClassifierScores,
+  /** By network trained in this epoch: means over its batches. */
+  train: z.partialRecord(z.enum(networks), Means),
+});
+const Scored = z.strictObject({ c1: ClassifierScores, c2: ClassifierScores });
+
+/**
+ * What one epoch of a cell gave: means over its training batches, and scores on the test set after it. Phase `attacker`
+ * is the one in which A is trained, with or without C1.
+ */
+export const EpochRecord = z.strictObject({
+  phase: z.enum(['classifier', 'attacker']),
+  ...Epoch.shape,
+  ...Scored.shape,
 });
 export type EpochRecord = Readonly<z.infer<typeof EpochRecord>>;
+
+/** What one epoch of classifiers gave that several cells begin with: scores under noise of each eps. */
+export const ClassifierRecord = z.strictObject({
+  ...Epoch.shape,
+  scores: z.array(z.strictObject({ eps: z.number(), ...Scored.shape })),
+});
+export type ClassifierRecord = Readonly<z.infer<typeof ClassifierRecord>>;
 
 /** Sums over the batches of an unfinished epoch. */
 const Running = z.strictObject({ steps: z.int().nonnegative(), loss: z.number(), accuracy: z.number() });
 export type Running = Readonly<z.infer<typeof Running>>;
 
-const networks = ['c1', 'c2', 'attacker'] as const;
-export type Network = (typeof networks)[number];
+/** How far a training has come: the finished epochs, and the networks of the unfinished one with their batches so far. */
+export interface Position<R = EpochRecord> {
+  readonly records: readonly R[];
+  readonly running: Readonly<Partial<Record<Network, Running>>>;
+}
 
-/** How far a run has come: the finished epochs, and the networks of the unfinished one with their batches so far. */
-const Position = z.strictObject({
-  records: z.array(EpochRecord),
-  running: z.partialRecord(z.enum(networks), Running),
-});
-export type Position = Readonly<z.infer<typeof Position>>;
-
-/** A run at one moment; with the same data it continues to the same bits. */
-export interface Checkpoint {
-  readonly position: Position;
+/** A training at one moment; with the same data it continues to the same bits. Its records are a cell's, or classifiers'. */
+export interface Checkpoint<R = EpochRecord> {
+  readonly position: Position<R>;
   /** State of each network's training program that has begun: parameters, running statistics, Adam's moments. */
   readonly states: ReadonlyMap<Network, Tensors>;
 }
@@ -47,7 +61,7 @@ const format = 'sparring-checkpoint-1';
 /** Writes a checkpoint as one safetensors file, atomically: the old one stays until the new one is whole. */
 export async function saveCheckpoint(
   path: string,
-  checkpoint: Checkpoint,
+  checkpoint: Checkpoint<unknown>,
   configHash: string,
 ): Promise<void> {
   const tensors = new Map(
@@ -63,9 +77,14 @@ export async function saveCheckpoint(
 /**
  * Reads a checkpoint; null when there is none yet.
  *
+ * @param record what its records are: {@link EpochRecord} or {@link ClassifierRecord}.
  * @throws InputError when the file is corrupt, is no checkpoint of this program, or belongs to another configuration.
  */
-export async function loadCheckpoint(path: string, configHash: string): Promise<Checkpoint | null> {
+export async function loadCheckpoint<R extends Pick<EpochRecord, 'train'>>(
+  path: string,
+  configHash: string,
+  record: z.ZodType<R>,
+): Promise<Checkpoint<R> | null> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw new InputError(describeFsError(error, `cannot read ${path}`));
@@ -82,7 +101,7 @@ export async function loadCheckpoint(path: string, configHash: string): Promise<
       `${path}: belongs to a run with another config.json; put back the one it was made with`,
     );
   }
-  const position = parsePosition(metadata['position'] ?? '');
+  const position = parsePosition(metadata['position'] ?? '', record);
   if (!position) throw new InputError(`${path}: its position is corrupt; remove it to start again`);
   const states = networks.map((network) => [network, under(`${network}:`, tensors)] as const);
   const begun = new Map(states.filter(([, state]) => state.size > 0));
@@ -91,12 +110,16 @@ export async function loadCheckpoint(path: string, configHash: string): Promise<
   return { position, states: begun };
 }
 
-const hasBegun = (network: Network, { records, running }: Position): boolean =>
+const hasBegun = (network: Network, { records, running }: Position<Pick<EpochRecord, 'train'>>): boolean =>
   network in running || records.some(({ train }) => network in train);
 
-function parsePosition(text: string): Position | null {
+function parsePosition<R>(text: string, record: z.ZodType<R>): Position<R> | null {
+  const position = z.strictObject({
+    records: z.array(record),
+    running: z.partialRecord(z.enum(networks), Running),
+  });
   try {
-    return Position.parse(JSON.parse(text));
+    return position.parse(JSON.parse(text)) as Position<R>;
   } catch {
     return null;
   }

@@ -1,19 +1,24 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { deviceNames } from './devices/index.ts';
 
 const Count = z.int().positive();
 
-/** Everything that decides the numbers of a run: written to `config.json`, read back by `--resume`. */
-export const RunConfig = z.strictObject({
-  schema: z.literal(1),
-  mode: z.literal('consecutive'),
-  /** Largest change of a pixel, in (0, 1]. */
-  eps: z.number().gt(0).max(1),
+/** How A and C1 are trained: one after the other (paper, section 2.1.1), or in turns on attacked images (2.1.2). */
+export const modes = ['consecutive', 'alternating'] as const;
+export type Mode = (typeof modes)[number];
+
+const listOf = <T extends z.ZodType>(item: T) =>
+  z
+    .array(item)
+    .min(1)
+    .refine((list) => new Set(list).size === list.length, 'a value stands there twice');
+
+/** What all cells of a run have in common. */
+const common = {
   bound: z.enum(['tanh', 'clamp']),
   clip: z.boolean(),
-  seed: z.int().nonnegative(),
   batchSize: Count,
-  classifierEpochs: Count,
   attackerEpochs: Count,
   learningRate: z.number().positive(),
   /** First examples used of each split; null for all. */
@@ -23,9 +28,105 @@ export const RunConfig = z.strictObject({
   data: z.strictObject({ source: z.string(), sha256: z.string() }),
   device: z.enum(deviceNames),
   threads: Count,
-});
+};
+
+/**
+ * Everything that decides the numbers of a run: written to `config.json`, read back by `--resume`. A run has a cell for
+ * each combination of mode, eps and seed.
+ */
+export const RunConfig = z
+  .strictObject({
+    schema: z.literal(1),
+    modes: listOf(z.enum(modes)),
+    /** Largest changes of a pixel, each in (0, 1]. */
+    eps: listOf(z.number().gt(0).max(1)),
+    seeds: listOf(z.int().nonnegative()),
+    /** Epochs of the classifiers on clean images before there is an attacker, for each of the modes. */
+    classifierEpochs: z.partialRecord(z.enum(modes), Count),
+    ...common,
+    /** Which of the cells this run has: every `count`-th, from the `index`-th on (from 1); null for all. */
+    shard: z.strictObject({ index: Count, count: Count }).nullable(),
+  })
+  .refine(({ modes, classifierEpochs }) => modes.every((mode) => classifierEpochs[mode] !== undefined), {
+    path: ['classifierEpochs'],
+    message: 'lacks the epochs of a mode',
+  });
 export type RunConfig = Readonly<z.infer<typeof RunConfig>>;
 
+/** One cell of a run: a mode, an eps and a seed, with what the run says of all its cells. */
+export type CellConfig = Readonly<z.infer<z.ZodObject<typeof common>>> & {
+  readonly mode: Mode;
+  readonly eps: number;
+  readonly seed: number;
+  readonly classifierEpochs: number;
+};
+
+/** The cells of a run, in the order in which they are trained: by seed, then by mode, then by eps. */
+export function cellsOf(config: RunConfig): readonly CellConfig[] {
+  const { schema: _, modes: swept, eps, seeds, classifierEpochs, shard, ...rest } = config;
+  const cells = seeds.flatMap((seed) =>
+    swept.flatMap((mode) =>
+      eps.map((e): CellConfig => ({
+        ...rest,
+        mode,
+        eps: e,
+        seed,
+        classifierEpochs: classifierEpochs[mode]!,
+      })),
+    ),
+  );
+  return shard ? cells.filter((__, i) => i % shard.count === shard.index - 1) : cells;
+}
+
 /** The folder of a cell within a run: `consecutive-eps0.16-seed1`. */
-export const cellName = ({ mode, eps, seed }: Pick<RunConfig, 'mode' | 'eps' | 'seed'>): string =>
+export const cellName = ({ mode, eps, seed }: Pick<CellConfig, 'mode' | 'eps' | 'seed'>): string =>
   `${mode}-eps${eps}-seed${seed}`;
+
+/** Classifiers on clean images, trained once for all cells of a run that begin with them: those of one seed. */
+export interface ClassifierConfig extends Pick<
+  CellConfig,
+  'seed' | 'clip' | 'batchSize' | 'learningRate' | 'trainLimit' | 'testLimit' | 'data' | 'device' | 'threads'
+> {
+  /** Epochs after which cells begin, ascending; the last is the end. */
+  readonly epochs: readonly number[];
+  /** Under noise of each eps the classifiers are measured. */
+  readonly eps: readonly number[];
+}
+
+/** The classifiers that these cells begin with: one configuration a seed, in the order of the cells. */
+export function classifiersOf(cells: readonly CellConfig[]): readonly ClassifierConfig[] {
+  const distinct = (numbers: readonly number[]): readonly number[] => [...new Set(numbers)];
+  return distinct(cells.map(({ seed }) => seed)).map((seed) => {
+    const own = cells.filter((cell) => cell.seed === seed);
+    const { clip, batchSize, learningRate, trainLimit, testLimit, data, device, threads } = own[0]!;
+    return {
+      seed,
+      clip,
+      batchSize,
+      learningRate,
+      trainLimit,
+      testLimit,
+      data,
+      device,
+      threads,
+      epochs: distinct(own.map(({ classifierEpochs }) => classifierEpochs)).toSorted((a, b) => a - b),
+      eps: distinct(own.map(({ eps }) => eps)).toSorted((a, b) => a - b),
+    };
+  });
+}
+
+/** The folder of the classifiers of a seed within a run: `classifiers-seed1`. */
+export const classifiersName = ({ seed }: Pick<ClassifierConfig, 'seed'>): string =>
+  `classifiers-seed${seed}`;
+
+/** Ties a checkpoint to the configuration it was made with; fields in any order. */
+export const configHash = (config: CellConfig | ClassifierConfig): string =>
+  createHash('sha256')
+    .update(
+      JSON.stringify(config, (_, value: unknown) =>
+        value !== null && typeof value === 'object' && !Array.isArray(value)
+          ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+          : value,
+      ),
+    )
+    .digest('hex');

@@ -34,48 +34,92 @@ export interface EvaluateOptions extends SessionOptions {
 
 const batchSize = 250;
 
+/** Both classifiers' scores. */
+export interface BothScores {
+  readonly c1: ClassifierScores;
+  readonly c2: ClassifierScores;
+}
+
 /**
  * Accuracy and loss of both classifiers over a whole split: on clean images, under uniform noise in [-eps, eps], and on
  * attacked images when there is an attacker. Yields the number of images done; returns the scores.
  */
 export async function* evaluate(
   split: Split,
-  contestants: Contestants,
+  { c1, c2, attacker: bytes }: Contestants,
   options: EvaluateOptions,
-): AsyncGenerator<number, { readonly c1: ClassifierScores; readonly c2: ClassifierScores }> {
-  const open: Model[] = [];
-  const opened = async (bytes: Uint8Array): Promise<Model> => {
-    const model = await openModel(bytes, { ...options, device: modelDevice(options.device) });
-    open.push(model);
-    return model;
-  };
+): AsyncGenerator<number, BothScores> {
+  const attacker = bytes && (await open(bytes, options));
+  const random = stream(options.seed, 'noise');
+  const views = async (image: Tensor): Promise<Views> => ({
+    clean: image,
+    noise: withNoise(image, options, random),
+    ...(attacker && { attacked: (await attacker.run({ image }))['attacked']! }),
+  });
   try {
-    const classifiers = [await opened(contestants.c1), await opened(contestants.c2)];
-    const attacker = contestants.attacker ? await opened(contestants.attacker) : null;
-    const random = stream(options.seed, 'noise');
-    const sums = classifiers.map(() => ({ clean: new Sum(), noise: new Sum(), attacked: new Sum() }));
+    const scores = yield* score(split, { c1, c2 }, views, options);
+    return scores as { readonly [K in keyof BothScores]: Required<ClassifierScores> };
+  } finally {
+    await attacker?.close();
+  }
+}
+
+/**
+ * As {@link evaluate} without an attacker, under noise of several eps at once: the clean images are judged once. The
+ * scores are in the order of `eps`.
+ */
+export async function* evaluateNoise(
+  split: Split,
+  classifiers: Pick<Contestants, 'c1' | 'c2'>,
+  { eps, ...options }: Omit<EvaluateOptions, 'eps'> & { readonly eps: readonly number[] },
+): AsyncGenerator<number, readonly (BothScores & { readonly eps: number })[]> {
+  const noises = eps.map((e) => ({ eps: e, random: stream(options.seed, 'noise') }));
+  const views = (image: Tensor): Views =>
+    Object.fromEntries([
+      ['clean', image],
+      ...noises.map(({ eps: e, random }) => [e, withNoise(image, { ...options, eps: e }, random)]),
+    ]) as Views;
+  const { c1, c2 } = yield* score(split, classifiers, views, options);
+  const under = (scores: Readonly<Record<string, Scores>>, e: number): ClassifierScores => ({
+    clean: scores['clean']!,
+    noise: scores[e]!,
+  });
+  return eps.map((e) => ({ eps: e, c1: under(c1!, e), c2: under(c2!, e) }));
+}
+
+const open = (bytes: Uint8Array, options: SessionOptions): Promise<Model> =>
+  openModel(bytes, { ...options, device: modelDevice(options.device) });
+
+/** What a classifier is shown of a batch, by the name that its scores get. */
+type Views = Readonly<Record<string, Tensor>>;
+
+/** Scores of each classifier on each view of a split. Yields the number of images done. */
+async function* score(
+  split: Split,
+  classifiers: Readonly<Record<string, Uint8Array>>,
+  views: (image: Tensor) => Views | Promise<Views>,
+  options: SessionOptions,
+): AsyncGenerator<number, Readonly<Record<string, Readonly<Record<string, Scores>>>>> {
+  const judged: { readonly name: string; readonly model: Model; readonly sums: Record<string, Sum> }[] = [];
+  try {
+    for (const [name, bytes] of Object.entries(classifiers)) {
+      judged.push({ name, model: await open(bytes, options), sums: {} });
+    }
     for (const { start, image, label } of inOrder(split, batchSize)) {
-      const views = {
-        clean: image,
-        noise: withNoise(image, options, random),
-        ...(attacker && { attacked: (await attacker.run({ image }))['attacked']! }),
-      };
-      for (const [i, classifier] of classifiers.entries()) {
-        for (const [view, input] of Object.entries(views)) {
-          const { logits } = await classifier.run({ image: input });
-          sums[i]![view as keyof typeof views].add(logits!.data as Float32Array, label.data as Int32Array);
+      const shown = Object.entries(await views(image));
+      for (const { model, sums } of judged) {
+        for (const [view, input] of shown) {
+          const { logits } = await model.run({ image: input });
+          (sums[view] ??= new Sum()).add(logits!.data as Float32Array, label.data as Int32Array);
         }
       }
       yield start + label.data.length;
     }
-    const scores = sums.map(({ clean, noise, attacked }) => ({
-      clean: clean.mean(),
-      noise: noise.mean(),
-      ...(attacker && { attacked: attacked.mean() }),
-    }));
-    return { c1: scores[0]!, c2: scores[1]! };
+    const means = (sums: Record<string, Sum>) =>
+      Object.fromEntries(Object.entries(sums).map(([view, sum]) => [view, sum.mean()]));
+    return Object.fromEntries(judged.map(({ name, sums }) => [name, means(sums)]));
   } finally {
-    for (const model of open) await model.close();
+    for (const { model } of judged) await model.close();
   }
 }
 

@@ -13,31 +13,62 @@ export {
   type SessionOptions,
 } from './session.ts';
 export { openSteps, type Metrics, type Steps } from './steps.ts';
-export { evaluate, type Scores, type ClassifierScores, type Contestants } from './evaluate.ts';
-export { train, type Progress, type Programs, type TrainOptions } from './train.ts';
+export {
+  evaluate,
+  evaluateNoise,
+  type Scores,
+  type ClassifierScores,
+  type BothScores,
+  type Contestants,
+} from './evaluate.ts';
+export { Trainer, Diverged, type Step, type Means, type Epoch, type TrainerOptions } from './trainer.ts';
+export {
+  trainClassifiers,
+  trainCell,
+  modelsOf,
+  type Progress,
+  type Programs,
+  type ClassifierOptions,
+  type CellOptions,
+} from './train.ts';
 export { devices, chooseDevice, deviceNames, type Device, type DeviceReport } from './devices/index.ts';
-export { RunConfig, cellName } from './config.ts';
+export {
+  RunConfig,
+  modes,
+  cellsOf,
+  cellName,
+  classifiersOf,
+  classifiersName,
+  configHash,
+  type CellConfig,
+  type ClassifierConfig,
+  type Mode,
+} from './config.ts';
 export {
   loadCheckpoint,
   saveCheckpoint,
+  EpochRecord,
+  ClassifierRecord,
   type Checkpoint,
-  type EpochRecord,
   type Network,
   type Position,
 } from './checkpoint.ts';
 export {
   createRun,
   openRun,
+  readResult,
   refuseExisting,
-  configHash,
-  recordEpoch,
   restoreRun,
-  finishRun,
+  atTheBeginning,
+  runFolder,
+  cellFolder,
+  classifierCheckpoint,
   type RunFolder,
-  type Result,
-  type CellResult,
-  type Environment,
+  type CellFolder,
+  type Standing,
 } from './run.ts';
+export { Result, type CellResult, type Environment } from './result.ts';
+export { sweep, type SweepEvent, type SweepOptions } from './sweep.ts';
 export { drawSamples } from './samples.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';
 export { constrain, distances, type Constraint } from './constrain.ts';

@@ -1,4 +1,4 @@
-import type { CellResult } from './run.ts';
+import type { CellResult } from './result.ts';
 
 /** A model that can be fetched. */
 export interface ModelFile {

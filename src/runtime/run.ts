@@ -1,19 +1,33 @@
-import { createHash } from 'node:crypto';
 import { appendFile, lstat, mkdir, open, readFile, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { makeFolder, saveCheckpoint, type Checkpoint, type EpochRecord } from './checkpoint.ts';
-import { cellName, RunConfig } from './config.ts';
+import { ClassifierRecord, EpochRecord, loadCheckpoint, makeFolder, type Checkpoint } from './checkpoint.ts';
+import {
+  cellName,
+  cellsOf,
+  classifiersName,
+  classifiersOf,
+  configHash,
+  RunConfig,
+  type CellConfig,
+  type ClassifierConfig,
+} from './config.ts';
 import { InputError } from './errors.ts';
 import type { Contestants } from './evaluate.ts';
 import { describeFsError, linkLatest, removeTemporaries, writeAtomic } from './files.ts';
+import { Result } from './result.ts';
+import { classifierRecords } from './train.ts';
 
-/** The paths of a run with one cell. */
+/** The paths of a run. */
 export interface RunFolder {
   readonly path: string;
   readonly config: string;
   readonly metrics: string;
   readonly result: string;
-  readonly cell: string;
+}
+
+/** The paths of a cell of a run. */
+export interface CellFolder {
+  readonly path: string;
   readonly c1: string;
   readonly c2: string;
   readonly attacker: string;
@@ -22,14 +36,18 @@ export interface RunFolder {
 }
 
 /** Where a run keeps what. */
-export function runFolder(path: string, config: RunConfig): RunFolder {
+export const runFolder = (path: string): RunFolder => ({
+  path,
+  config: join(path, 'config.json'),
+  metrics: join(path, 'metrics.jsonl'),
+  result: join(path, 'result.json'),
+});
+
+/** Where a run at `path` keeps what is of one cell. */
+export function cellFolder(path: string, config: Pick<CellConfig, 'mode' | 'eps' | 'seed'>): CellFolder {
   const cell = join(path, cellName(config));
   return {
-    path,
-    config: join(path, 'config.json'),
-    metrics: join(path, 'metrics.jsonl'),
-    result: join(path, 'result.json'),
-    cell,
+    path: cell,
     c1: join(cell, 'classifier-c1.onnx'),
     c2: join(cell, 'classifier-c2.onnx'),
     attacker: join(cell, 'attacker.onnx'),
@@ -38,10 +56,24 @@ export function runFolder(path: string, config: RunConfig): RunFolder {
   };
 }
 
+/**
+ * The checkpoint of a run's classifiers of one seed, or the one after the given epochs, which stays for the cells that
+ * begin with it.
+ */
+export function classifierCheckpoint(path: string, config: ClassifierConfig, epochs?: number): string {
+  const isLast = epochs === undefined || epochs === config.epochs.at(-1);
+  return join(
+    path,
+    classifiersName(config),
+    'checkpoint',
+    isLast ? 'state.safetensors' : `epoch${epochs}.safetensors`,
+  );
+}
+
 /** Makes a new run folder with its configuration. Throws InputError when something of that name exists. */
 export async function createRun(path: string, config: RunConfig): Promise<RunFolder> {
   await refuseExisting(path);
-  const folder = runFolder(path, config);
+  const folder = runFolder(path);
   try {
     await makeFolder(dirname(path));
     await mkdir(path);
@@ -88,135 +120,158 @@ export async function openRun(
     const problem = found ? 'is a file' : 'does not exist';
     throw new InputError(`run folder ${path} ${problem}; see what is in ${dirname(path)}`);
   }
-  const file = join(path, 'config.json');
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new InputError(`${describeFsError(error, `cannot read ${file}`)}: is ${path} a run folder?`);
+  const folder = runFolder(path);
+  const text = await readFile(folder.config, 'utf8').catch((error: unknown) => {
+    throw new InputError(
+      `${describeFsError(error, `cannot read ${folder.config}`)}: is ${path} a run folder?`,
+    );
   });
-  const config = parseConfig(text);
-  if (typeof config === 'string') throw new InputError(`${file}: ${config}`);
-  return { folder: runFolder(path, config), config };
+  return { folder, config: parse(folder.config, RunConfig, text) };
 }
 
-function parseConfig(text: string): RunConfig | string {
+/** Reads a run's result; null while no cell is finished. Throws InputError when the file is damaged. */
+export async function readResult({ result }: Pick<RunFolder, 'result'>): Promise<Result | null> {
+  const text = await readFile(result, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw new InputError(describeFsError(error, `cannot read ${result}`));
+  });
+  return text === null ? null : parse(result, Result, text);
+}
+
+function parse<T>(file: string, schema: { safeParse(json: unknown): Parsed<T> }, text: string): T {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    return 'is not JSON; put back the file that the run wrote';
+    throw new InputError(`${file}: is not JSON; put back the file that the run wrote`);
   }
-  const parsed = RunConfig.safeParse(json);
+  const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  return `${issue!.path.join('.') || 'the file'}: ${issue!.message}`;
+  throw new InputError(`${file}: ${issue!.path.join('.') || 'the file'}: ${issue!.message}`);
 }
 
-/** Ties a checkpoint to the configuration it was made with. */
-export const configHash = (config: RunConfig): string =>
-  createHash('sha256')
-    .update(JSON.stringify(RunConfig.parse(config)))
-    .digest('hex');
+type Parsed<T> =
+  | { readonly success: true; readonly data: T }
+  | {
+      readonly success: false;
+      readonly error: {
+        readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+      };
+    };
 
-/** The checkpoint first, then the epoch's line: after a kill between them the line is written again from the first. */
-export async function recordEpoch(
+/** How far a run has come: what is finished, and where each training that is not can go on from. */
+export interface Standing {
+  readonly result: Result | null;
+  /** By the name of their folder. */
+  readonly classifiers: ReadonlyMap<string, Checkpoint<ClassifierRecord>>;
+  readonly cells: ReadonlyMap<string, Checkpoint>;
+}
+
+/** Where a new run stands. */
+export const atTheBeginning: Standing = { result: null, classifiers: new Map(), cells: new Map() };
+
+/**
+ * Reads how far a run has come, makes `metrics.jsonl` what its checkpoints say it is, and removes what a kill left
+ * half-written.
+ *
+ * @throws InputError when a checkpoint or the result cannot be used.
+ */
+export async function restoreRun(folder: RunFolder, config: RunConfig): Promise<Standing> {
+  const { path } = folder;
+  const result = await readResult(folder);
+  const all = cellsOf(config);
+  const classifiers = new Map<string, Checkpoint<ClassifierRecord>>();
+  const cells = new Map<string, Checkpoint>();
+  const lines: string[] = [];
+  for (const own of classifiersOf(all)) {
+    const file = classifierCheckpoint(path, own);
+    const checkpoint = await loadCheckpoint(file, configHash(own), ClassifierRecord);
+    if (!checkpoint) continue;
+    classifiers.set(classifiersName(own), checkpoint);
+    const mine = all.filter(({ seed }) => seed === own.seed);
+    for (const [i] of checkpoint.position.records.entries())
+      lines.push(...classifierLines(checkpoint, i, mine));
+    for (const cell of mine) {
+      const name = cellName(cell);
+      const finished = result?.runs.find((run) => run.folder === name);
+      const from = finished
+        ? null
+        : await loadCheckpoint(cellFolder(path, cell).checkpoint, configHash(cell), EpochRecord);
+      if (from) cells.set(name, from);
+      const records = finished?.epochs ?? from?.position.records ?? [];
+      lines.push(...records.filter(({ phase }) => phase === 'attacker').map((r) => metricsLine(cell, r)));
+    }
+  }
+  for (const file of filesOf(folder, all)) await removeTemporaries(file);
+  await writeAtomic(folder.metrics, lines.join(''));
+  return { result, classifiers, cells };
+}
+
+const filesOf = ({ path, ...files }: RunFolder, cells: readonly CellConfig[]): readonly string[] => [
+  ...Object.values(files),
+  ...classifiersOf(cells).flatMap((own) =>
+    own.epochs.map((epochs) => classifierCheckpoint(path, own, epochs)),
+  ),
+  ...cells.flatMap((cell) => Object.values(cellFolder(path, cell))),
+];
+
+/** One epoch of a cell as a line of `metrics.jsonl`. */
+const metricsLine = (cell: CellConfig, record: EpochRecord): string =>
+  `${JSON.stringify({ cell: cellName(cell), ...record })}\n`;
+
+/** An epoch of classifiers, by index, as lines of `metrics.jsonl`: one for each cell that has it as its own. */
+const classifierLines = (
+  checkpoint: Checkpoint<ClassifierRecord>,
+  index: number,
+  cells: readonly CellConfig[],
+): readonly string[] =>
+  cells
+    .filter(({ classifierEpochs }) => index < classifierEpochs)
+    .map((cell) => metricsLine(cell, classifierRecords(checkpoint, cell.eps)[index]!));
+
+/** Adds the last epoch of classifiers to the metrics of the cells that begin with them. */
+export const recordClassifierEpoch = (
   folder: RunFolder,
-  config: RunConfig,
-  record: EpochRecord,
-  checkpoint: Checkpoint,
-): Promise<void> {
-  await saveCheckpoint(folder.checkpoint, checkpoint, configHash(config));
+  checkpoint: Checkpoint<ClassifierRecord>,
+  cells: readonly CellConfig[],
+): Promise<void> =>
+  append(folder.metrics, classifierLines(checkpoint, checkpoint.position.records.length - 1, cells).join(''));
+
+/** Adds an epoch of a cell to the metrics. Its checkpoint goes first: after a kill the line is made from it. */
+export const recordEpoch = (folder: RunFolder, cell: CellConfig, record: EpochRecord): Promise<void> =>
+  append(folder.metrics, metricsLine(cell, record));
+
+async function append(path: string, text: string): Promise<void> {
   try {
-    await appendFile(folder.metrics, `${JSON.stringify(record)}\n`);
-    const file = await open(folder.metrics);
+    await appendFile(path, text);
+    const file = await open(path);
     await file.sync();
     await file.close();
   } catch (error) {
-    throw new Error(describeFsError(error, `cannot write ${folder.metrics}`), { cause: error });
+    throw new Error(describeFsError(error, `cannot write ${path}`), { cause: error });
   }
 }
 
-/** Makes `metrics.jsonl` what the checkpoint says it is, and removes what a kill left half-written. */
-export async function restoreRun(folder: RunFolder, records: readonly EpochRecord[]): Promise<void> {
-  const { config, metrics, result, c1, c2, attacker, samples, checkpoint } = folder;
-  for (const path of [config, metrics, result, c1, c2, attacker, samples, checkpoint]) {
-    await removeTemporaries(path);
-  }
-  await writeAtomic(metrics, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
-}
-
-/** Where the numbers came from. */
-export interface Environment {
-  readonly device: string;
-  readonly threads: number;
-  readonly onnxruntime: string;
-  readonly node: string;
-  readonly platform: string;
-  readonly cpu: string;
-  readonly sparring: string;
-  readonly commit: string | null;
-  /** Wall time of the last session of the run, in seconds. */
-  readonly seconds: number;
-}
-
-/** `result.json`, schema 1. */
-export interface Result {
-  readonly schema: 1;
-  readonly config: RunConfig;
-  readonly environment: Environment;
-  readonly runs: readonly CellResult[];
-}
-
-export interface CellResult extends Pick<RunConfig, 'mode' | 'eps' | 'bound' | 'clip' | 'seed'> {
-  readonly folder: string;
-  /** SHA-256 of each model file. */
-  readonly models: Readonly<Record<keyof Contestants, string>>;
-  readonly epochs: readonly EpochRecord[];
-  readonly final: Pick<EpochRecord, 'c1' | 'c2'>;
-}
-
-/** Writes models, figure and result; the result last, so that where it is, all of it is. */
-export async function finishRun(
+/** Writes a cell's models and figure, then the result that has the cell, so that where it is named all of it is. */
+export async function finishCell(
   folder: RunFolder,
-  config: RunConfig,
-  {
-    models,
-    samples,
-    records,
-    environment,
-  }: {
-    readonly models: Required<Contestants>;
-    readonly samples: Uint8Array;
-    readonly records: readonly EpochRecord[];
-    readonly environment: Environment;
-  },
-): Promise<Result> {
-  const last = records.at(-1)!;
-  const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-  const result: Result = {
-    schema: 1,
-    config,
-    environment,
-    runs: [
-      {
-        mode: config.mode,
-        eps: config.eps,
-        bound: config.bound,
-        clip: config.clip,
-        seed: config.seed,
-        folder: basename(folder.cell),
-        models: { c1: sha256(models.c1), c2: sha256(models.c2), attacker: sha256(models.attacker) },
-        epochs: records,
-        final: { c1: last.c1, c2: last.c2 },
-      },
-    ],
-  };
-  await makeFolder(folder.cell);
-  await writeAtomic(folder.c1, models.c1);
-  await writeAtomic(folder.c2, models.c2);
-  await writeAtomic(folder.attacker, models.attacker);
-  await writeAtomic(folder.samples, samples);
+  cell: CellFolder,
+  models: Required<Contestants>,
+  samples: Uint8Array,
+  result: Result,
+): Promise<void> {
+  await makeFolder(cell.path);
+  await writeAtomic(cell.c1, models.c1);
+  await writeAtomic(cell.c2, models.c2);
+  await writeAtomic(cell.attacker, models.attacker);
+  await writeAtomic(cell.samples, samples);
   await writeAtomic(folder.result, `${JSON.stringify(result, null, 2)}\n`);
-  const link = latestLink(folder.path);
+}
+
+/** Makes `latest` beside a finished run in a folder called `runs` lead to it. */
+export async function finishRun({ path }: RunFolder): Promise<void> {
+  const link = latestLink(path);
   // A run that is gone on with through the link has it already.
-  if (link !== null && link !== resolve(folder.path)) await linkLatest(folder.path, link);
-  return result;
+  if (link !== null && link !== resolve(path)) await linkLatest(path, link);
 }

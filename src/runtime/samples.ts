@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { batchAt } from './batches.ts';
-import type { RunConfig } from './config.ts';
+import type { CellConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
 import type { Contestants } from './evaluate.ts';
 import { renderSamples, type Prediction, type Sample } from './report/samples.ts';
@@ -11,7 +11,7 @@ import type { EpochRecord } from './checkpoint.ts';
 export async function drawSamples(
   test: Split,
   models: Pick<Required<Contestants>, 'c1' | 'attacker'>,
-  config: RunConfig,
+  config: CellConfig,
   scores: EpochRecord['c1'],
 ): Promise<Uint8Array> {
   const classes = Array.from({ length: test.classes }, (_, digit) => digit);

@@ -1,14 +1,15 @@
-import { batchAt, epochOrder } from './batches.ts';
-import type { Checkpoint, EpochRecord, Network, Position, Running } from './checkpoint.ts';
-import type { RunConfig } from './config.ts';
+import type { Checkpoint, ClassifierRecord, EpochRecord, Network } from './checkpoint.ts';
+import type { CellConfig, ClassifierConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
-import { evaluate, type ClassifierScores, type Contestants } from './evaluate.ts';
-import { initialState, openTraining, type ProgramFile, type Training } from './session.ts';
+import { evaluate, evaluateNoise, type BothScores, type Contestants } from './evaluate.ts';
+import type { ProgramFile } from './session.ts';
 import type { Tensors } from './tensor.ts';
+import { Diverged, Trainer, type Epoch, type Means, type Step } from './trainer.ts';
 
-/** The programs of a run, and how trained weights become models that stand alone. */
+/** The programs of a cell, and how trained weights become models that stand alone. */
 export interface Programs {
   readonly classifierTrain: ProgramFile;
+  /** One step of A against the frozen C1; in mode `alternating` one of A and one of C1. */
   readonly attackerTrain: ProgramFile;
   /** `image` -> `logits`, `probabilities`, with the weights inside. */
   readonly classifierModel: (weights: Tensors) => Uint8Array;
@@ -16,191 +17,197 @@ export interface Programs {
   readonly attackerModel: (weights: Tensors) => Uint8Array;
 }
 
-/** What happens during a run, in order. */
-export type Progress =
-  | {
-      readonly kind: 'step';
-      readonly network: Network;
-      readonly epoch: number;
-      readonly epochs: number;
-      /** Images of this epoch. */
-      readonly done: number;
-      readonly total: number;
-      /** Mean over the epoch's batches so far. */
-      readonly loss: number;
-      readonly accuracy: number;
-    }
+/** What happens during a training, in order. Its records are a cell's, or classifiers'. */
+export type Progress<R = EpochRecord> =
+  | Step
   | { readonly kind: 'evaluate'; readonly done: number; readonly total: number }
-  | { readonly kind: 'epoch'; readonly record: EpochRecord; readonly checkpoint: Checkpoint }
-  | { readonly kind: 'interrupted'; readonly checkpoint: Checkpoint }
-  | { readonly kind: 'done'; readonly models: Required<Contestants>; readonly position: Position };
+  | { readonly kind: 'epoch'; readonly record: R; readonly checkpoint: Checkpoint<R> }
+  /** The last event after an abort, or when a session failed: `error` says how. */
+  | { readonly kind: 'interrupted'; readonly checkpoint: Checkpoint<R>; readonly error?: Error }
+  | { readonly kind: 'done'; readonly checkpoint: Checkpoint<R> };
 
-export interface TrainOptions {
-  readonly config: RunConfig;
+interface Options<C, P, R> {
+  readonly config: C;
   readonly train: Split;
   readonly test: Split;
-  readonly programs: Programs;
+  readonly programs: P;
   /** Where to go on from. */
-  readonly from?: Checkpoint | null;
-  /** Aborting ends the run after the step in progress with an `interrupted` event, which holds a checkpoint. */
+  readonly from?: Checkpoint<R> | null;
+  /** Aborting ends the training after the step in progress with an `interrupted` event, which holds a checkpoint. */
   readonly signal?: AbortSignal;
 }
 
+export type ClassifierOptions = Options<
+  ClassifierConfig,
+  Pick<Programs, 'classifierTrain' | 'classifierModel'>,
+  ClassifierRecord
+>;
+
 /**
- * Consecutive training (paper, section 2.1.1): C1 and C2 on clean images, with different seeds and the same epochs,
- * then A against C1 as it then is. Deterministic: the same configuration and data give the same events and bits,
- * interrupted and continued or not.
+ * Phase 1 of both modes (paper, section 2.1): C1 and C2 on clean images, with different seeds and the same epochs.
+ * Deterministic, interrupted and continued or not: the same configuration and data give the same events and bits.
  */
-export async function* train(options: TrainOptions): AsyncGenerator<Progress, void> {
-  const { config } = options;
-  const run = new Run(options);
-  for (let epoch = run.finished('classifier') + 1; epoch <= config.classifierEpochs; epoch++) {
-    const networks = ['c1', 'c2'] as const;
-    for (const network of networks) {
-      if (yield* run.trainEpoch(network, epoch, config.classifierEpochs)) return;
-    }
-    if (yield* run.closeEpoch('classifier', epoch, networks)) return;
-  }
-  for (let epoch = run.finished('attacker') + 1; epoch <= config.attackerEpochs; epoch++) {
-    if (yield* run.trainEpoch('attacker', epoch, config.attackerEpochs)) return;
-    if (yield* run.closeEpoch('attacker', epoch, ['attacker'])) return;
-  }
-  yield { kind: 'done', models: run.models() as Required<Contestants>, position: run.position() };
+export async function* trainClassifiers(
+  options: ClassifierOptions,
+): AsyncGenerator<Progress<ClassifierRecord>, void> {
+  const { config, test, programs, from } = options;
+  yield* follow(options, from?.position.records ?? [], from?.states ?? new Map(), {
+    epochs: config.epochs.at(-1)!,
+    before: 0,
+    tasks: (epoch, epochs) =>
+      (['c1', 'c2'] as const).map((network) => alone(network, programs, epoch, epochs)),
+    score: (states) => evaluateNoise(test, classifierModels(states, programs), config),
+    record: (epoch, train, scores) => ({ epoch, train, scores: [...scores] }),
+    each: (scores) => scores,
+  });
 }
 
-/** The state of a run between events. */
-class Run {
-  readonly #options: TrainOptions;
-  readonly #states: Map<Network, Tensors>;
-  readonly #records: EpochRecord[];
-  #running: Partial<Record<Network, Running>>;
-
-  constructor(options: TrainOptions) {
-    this.#options = options;
-    this.#states = new Map(options.from?.states);
-    this.#records = [...(options.from?.position.records ?? [])];
-    this.#running = { ...options.from?.position.running };
-  }
-
-  finished(phase: EpochRecord['phase']): number {
-    return this.#records.filter((record) => record.phase === phase).length;
-  }
-
-  position(): Position {
-    return { records: [...this.#records], running: { ...this.#running } };
-  }
-
-  /** One network's epoch, from where it stands. True when it was interrupted. */
-  async *trainEpoch(network: Network, epoch: number, epochs: number): AsyncGenerator<Progress, boolean> {
-    const { config, train: split, signal } = this.#options;
-    const { batchSize, seed } = config;
-    const steps = Math.floor(split.count / batchSize);
-    let running: Running = this.#running[network] ?? { steps: 0, loss: 0, accuracy: 0 };
-    if (running.steps === steps) return yield* this.#interrupted();
-    const training = await this.#open(network);
-    try {
-      const order = epochOrder(split, seed, network, epoch);
-      while (running.steps < steps && !signal?.aborted) {
-        const start = running.steps * batchSize;
-        const { image, label } = batchAt(split, order.subarray(start, start + batchSize));
-        const { loss, accuracy } = await training.step({ image, label });
-        if (!Number.isFinite(loss)) throw new Error(diverged(network, epoch, running.steps + 1, loss));
-        running = {
-          steps: running.steps + 1,
-          loss: running.loss + loss!,
-          accuracy: running.accuracy + accuracy!,
-        };
-        const done = running.steps * batchSize;
-        yield { kind: 'step', network, epoch, epochs, done, total: steps * batchSize, ...means(running) };
-      }
-    } finally {
-      this.#states.set(network, await training.state());
-      this.#running[network] = running;
-      await training.close();
-    }
-    return yield* this.#interrupted();
-  }
-
-  /** Scores after an epoch, its record, and the checkpoint that holds it. True when it was interrupted. */
-  async *closeEpoch(
-    phase: EpochRecord['phase'],
-    epoch: number,
-    networks: readonly Network[],
-  ): AsyncGenerator<Progress, boolean> {
-    const { config, test, signal } = this.#options;
-    const scoring = evaluate(test, this.models(), config);
-    let scores: { readonly c1: ClassifierScores; readonly c2: ClassifierScores } | undefined;
-    try {
-      while (!scores) {
-        const next = await scoring.next();
-        if (next.done) scores = next.value;
-        else {
-          yield { kind: 'evaluate', done: next.value, total: test.count };
-          if (signal?.aborted) return yield* this.#interrupted();
-        }
-      }
-    } finally {
-      await scoring.return(undefined as never);
-    }
-    refuseInfinite(phase, epoch, scores);
-    const train = Object.fromEntries(networks.map((network) => [network, means(this.#running[network]!)]));
-    const record: EpochRecord = { phase, epoch, train, ...scores };
-    this.#records.push(record);
-    this.#running = {};
-    yield { kind: 'epoch', record, checkpoint: this.#checkpoint() };
-    return yield* this.#interrupted();
-  }
-
-  models(): Contestants {
-    const { classifierModel, attackerModel } = this.#options.programs;
-    const attacker = this.#states.get('attacker');
-    return {
-      c1: classifierModel(this.#states.get('c1')!),
-      c2: classifierModel(this.#states.get('c2')!),
-      ...(attacker && { attacker: attackerModel(attacker) }),
-    };
-  }
-
-  async #open(network: Network): Promise<Training> {
-    const { config, programs } = this.#options;
-    const program = network === 'attacker' ? programs.attackerTrain : programs.classifierTrain;
-    const state = this.#states.get(network) ?? initialState(program.metadata, [config.seed, network]);
-    const frozen = network === 'attacker' ? this.#states.get('c1')! : new Map();
-    return await openTraining(program, state, frozen, config);
-  }
-
-  #checkpoint(): Checkpoint {
-    return { position: this.position(), states: new Map(this.#states) };
-  }
-
-  async *#interrupted(): AsyncGenerator<Progress, boolean> {
-    if (!this.#options.signal?.aborted) return false;
-    yield { kind: 'interrupted', checkpoint: this.#checkpoint() };
-    return true;
-  }
+export interface CellOptions extends Options<CellConfig, Programs, EpochRecord> {
+  /** The classifiers after the cell's `classifierEpochs`. */
+  readonly classifiers: Checkpoint<ClassifierRecord>;
 }
 
-const means = ({ steps, loss, accuracy }: Running): { loss: number; accuracy: number } => ({
-  loss: loss / steps,
-  accuracy: accuracy / steps,
+/**
+ * Phase 2 of a cell. Mode `consecutive` (paper, section 2.1.1): A against C1 as it is. Mode `alternating` (2.1.2): on each
+ * batch a step of A and one of C1, which learns from the attacked images; and C2 goes on with clean images for as many
+ * epochs. Deterministic, as {@link trainClassifiers} is. The records begin with those of the classifiers.
+ */
+export async function* trainCell(options: CellOptions): AsyncGenerator<Progress, void> {
+  const { config, test, programs, classifiers, from } = options;
+  const { mode, eps, classifierEpochs } = config;
+  const begin = from ?? {
+    position: { records: classifierRecords(classifiers, eps) },
+    states: classifiers.states,
+  };
+  yield* follow(options, begin.position.records, begin.states, {
+    epochs: config.attackerEpochs,
+    before: classifierEpochs,
+    tasks(epoch, epochs, states) {
+      const attack = { program: programs.attackerTrain, epoch, epochs, order: epoch };
+      if (mode === 'consecutive') {
+        const metrics = { attacker: { loss: 'loss', accuracy: 'accuracy' } };
+        return [{ ...attack, networks: ['attacker'], metrics, frozen: states.get('c1')! }];
+      }
+      return [
+        { ...attack, networks: ['attacker', 'c1'], metrics: alternatingMetrics },
+        { ...alone('c2', programs, epoch, epochs), order: classifierEpochs + epoch },
+      ];
+    },
+    score: (states) => evaluate(test, modelsOf(states, programs), config),
+    record: (epoch, train, scores) => ({ phase: 'attacker', epoch, train, ...scores }),
+    each: (scores) => [scores],
+  });
+}
+
+/** The models of a cell's networks as they stand in a checkpoint. */
+export function modelsOf(states: ReadonlyMap<Network, Tensors>, programs: Programs): Required<Contestants> {
+  return {
+    ...classifierModels(states, programs),
+    attacker: programs.attackerModel(states.get('attacker')!),
+  };
+}
+
+const classifierModels = (
+  states: ReadonlyMap<Network, Tensors>,
+  { classifierModel }: Pick<Programs, 'classifierModel'>,
+): Pick<Contestants, 'c1' | 'c2'> => ({
+  c1: classifierModel(states.get('c1')!),
+  c2: classifierModel(states.get('c2')!),
 });
 
-/** Weights can overflow in an epoch's last step, after its loss: then the scores show it, and no record may hold them. */
-function refuseInfinite(
-  phase: EpochRecord['phase'],
+/** The epochs of classifiers as a cell of this eps has them in its records. */
+export const classifierRecords = (
+  { position }: Pick<Checkpoint<ClassifierRecord>, 'position'>,
+  eps: number,
+): readonly EpochRecord[] =>
+  position.records.map(({ epoch, train, scores }) => {
+    const { c1, c2 } = scores.find((score) => score.eps === eps)!;
+    return { phase: 'classifier', epoch, train, c1, c2 };
+  });
+
+const alone = (
+  network: 'c1' | 'c2',
+  { classifierTrain: program }: Pick<Programs, 'classifierTrain'>,
   epoch: number,
-  scores: { readonly c1: ClassifierScores; readonly c2: ClassifierScores },
-): void {
+  epochs: number,
+): Epoch => ({
+  networks: [network],
+  program,
+  metrics: { [network]: { loss: 'loss', accuracy: 'accuracy' } },
+  epoch,
+  epochs,
+  order: epoch,
+});
+
+const alternatingMetrics = {
+  attacker: { loss: 'attacker/loss', accuracy: 'attacker/accuracy' },
+  c1: { loss: 'classifier/loss', accuracy: 'classifier/accuracy' },
+};
+
+/** What a phase does in its epochs, and how it writes them down. */
+interface Plan<R, S> {
+  readonly epochs: number;
+  /** Records of other epochs, which come first. */
+  readonly before: number;
+  /** What is trained in an epoch, one after the other. */
+  tasks(epoch: number, epochs: number, states: ReadonlyMap<Network, Tensors>): readonly Epoch[];
+  score(states: ReadonlyMap<Network, Tensors>): AsyncGenerator<number, S>;
+  record(epoch: number, train: Partial<Record<Network, Means>>, scores: S): R;
+  each(scores: S): readonly BothScores[];
+}
+
+/** Epoch after epoch of a plan. */
+async function* follow<C extends CellConfig | ClassifierConfig, P, R, S>(
+  { config, train, test, from, signal }: Options<C, P, R>,
+  begun: readonly R[],
+  states: ReadonlyMap<Network, Tensors>,
+  plan: Plan<R, S>,
+): AsyncGenerator<Progress<R>, void> {
+  const records = [...begun];
+  const running = from?.position.running ?? {};
+  const trainer = new Trainer({ config, split: train, states, running, signal });
+  const checkpoint = (): Checkpoint<R> => ({
+    position: { records: [...records], running: trainer.running },
+    states: trainer.states,
+  });
+  try {
+    for (let epoch = records.length - plan.before + 1; epoch <= plan.epochs; epoch++) {
+      for (const task of plan.tasks(epoch, plan.epochs, trainer.states)) {
+        yield* trainer.epoch(task);
+        if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
+      }
+      const scoring = plan.score(trainer.states);
+      let next = await scoring.next();
+      for (; !next.done; next = await scoring.next()) {
+        yield { kind: 'evaluate', done: next.value, total: test.count };
+        if (signal?.aborted) {
+          await scoring.return(undefined as never);
+          return yield { kind: 'interrupted', checkpoint: checkpoint() };
+        }
+      }
+      plan.each(next.value).forEach((scores) => refuseInfinite(epoch, scores));
+      const record = plan.record(epoch, trainer.closeEpoch(), next.value);
+      records.push(record);
+      yield { kind: 'epoch', record, checkpoint: checkpoint() };
+      if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
+    }
+  } catch (error) {
+    if (error instanceof Diverged) throw error;
+    return yield { kind: 'interrupted', checkpoint: checkpoint(), error: error as Error };
+  }
+  yield { kind: 'done', checkpoint: checkpoint() };
+}
+
+/** Weights can overflow in an epoch's last step, after its loss: then the scores show it, and no record may hold them. */
+function refuseInfinite(epoch: number, scores: BothScores): void {
   for (const network of ['c1', 'c2'] as const) {
+    const attacked = scores[network].attacked !== undefined;
     for (const [images, { loss }] of Object.entries(scores[network])) {
       if (Number.isFinite(loss)) continue;
-      throw new Error(
-        `training diverged: loss ${loss} of ${network} on ${images} images after ${phase} epoch ${epoch}; ` +
-          'try a smaller --learning-rate',
+      const phase = attacked ? 'attacker' : 'classifier';
+      throw new Diverged(
+        `training diverged: loss ${loss} of ${network} on ${images} images after ${phase} epoch ${epoch}`,
       );
     }
   }
 }
-
-const diverged = (network: Network, epoch: number, step: number, loss: number | undefined): string =>
-  `training ${network} diverged: loss ${loss} in epoch ${epoch}, step ${step}; try a smaller --learning-rate`;

@@ -1,17 +1,21 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import {
+  cellsOf,
+  ClassifierRecord,
+  classifiersOf,
   configHash,
   createRun,
   encodeSafetensors,
   loadCheckpoint,
   loadDataset,
   saveCheckpoint,
+  type Checkpoint,
   type RunConfig,
   type RunFolder,
 } from '../../src/runtime/index.ts';
@@ -73,7 +77,7 @@ describe('a wrong command line is refused in one line:', () => {
     [['train', '--epz', '0.1'], "unknown option '--epz' (Did you mean --eps?)"],
     [['train', '--verbose'], "unknown option '--verbose'"],
     [['train', 'mnist'], 'mnist is one argument too many; train takes options only'],
-    [['train', '--eps'], "option '--eps <number>' argument missing"],
+    [['train', '--eps'], "option '--eps <numbers>' argument missing"],
     [['train', '--out'], "option '--out <dir>' argument missing"],
   ])('%j', async (args, message) => {
     expect(await refusal(...args)).toBe(message);
@@ -105,9 +109,13 @@ describe('a wrong command line is refused in one line:', () => {
       (value) => ['--eps', value, `eps must be in (0, 1], got ${value}.`] as const,
     ),
     ['--eps', '3', 'eps must be in (0, 1], got 3 (did you mean 3/255 = 0.0118?).'],
-    ['--eps', '0.04,0.08', 'eps must be one number in (0, 1], got the list 0.04,0.08.'],
+    ['--eps', '0.04,8', 'eps must be in (0, 1], got 8 (did you mean 8/255 = 0.0314?).'],
+    ['--eps', '0.04,', 'eps must be in (0, 1], got .'],
+    ['--eps', '0.04,0.08,0.04', '0.04 stands in 0.04,0.08,0.04 twice.'],
+    ['--seed', '1,x', 'It must be an integer from 0 on, got x.'],
+    ['--mode', 'consecutive,both', 'Allowed choices are consecutive, alternating, both; got both.'],
     ['--preset', 'slow', 'Allowed choices are quick, paper.'],
-    ['--mode', 'alternate', 'Allowed choices are consecutive.'],
+    ['--mode', 'alternate', 'Allowed choices are consecutive, alternating, both; got alternate.'],
     ['--bound', 'sigmoid', 'Allowed choices are tanh, clamp.'],
     ['--device', 'tpu', 'Allowed choices are auto, cpu, cuda, webgpu.'],
   ] as const)('train %s "%s"', async (option, value, reason) => {
@@ -218,13 +226,13 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
   beforeAll(async () => {
     config = {
       schema: 1,
-      mode: 'consecutive',
-      eps: 0.1,
+      modes: ['consecutive'],
+      eps: [0.1],
+      seeds: [1],
       bound: 'tanh',
       clip: true,
-      seed: 1,
       batchSize: 8,
-      classifierEpochs: 1,
+      classifierEpochs: { consecutive: 1 },
       attackerEpochs: 1,
       learningRate: 1e-3,
       trainLimit: null,
@@ -232,8 +240,14 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
       data: { source: 'data', sha256: (await loadDataset('data')).sha256 },
       device: 'cpu',
       threads: 1,
+      shard: null,
     };
   });
+  const nothing: Checkpoint = { position: { records: [], running: {} }, states: new Map() };
+  const checkpoints = {
+    classifiers: 'broken/classifiers-seed1/checkpoint/state.safetensors',
+    cell: 'broken/consecutive-eps0.1-seed1/checkpoint/state.safetensors',
+  };
   /** A run folder with this configuration, whatever it says, and a line of metrics. */
   const make = async (contents: object): Promise<void> => {
     paths = await createRun(run, config);
@@ -271,11 +285,14 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
 
   it.each<[string, object | null, RegExp]>([
     ['an unknown field', { rounds: 3 }, /^the file: .*"rounds"/],
-    ['a field missing', { seed: undefined }, /^seed: /],
-    ['eps 3', { eps: 3 }, /^eps: /],
+    ['a field missing', { seeds: undefined }, /^seeds: /],
+    ['eps 3', { eps: [0.1, 3] }, /^eps\.1: /],
+    ['no eps', { eps: [] }, /^eps: /],
+    ['an eps twice', { eps: [0.1, 0.1] }, /^eps: a value stands there twice/],
     ['a batch size of 0', { batchSize: 0 }, /^batchSize: /],
     ['another schema', { schema: 2 }, /^schema: /],
-    ['another mode', { mode: 'alternating' }, /^mode: /],
+    ['another mode', { modes: ['constructive'] }, /^modes\.0: /],
+    ['a mode without epochs', { modes: ['alternating'] }, /^classifierEpochs: lacks the epochs of a mode/],
     ['a data set without a hash', { data: { source: 'mnist' } }, /^data\.sha256: /],
     ['null', null, /^the file: /],
   ])('config.json with %s', async (_, change, problem) => {
@@ -314,17 +331,21 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
     ],
     [
       'of another run',
-      (path) => saveCheckpoint(path, { position: { records: [], running: {} }, states: new Map() }, 'other'),
+      (path) => saveCheckpoint(path, nothing, 'other'),
       'belongs to a run with another config.json; put back the one it was made with',
     ],
     ['a folder', (path) => mkdir(path).then(() => {}), 'it is a folder, not a file; check the path'],
   ])('a checkpoint that is %s', async (_, damage, problem) => {
     await make(config);
-    await mkdir(join(paths.cell, 'checkpoint'), { recursive: true });
-    await damage(paths.checkpoint);
-    const message = await resumed();
-    expect(message).toContain(paths.checkpoint);
-    expect(message).toContain(problem);
+    for (const path of [checkpoints.classifiers, checkpoints.cell]) {
+      await mkdir(dirname(path), { recursive: true });
+      await damage(path);
+      const message = await resumed();
+      expect(message).toContain(path);
+      expect(message).toContain(problem);
+      await rm(path, { recursive: true });
+      await saveCheckpoint(path, nothing, configHash(classifiersOf(cellsOf(config))[0]!));
+    }
   });
 
   it.each([
@@ -347,7 +368,7 @@ describe('in a process of its own', () => {
       signal: null,
       stdout: '',
       stderr:
-        "sparring: option '--eps <number>' argument '3' is invalid. eps must be in (0, 1], got 3 (did you mean 3/255 = 0.0118?).\n",
+        "sparring: option '--eps <numbers>' argument '3' is invalid. eps must be in (0, 1], got 3 (did you mean 3/255 = 0.0118?).\n",
     });
   });
 
@@ -382,20 +403,23 @@ describe.skipIf(process.platform === 'win32')('when a file cannot be written', {
 
   it('the last checkpoint stays, and the run goes on from it when there is room', async () => {
     const path = join('full', cell, 'checkpoint', 'state.safetensors');
+    const begin = 'full/classifiers-seed1/checkpoint/state.safetensors';
     expectFailure(
       await sparring(['train', ...tiny, '--out', 'full'], { cwd: folder, fileLimit: megabytes(4) }),
       `cannot write ${path}: ${tooLarge}`,
     );
     const config = JSON.parse(await readFile('full/config.json', 'utf8')) as RunConfig;
-    const kept = await loadCheckpoint(path, configHash(config));
-    expect(kept!.position.records.map(({ phase }) => phase)).toEqual(['classifier']);
-    expect(await readFile('full/metrics.jsonl', 'utf8')).toBe(
-      `${JSON.stringify(kept!.position.records[0])}\n`,
+    const kept = await loadCheckpoint(
+      begin,
+      configHash(classifiersOf(cellsOf(config))[0]!),
+      ClassifierRecord,
     );
-    expect(await readdir(join('full', cell), { recursive: true })).toEqual([
-      'checkpoint',
-      'checkpoint/state.safetensors',
-    ]);
+    const [{ scores, ...record }] = kept!.position.records as [ClassifierRecord];
+    const { c1, c2 } = scores[0]!;
+    expect(
+      (await readFile('full/metrics.jsonl', 'utf8')).split('\n').map((line) => line && JSON.parse(line)),
+    ).toEqual([{ cell, phase: 'classifier', ...record, c1, c2 }, '']);
+    expect(await readdir(join('full', cell), { recursive: true })).toEqual(['checkpoint']);
     expect(await sparring(['train', '--resume', 'full'], { cwd: folder })).toMatchObject({ code: 0 });
     expect((await readFile('full/metrics.jsonl', 'utf8')).trimEnd().split('\n')).toHaveLength(2);
   });

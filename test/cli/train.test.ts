@@ -18,6 +18,7 @@ const patience = 240_000;
 let cwd: string;
 const counts = { train: 56, test: 40 };
 const cell = 'consecutive-eps0.3-seed5';
+const classifiers = 'classifiers-seed5/checkpoint/state.safetensors';
 const newRun = (out: string, ...more: readonly string[]): string[] => [
   ...'train --data data --device cpu --threads 1 --eps 0.3 --seed 5 --batch-size 8'.split(' '),
   ...`--train-limit ${counts.train} --test-limit ${counts.test}`.split(' '),
@@ -176,7 +177,14 @@ describe('sparring train', () => {
     const lines = (await readFile(inRun('runs/whole', 'metrics.jsonl'), 'utf8')).split('\n');
     const [run] = result.runs;
     expect(result.config).toEqual(config);
-    expect(config).toMatchObject({ eps: 0.3, seed: 5, clip: true, bound: 'tanh', batchSize: 8, threads: 1 });
+    expect(config).toMatchObject({
+      eps: [0.3],
+      seeds: [5],
+      clip: true,
+      bound: 'tanh',
+      batchSize: 8,
+      threads: 1,
+    });
     expect(run).toMatchObject({ eps: 0.3, seed: 5, clip: true, folder: cell });
     expect(run.epochs.map(({ phase, epoch }) => `${phase} ${epoch}`)).toEqual([
       'classifier 1',
@@ -185,7 +193,9 @@ describe('sparring train', () => {
       'attacker 2',
     ]);
     expect(lines.pop()).toBe('');
-    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(run.epochs);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
+      run.epochs.map((epoch) => ({ cell, ...epoch })),
+    );
     expect(run.final).toEqual({ c1: run.epochs.at(-1)!.c1, c2: run.epochs.at(-1)!.c2 });
     for (const [name, file] of [
       ['c1', 'classifier-c1.onnx'],
@@ -198,7 +208,7 @@ describe('sparring train', () => {
 
   it('leaves these files, and a link from runs/latest', async () => {
     expect(await filesOf('runs/whole')).toEqual(
-      [...files, ...cellFiles.map((file) => join(cell, file))].sort(),
+      [...files, classifiers, ...cellFiles.map((file) => join(cell, file))].sort(),
     );
     expect(await readlink(inRun('runs/latest'))).toBe('whole');
   });
@@ -313,6 +323,10 @@ describe('sparring train', () => {
       const settings = [
         '--preset',
         'paper',
+        '--mode',
+        'consecutive',
+        '--eps',
+        '0.08',
         '--bound',
         'clamp',
         '--classifier-epochs',
@@ -326,7 +340,7 @@ describe('sparring train', () => {
       });
       expect(code).toBe(0);
       const { config, runs } = await resultOf('elsewhere/paper');
-      expect(config).toMatchObject({ eps: 0.08, bound: 'clamp', clip: false, seed: 1, device: 'cpu' });
+      expect(config).toMatchObject({ eps: [0.08], bound: 'clamp', clip: false, seeds: [1], device: 'cpu' });
       expect(config).toMatchObject({ threads: availableParallelism(), data: { source: 'mnist' } });
       const folder = 'consecutive-eps0.08-seed1';
       const lines = stdout.trimEnd().split('\n');
@@ -388,8 +402,8 @@ describe('sparring train --resume', () => {
   it.skipIf(process.platform === 'win32')(
     'goes on after SIGINT and SIGTERM to the same files',
     async () => {
-      const state = join('runs/stopped', cell, 'checkpoint/state.safetensors');
-      const saved = `saved ${state}; go on with --resume runs/stopped\n`;
+      const saved = (file: string) => `saved runs/stopped/${file}; go on with --resume runs/stopped\n`;
+      const end = ({ stderr }: Finished): string => `${stderr.trimEnd().split('\n').at(-1)}\n`;
       const stopped = async (command: Command, text: string, signal: NodeJS.Signals): Promise<Finished> => {
         await command.says(text);
         command.process.kill(signal);
@@ -398,12 +412,12 @@ describe('sparring train --resume', () => {
 
       const first = await stopped(start(newRun('runs/stopped'), { cwd }), 'C1 epoch 1/2', 'SIGINT');
       expect(first).toMatchObject({ code: 130, signal: null, stdout: '' });
-      expect(first.stderr.slice(-saved.length)).toBe(saved);
-      expect(await filesOf('runs/stopped')).toEqual(['config.json', state.slice('runs/stopped/'.length)]);
+      expect(end(first)).toBe(saved(classifiers));
+      expect(await filesOf('runs/stopped')).toEqual([classifiers, 'config.json']);
 
       const second = await stopped(start(resume('runs/stopped'), { cwd }), 'attacker epoch 1/2', 'SIGTERM');
       expect(second).toMatchObject({ code: 143, signal: null, stdout: '' });
-      expect(second.stderr.slice(-saved.length)).toBe(saved);
+      expect(end(second)).toBe(saved(join(cell, 'checkpoint/state.safetensors')));
       expect(existsSync(inRun('runs/stopped', 'result.json'))).toBe(false);
 
       const third = await sparring(resume('runs/stopped', '--json'), { cwd });

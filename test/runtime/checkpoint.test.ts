@@ -9,11 +9,11 @@ import {
   decodeSafetensors,
   encodeSafetensors,
   InputError,
+  EpochRecord,
   loadCheckpoint,
   saveCheckpoint,
   stream,
   type Checkpoint,
-  type EpochRecord,
   type Tensor,
 } from '../../src/runtime/index.ts';
 
@@ -58,6 +58,8 @@ const checkpoint: Checkpoint = {
   ]),
 };
 
+const load = (file: string, config: string) => loadCheckpoint(file, config, EpochRecord);
+
 /** Everything in a checkpoint, its numbers bit by bit. */
 const bits = ({ position, states }: Checkpoint) => ({
   position,
@@ -73,7 +75,7 @@ const bits = ({ position, states }: Checkpoint) => ({
 });
 
 async function refusal(): Promise<string> {
-  const error: unknown = await loadCheckpoint(path, hash).then(
+  const error: unknown = await load(path, hash).then(
     () => expect.fail('it was loaded'),
     (thrown: unknown) => thrown,
   );
@@ -94,7 +96,7 @@ async function saveWith(change: Readonly<Record<string, string>>): Promise<void>
 describe('saveCheckpoint', () => {
   it('and loadCheckpoint give back every bit, and make the folder', async () => {
     await saveCheckpoint(path, checkpoint, hash);
-    const loaded = await loadCheckpoint(path, hash);
+    const loaded = await load(path, hash);
     expect(bits(loaded!)).toEqual(bits(sorted(checkpoint)));
     expect(await readdir(join(folder, 'checkpoint'))).toEqual(['state.safetensors']);
   });
@@ -102,14 +104,14 @@ describe('saveCheckpoint', () => {
   it('writes the same bytes again for what it has loaded', async () => {
     await saveCheckpoint(path, checkpoint, hash);
     const before = await readFile(path);
-    await saveCheckpoint(path, (await loadCheckpoint(path, hash))!, hash);
+    await saveCheckpoint(path, (await load(path, hash))!, hash);
     expect((await readFile(path)).equals(before)).toBe(true);
   });
 
   it('replaces a checkpoint with states by one without', async () => {
     await saveCheckpoint(path, checkpoint, hash);
     await saveCheckpoint(path, { position: { records: [], running: {} }, states: new Map() }, hash);
-    const loaded = await loadCheckpoint(path, hash);
+    const loaded = await load(path, hash);
     expect(loaded).toEqual({ position: { records: [], running: {} }, states: new Map() });
   });
 
@@ -133,7 +135,7 @@ describe('saveCheckpoint', () => {
       const { stdout } = await promisify(execFile)('sh', [...shell, ...node], { env });
       expect(stdout).toMatch(/^cannot write .*: the file is larger than this system allows; .*\n$/);
       expect(stdout).toContain(path);
-      expect(bits((await loadCheckpoint(path, hash))!)).toEqual(bits(sorted(checkpoint)));
+      expect(bits((await load(path, hash))!)).toEqual(bits(sorted(checkpoint)));
       expect(await readdir(join(folder, 'checkpoint'))).toEqual(['state.safetensors']);
     },
   );
@@ -150,9 +152,9 @@ describe('saveCheckpoint', () => {
 
 describe('loadCheckpoint', () => {
   it('gives null when there is none yet, with or without its folder', async () => {
-    expect(await loadCheckpoint(path, hash)).toBeNull();
+    expect(await load(path, hash)).toBeNull();
     await mkdir(join(folder, 'checkpoint'));
-    expect(await loadCheckpoint(path, hash)).toBeNull();
+    expect(await load(path, hash)).toBeNull();
   });
 
   it('refuses a folder of that name', async () => {
@@ -199,7 +201,7 @@ describe('loadCheckpoint', () => {
     for (let at = 0; at < headerEnd; at += 3) {
       const byte = random.below(256);
       await writeFile(path, whole.with(at, byte));
-      const problem = await loadCheckpoint(path, hash).then(
+      const problem = await load(path, hash).then(
         () => null,
         (error: unknown) => error,
       );

@@ -5,29 +5,32 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { programsFor } from '../../src/cli/programs.ts';
 import {
+  ClassifierRecord,
+  classifiersOf,
+  EpochRecord,
   evaluate,
   initialState,
   limit,
   loadCheckpoint,
   loadDataset,
+  modelsOf,
   saveCheckpoint,
-  train,
+  trainCell,
+  trainClassifiers,
+  type CellConfig,
   type Checkpoint,
-  type EpochRecord,
   type Network,
   type Progress,
-  type RunConfig,
+  type Programs,
   type Split,
   type Tensors,
-  type TrainOptions,
 } from '../../src/runtime/index.ts';
 import { examples } from '../support/idx.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
 const patience = 240_000;
 
-const small: RunConfig = {
-  schema: 1,
+const small: CellConfig = {
   mode: 'consecutive',
   eps: 0.3,
   bound: 'tanh',
@@ -51,11 +54,45 @@ function splitOf(count: number): Split {
 
 /** 26 images make three steps of 8; 260 test images make two batches. */
 const splits = { train: splitOf(26), test: splitOf(260) };
-const optionsFor = (config: RunConfig): TrainOptions => ({
-  config,
-  ...splits,
-  programs: programsFor(config),
-});
+interface Options {
+  readonly config: CellConfig;
+  readonly train: Split;
+  readonly test: Split;
+  readonly programs: Programs;
+}
+const optionsFor = (config: CellConfig): Options => ({ config, ...splits, programs: programsFor(config) });
+
+/** Where a cell stands: in its classifiers, or with those in the cell itself. */
+interface Place {
+  readonly classifiers: Checkpoint<ClassifierRecord> | null;
+  readonly cell: Checkpoint | null;
+}
+
+type CellEvent =
+  | { readonly part: 'classifiers'; readonly event: Progress<ClassifierRecord> }
+  | { readonly part: 'cell'; readonly event: Progress };
+
+/** A cell from its classifiers on, or from a place in it. */
+async function* wholeCell(
+  { config, ...options }: Options,
+  from: Place = { classifiers: null, cell: null },
+  signal = new AbortController().signal,
+): AsyncGenerator<CellEvent, void> {
+  const [own] = classifiersOf([config]);
+  let { classifiers } = from;
+  for await (const event of trainClassifiers({
+    ...options,
+    config: own!,
+    from: classifiers,
+    signal,
+  })) {
+    if (event.kind === 'done') classifiers = event.checkpoint;
+    else yield { part: 'classifiers', event };
+    if (event.kind === 'interrupted') return;
+  }
+  const begin = { ...options, config, classifiers: classifiers!, from: from.cell, signal };
+  for await (const event of trainCell(begin)) yield { part: 'cell', event };
+}
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const hashOf = (state: Tensors): string => {
@@ -81,29 +118,40 @@ type Seen =
       readonly models: Record<string, string>;
     };
 
-function seen(event: Progress): Seen {
+function seen({ part, event }: CellEvent, programs: Programs): Seen {
   switch (event.kind) {
     case 'step':
     case 'evaluate':
       return event;
     case 'epoch': {
       const states = [...event.checkpoint.states].map(([network, state]) => [network, hashOf(state)]);
-      return { kind: 'epoch', record: event.record, states: Object.fromEntries(states) };
+      return { kind: 'epoch', record: asCells(event.record), states: Object.fromEntries(states) };
     }
     case 'done': {
-      const models = Object.entries(event.models).map(([name, bytes]) => [name, sha256(bytes)]);
-      return { kind: 'done', records: event.position.records, models: Object.fromEntries(models) };
+      if (part !== 'cell') throw new Error('classifiers are not the end');
+      const { position, states } = event.checkpoint as Checkpoint;
+      const models = Object.entries(modelsOf(states, programs)).map(([name, bytes]) => [name, sha256(bytes)]);
+      return { kind: 'done', records: position.records, models: Object.fromEntries(models) };
     }
     case 'interrupted':
-      throw new Error('nothing interrupts this run');
+      throw event.error ?? new Error('nothing interrupts this run');
     default:
       return event satisfies never;
   }
 }
 
-async function runThrough(config: RunConfig): Promise<Seen[]> {
+/** A record of classifiers as the cell has it, which is of the only eps. */
+function asCells(record: EpochRecord | ClassifierRecord): EpochRecord {
+  if ('phase' in record) return record;
+  const { epoch, train, scores } = record;
+  expect(scores).toHaveLength(1);
+  return { phase: 'classifier', epoch, train, c1: scores[0]!.c1, c2: scores[0]!.c2 };
+}
+
+async function runThrough(config: CellConfig): Promise<Seen[]> {
+  const options = optionsFor(config);
   const events: Seen[] = [];
-  for await (const event of train(optionsFor(config))) events.push(seen(event));
+  for await (const event of wholeCell(options)) events.push(seen(event, options.programs));
   return events;
 }
 
@@ -123,8 +171,8 @@ describe('train', () => {
     expect(
       whole.map((event) => {
         if (event.kind === 'step') {
-          const { network, epoch, epochs, done, total } = event;
-          return `${network} epoch ${epoch}/${epochs} ${done}/${total}`;
+          const { networks, epoch, epochs, done, total } = event;
+          return `${networks.join()} epoch ${epoch}/${epochs} ${done}/${total}`;
         }
         if (event.kind === 'evaluate') return `test ${event.done}/${event.total}`;
         return event.kind === 'epoch' ? `${event.record.phase} ${event.record.epoch}` : event.kind;
@@ -144,7 +192,7 @@ describe('train', () => {
       for (const network of Object.keys(means) as Network[]) {
         const { loss, accuracy } = means[network]!;
         const last = of('step', whole)
-          .filter((step) => step.network === network && step.epoch === epoch)
+          .filter((step) => step.networks[0] === network && step.epoch === epoch)
           .at(-1)!;
         expect({ loss, accuracy }).toEqual({ loss: last.loss, accuracy: last.accuracy });
         expect(loss).toBeGreaterThan(0);
@@ -188,7 +236,7 @@ describe('train', () => {
     const { metadata } = programsFor(config).classifierTrain;
     const uniform = metadata.state.filter(({ init }) => init.kind === 'uniform').map(({ name }) => name);
     expect(uniform).toContain('classifier/linear/weight');
-    for await (const event of train(optionsFor(config))) {
+    for await (const { event } of wholeCell(optionsFor(config))) {
       if (event.kind !== 'epoch') continue;
       for (const network of ['c1', 'c2'] as const) {
         const state = event.checkpoint.states.get(network)!;
@@ -218,6 +266,50 @@ describe('train', () => {
     expect(of('done', other)[0]!.models['attacker']).not.toBe(of('done', whole)[0]!.models['attacker']);
   });
 
+  describe('in turns', () => {
+    const config: CellConfig = { ...small, mode: 'alternating' };
+    let events: Seen[];
+    beforeAll(async () => {
+      events = await runThrough(config);
+    }, patience);
+
+    it('begins with the classifiers of consecutive training', () => {
+      const before = (all: readonly Seen[]) =>
+        of('epoch', all).filter(({ record }) => record.phase === 'classifier');
+      expect(before(events)).toEqual(before(whole));
+    });
+
+    it('then trains A with C1, and C2 alone, for as many epochs', () => {
+      const phase = events.slice(
+        events.findLastIndex((e) => e.kind === 'epoch' && e.record.phase === 'classifier') + 1,
+      );
+      const steps = (who: string, n: number) => [8, 16, 24].map((done) => `${who} ${n}/2 ${done}/24`);
+      expect(
+        of('step', phase).map((e) => `${e.networks.join()} ${e.epoch}/${e.epochs} ${e.done}/${e.total}`),
+      ).toEqual([1, 2].flatMap((n) => [...steps('attacker,c1', n), ...steps('c2', n)]));
+      for (const { record, states } of of('epoch', phase)) {
+        expect(Object.keys(record.train)).toEqual(['c1', 'c2', 'attacker']);
+        expect(Object.keys(states)).toEqual(['c1', 'c2', 'attacker']);
+        expect(record.c1.attacked).toBeDefined();
+        expect(record.c2.attacked).toBeDefined();
+      }
+    });
+
+    it('moves all three, C2 as if it had been trained for longer', async () => {
+      const [, second, third, fourth] = of('epoch', events).map(({ states }) => states);
+      expect(third!.c1).not.toBe(second!.c1);
+      expect(fourth!.c1).not.toBe(third!.c1);
+      expect(fourth!.attacker).not.toBe(third!.attacker);
+      const { programs, ...options } = optionsFor(config);
+      const [own] = classifiersOf([{ ...config, classifierEpochs: 4 }]);
+      const longer: (string | undefined)[] = [];
+      for await (const event of trainClassifiers({ ...options, programs, config: own! })) {
+        if (event.kind === 'epoch') longer.push(hashOf(event.checkpoint.states.get('c2')!));
+      }
+      expect([second!.c2, third!.c2, fourth!.c2]).toEqual(longer.slice(1));
+    });
+  });
+
   describe('interrupted', () => {
     let folder: string;
     beforeAll(async () => {
@@ -227,16 +319,22 @@ describe('train', () => {
       await rm(folder, { recursive: true });
     });
 
-    it(
-      'again and again, wherever it stands, ends with the same records and the same models',
-      async () => {
-        const path = join(folder, 'state.safetensors');
-        const options = optionsFor(small);
-        const pauses = [0, 1, 3, 4, 5, 5];
+    it.each(['consecutive', 'alternating'] as const)(
+      'again and again, wherever it stands, ends with the same records and the same models: %s',
+      async (mode) => {
+        const short = mode === 'alternating' && { classifierEpochs: 1, attackerEpochs: 1 };
+        const config = { ...small, mode, ...short };
+        const undisturbed = short ? await runThrough(config) : whole;
+        const options = optionsFor(config);
+        const files = {
+          classifiers: join(folder, `${mode}-classifiers`),
+          cell: join(folder, `${mode}-cell`),
+        };
+        const pauses = short ? [0, 1, 3, 4, 3, 1] : [0, 1, 3, 4, 5, 5];
         const placesOfPause = new Set<string>();
         const steps: string[] = [];
-        let from: Checkpoint | null = null;
-        let end: Extract<Seen, { kind: 'done' }> | undefined;
+        let from: Place = { classifiers: null, cell: null };
+        let end: Seen | undefined;
         for (let session = 0; !end && session < 40; session++) {
           const stop = new AbortController();
           let events = 0;
@@ -244,36 +342,45 @@ describe('train', () => {
           const count = pauses[session % pauses.length]!;
           if (count === 0) stop.abort();
           let saved = false;
-          for await (const event of train({ ...options, from, signal: stop.signal })) {
+          for await (const { part, event } of wholeCell(options, from, stop.signal)) {
             expect(saved, 'an event after interrupted').toBe(false);
             if (event.kind === 'interrupted') {
-              await saveCheckpoint(path, event.checkpoint, 'hash');
+              if (event.error) throw event.error;
+              await saveCheckpoint(files[part], event.checkpoint, 'hash');
               saved = true;
               continue;
             }
+            if (event.kind === 'epoch') await saveCheckpoint(files[part], event.checkpoint, 'hash');
             expect(stop.signal.aborted && event.kind !== 'done', 'an event after abort').toBe(false);
             if (event.kind === 'step')
-              steps.push(`${event.network} ${event.epoch} ${event.done} ${event.loss}`);
-            if (event.kind === 'done') end = seen(event) as Extract<Seen, { kind: 'done' }>;
-            place = event.kind === 'step' ? event.network : event.kind;
+              steps.push(`${event.networks.join()} ${event.epoch} ${event.done} ${event.loss}`);
+            if (event.kind === 'done') end = seen({ part, event } as CellEvent, options.programs);
+            place = event.kind === 'step' ? event.networks.join() : event.kind;
             if (++events === count) stop.abort();
           }
           if (saved) placesOfPause.add(place);
-          from = await loadCheckpoint(path, 'hash');
+          from = {
+            classifiers: await loadCheckpoint(files.classifiers, 'hash', ClassifierRecord),
+            cell: await loadCheckpoint(files.cell, 'hash', EpochRecord),
+          };
         }
-        expect([...placesOfPause].sort()).toEqual(['attacker', 'c1', 'c2', 'epoch', 'evaluate', 'start']);
+        const attacking = mode === 'consecutive' ? 'attacker' : 'attacker,c1';
+        expect([...placesOfPause].sort()).toEqual([attacking, 'c1', 'c2', 'epoch', 'evaluate', 'start']);
         // Every step is done once, none twice.
-        expect(steps).toEqual(of('step', whole).map((s) => `${s.network} ${s.epoch} ${s.done} ${s.loss}`));
-        expect(end).toEqual(of('done', whole)[0]);
+        expect(steps).toEqual(
+          of('step', undisturbed).map((s) => `${s.networks.join()} ${s.epoch} ${s.done} ${s.loss}`),
+        );
+        expect(end).toEqual(of('done', undisturbed)[0]);
+        expect(JSON.stringify(end)).toBe(JSON.stringify(of('done', undisturbed)[0]));
       },
       patience,
     );
   });
 
   describe('that diverges', () => {
-    const message = async (config: RunConfig): Promise<string> => {
+    const message = async (config: CellConfig): Promise<string> => {
       try {
-        for await (const event of train(optionsFor(config))) expect(event.kind).not.toBe('epoch');
+        for await (const { event } of wholeCell(optionsFor(config))) expect(event.kind).not.toBe('epoch');
       } catch (error) {
         return (error as Error).message;
       }
@@ -304,15 +411,15 @@ describe('on MNIST', () => {
     'a classifier learns fifty images by heart',
     async () => {
       const fifty = limit(mnist, 50);
-      const config: RunConfig = { ...small, batchSize: 10, classifierEpochs: 30, attackerEpochs: 1 };
+      const config: CellConfig = { ...small, batchSize: 10, classifierEpochs: 30, attackerEpochs: 1 };
       const programs = programsFor(config);
-      let last: Extract<Progress, { kind: 'epoch' }> | undefined;
-      for await (const event of train({ config, train: fifty, test: fifty, programs })) {
-        if (event.kind !== 'epoch') continue;
-        last = event;
-        if (event.record.epoch === config.classifierEpochs) break;
+      const [own] = classifiersOf([config]);
+      let last: Extract<Progress<ClassifierRecord>, { kind: 'epoch' }> | undefined;
+      for await (const event of trainClassifiers({ config: own!, train: fifty, test: fifty, programs })) {
+        if (event.kind === 'epoch') last = event;
       }
-      const { record, checkpoint } = last!;
+      const record = asCells(last!.record);
+      const { checkpoint } = last!;
       for (const network of ['c1', 'c2'] as const) {
         expect(record.train[network]!.accuracy).toBe(1);
         expect(record.train[network]!.loss).toBeLessThan(0.05);
@@ -331,7 +438,13 @@ describe('on MNIST', () => {
   it(
     'an attacker fools its classifier where noise of the same size does not',
     async () => {
-      const config: RunConfig = { ...small, batchSize: 20, classifierEpochs: 8, attackerEpochs: 1, eps: 0.5 };
+      const config: CellConfig = {
+        ...small,
+        batchSize: 20,
+        classifierEpochs: 8,
+        attackerEpochs: 1,
+        eps: 0.5,
+      };
       const options = {
         config,
         train: limit(mnist, 200),
@@ -339,7 +452,8 @@ describe('on MNIST', () => {
         programs: programsFor(config),
       };
       let last: EpochRecord | undefined;
-      for await (const event of train(options)) if (event.kind === 'epoch') last = event.record;
+      for await (const { event } of wholeCell(options))
+        if (event.kind === 'epoch') last = asCells(event.record);
       expect(last!.c1.noise.accuracy).toBeGreaterThan(0.6);
       expect(last!.c1.attacked!.accuracy).toBeLessThan(last!.c1.noise.accuracy - 0.4);
       expect(last!.c1.attacked!.loss).toBeGreaterThan(last!.c1.noise.loss);

@@ -1,0 +1,171 @@
+import { ClassifierRecord, loadCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.ts';
+import {
+  cellName,
+  cellsOf,
+  classifiersName,
+  classifiersOf,
+  configHash,
+  type CellConfig,
+  type ClassifierConfig,
+  type RunConfig,
+} from './config.ts';
+import type { Split } from './datasets/index.ts';
+import { cellResult, type CellResult, type Environment, type Result } from './result.ts';
+import {
+  cellFolder,
+  classifierCheckpoint,
+  finishCell,
+  finishRun,
+  recordClassifierEpoch,
+  recordEpoch,
+  type RunFolder,
+  type Standing,
+} from './run.ts';
+import { drawSamples } from './samples.ts';
+import { modelsOf, trainCell, trainClassifiers, type Programs, type Progress } from './train.ts';
+
+/** What happens during a run, in order. `training` is the folder of the cell, or of the classifiers that it begins with. */
+export type SweepEvent =
+  | (Extract<Progress, { kind: 'step' | 'evaluate' }> & { readonly training: string })
+  | { readonly kind: 'cell'; readonly result: CellResult }
+  /** The last event after an abort, or when a session failed: `error` says how. The checkpoint `saved` holds all. */
+  | { readonly kind: 'interrupted'; readonly saved: string; readonly error?: Error }
+  | { readonly kind: 'done'; readonly result: Result };
+
+export interface SweepOptions {
+  readonly folder: RunFolder;
+  readonly config: RunConfig;
+  readonly train: Split;
+  readonly test: Split;
+  readonly programsFor: (cell: CellConfig) => Programs;
+  readonly environment: () => Promise<Environment>;
+  readonly standing: Standing;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains the cells of a run one after the other, and before those of a seed the classifiers that they begin with, which
+ * are the same for all. Epochs, checkpoints, models and results go into the run's folder as they come; what is there
+ * already is not done again. A kill at any moment leaves a folder that goes on to the same bits.
+ */
+export async function* sweep(options: SweepOptions): AsyncGenerator<SweepEvent, void> {
+  const { config, folder, standing } = options;
+  const cells = cellsOf(config);
+  let runs: readonly CellResult[] = standing.result?.runs ?? [];
+  let result = standing.result;
+  for (const classifiers of classifiersOf(cells)) {
+    const mine = cells.filter(({ seed }) => seed === classifiers.seed);
+    const open = mine.filter((cell) => !runs.some((run) => run.folder === cellName(cell)));
+    if (open.length === 0) continue;
+    if (yield* runClassifiers(options, classifiers, mine)) return;
+    for (const cell of open) {
+      const end = yield* runCell(options, classifiers, cell);
+      if (!end) return;
+      const { checkpoint, programs } = end;
+      const { records } = checkpoint.position;
+      const models = modelsOf(checkpoint.states, programs);
+      const samples = await drawSamples(options.test, models, cell, records.at(-1)!.c1);
+      const own = cellResult(cell, models, records);
+      runs = cells.flatMap((c) => [...runs, own].filter((run) => run.folder === cellName(c)));
+      result = { schema: 1, config, environment: await options.environment(), runs: [...runs] };
+      await finishCell(folder, cellFolder(folder.path, cell), models, samples, result);
+      yield { kind: 'cell', result: own };
+    }
+  }
+  await finishRun(folder);
+  yield { kind: 'done', result: result! };
+}
+
+/** True when it was interrupted. */
+async function* runClassifiers(
+  { folder, train, test, programsFor, standing, signal }: SweepOptions,
+  config: ClassifierConfig,
+  cells: readonly CellConfig[],
+): AsyncGenerator<SweepEvent, boolean> {
+  const training = classifiersName(config);
+  const from = standing.classifiers.get(training) ?? null;
+  if (from?.position.records.length === config.epochs.at(-1)) return false;
+  const save = async (checkpoint: Checkpoint<ClassifierRecord>, epochs?: number): Promise<string> => {
+    const path = classifierCheckpoint(folder.path, config, epochs);
+    await saveCheckpoint(path, checkpoint, configHash(config));
+    return path;
+  };
+  const programs = programsFor(cells[0]!);
+  for await (const event of trainClassifiers({
+    config,
+    train,
+    test,
+    programs,
+    from,
+    ...(signal && { signal }),
+  })) {
+    switch (event.kind) {
+      case 'step':
+      case 'evaluate':
+        yield { ...event, training };
+        break;
+      case 'epoch':
+        if (config.epochs.includes(event.record.epoch)) await save(event.checkpoint, event.record.epoch);
+        await save(event.checkpoint);
+        await recordClassifierEpoch(folder, event.checkpoint, cells);
+        break;
+      case 'interrupted':
+        yield interrupted(await save(event.checkpoint), event.error);
+        return true;
+      case 'done':
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+  return false;
+}
+
+/** The end of a cell's training; null when it was interrupted. */
+async function* runCell(
+  { folder, train, test, programsFor, standing, signal }: SweepOptions,
+  classifiers: ClassifierConfig,
+  config: CellConfig,
+): AsyncGenerator<SweepEvent, { readonly checkpoint: Checkpoint; readonly programs: Programs } | null> {
+  const training = cellName(config);
+  const { checkpoint: path } = cellFolder(folder.path, config);
+  const programs = programsFor(config);
+  const begin = classifierCheckpoint(folder.path, classifiers, config.classifierEpochs);
+  const from = standing.cells.get(training) ?? null;
+  const options = {
+    config,
+    train,
+    test,
+    programs,
+    from,
+    classifiers: (await loadCheckpoint(begin, configHash(classifiers), ClassifierRecord))!,
+    ...(signal && { signal }),
+  };
+  for await (const event of trainCell(options)) {
+    switch (event.kind) {
+      case 'step':
+      case 'evaluate':
+        yield { ...event, training };
+        break;
+      case 'epoch':
+        await saveCheckpoint(path, event.checkpoint, configHash(config));
+        await recordEpoch(folder, config, event.record);
+        break;
+      case 'interrupted':
+        await saveCheckpoint(path, event.checkpoint, configHash(config));
+        yield interrupted(path, event.error);
+        return null;
+      case 'done':
+        return { checkpoint: event.checkpoint, programs };
+      default:
+        event satisfies never;
+    }
+  }
+  return null;
+}
+
+const interrupted = (saved: string, error: Error | undefined): SweepEvent => ({
+  kind: 'interrupted',
+  saved,
+  ...(error && { error }),
+});

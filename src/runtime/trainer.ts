@@ -1,0 +1,172 @@
+import { batchAt, epochOrder } from './batches.ts';
+import { networks, type Network, type Running } from './checkpoint.ts';
+import type { CellConfig } from './config.ts';
+import type { Split } from './datasets/index.ts';
+import { initialState, openTraining, type ProgramFile, type Training } from './session.ts';
+import type { Tensors } from './tensor.ts';
+
+/** Mean loss and accuracy over batches of attacked or clean images. */
+export interface Means {
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** One step of training has been done. */
+export interface Step extends Means {
+  readonly kind: 'step';
+  /** Those that the step trains; `loss` and `accuracy` are the first's, means over the epoch's batches so far. */
+  readonly networks: readonly Network[];
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Images of this epoch. */
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A loss is not finite any more. No checkpoint may hold such weights. */
+export class Diverged extends Error {
+  override readonly name = 'Diverged';
+  constructor(what: string) {
+    super(`${what}; try a smaller --learning-rate`);
+  }
+}
+
+/** An epoch of one program, for a {@link Trainer}. */
+export interface Epoch {
+  /** The networks whose state the program holds. */
+  readonly networks: readonly Network[];
+  readonly program: ProgramFile;
+  /** The outputs that measure each network. */
+  readonly metrics: Readonly<Partial<Record<Network, { readonly loss: string; readonly accuracy: string }>>>;
+  /** Weights that the program reads and does not train. */
+  readonly frozen?: Tensors;
+  /** From 1, in its phase. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** The order of the images is drawn for the first network and this number. */
+  readonly order: number;
+}
+
+export interface TrainerOptions {
+  readonly config: Pick<CellConfig, 'seed' | 'batchSize' | 'device' | 'threads'>;
+  readonly split: Split;
+  /** Where to go on from. */
+  readonly states: ReadonlyMap<Network, Tensors>;
+  readonly running: Readonly<Partial<Record<Network, Running>>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Networks in training: their states, and how far each is in its epoch. */
+export class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #states: Map<Network, Tensors>;
+  #running: Partial<Record<Network, Running>>;
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    this.#states = new Map(options.states);
+    this.#running = { ...options.running };
+  }
+
+  get states(): ReadonlyMap<Network, Tensors> {
+    return new Map(this.#states);
+  }
+
+  get running(): Readonly<Partial<Record<Network, Running>>> {
+    return { ...this.#running };
+  }
+
+  /** Means over the batches of the epoch, by network, which then counts as closed. */
+  closeEpoch(): Partial<Record<Network, Means>> {
+    const running = this.#running;
+    this.#running = {};
+    return Object.fromEntries(
+      networks.flatMap((network) => (running[network] ? [[network, means(running[network])]] : [])),
+    );
+  }
+
+  /**
+   * The rest of an epoch, from where its networks stand, until it is done or the signal aborts.
+   *
+   * @throws Diverged when a loss is not finite; Error when the session fails. What was trained before the step that
+   *   failed is then in `states` and `running`; if not even the state could be read, they are as they were before.
+   */
+  async *epoch({
+    networks: trained,
+    program,
+    metrics,
+    frozen,
+    epoch,
+    epochs,
+    order: number,
+  }: Epoch): AsyncGenerator<Step, void> {
+    const { config, split, signal } = this.#options;
+    const { batchSize, seed } = config;
+    const total = Math.floor(split.count / batchSize);
+    const [first] = trained;
+    let running = trained.map((network) => this.#running[network] ?? { steps: 0, loss: 0, accuracy: 0 });
+    if (running[0]!.steps === total || signal?.aborted) return;
+    const training = await this.#open(trained, program, frozen ?? new Map());
+    try {
+      const order = epochOrder(split, seed, first!, number);
+      while (running[0]!.steps < total && !signal?.aborted) {
+        const { steps } = running[0]!;
+        const { image, label } = batchAt(split, order.subarray(steps * batchSize, (steps + 1) * batchSize));
+        const measured = await training.step({ image, label });
+        running = trained.map((network, i): Running => {
+          const loss = measured[metrics[network]!.loss]!;
+          if (!Number.isFinite(loss)) {
+            throw new Diverged(
+              `training ${network} diverged: loss ${loss} in epoch ${epoch}, step ${steps + 1}`,
+            );
+          }
+          return {
+            steps: steps + 1,
+            loss: running[i]!.loss + loss,
+            accuracy: running[i]!.accuracy + measured[metrics[network]!.accuracy]!,
+          };
+        });
+        const done = (steps + 1) * batchSize;
+        yield {
+          kind: 'step',
+          networks: trained,
+          epoch,
+          epochs,
+          done,
+          total: total * batchSize,
+          ...means(running[0]!),
+        };
+      }
+    } finally {
+      this.#keep(trained, await training.state(), running);
+      await training.close();
+    }
+  }
+
+  async #open(trained: readonly Network[], program: ProgramFile, frozen: Tensors): Promise<Training> {
+    const { config } = this.#options;
+    const known = new Map(trained.flatMap((network) => [...(this.#states.get(network) ?? [])]));
+    for (const network of trained) {
+      if (this.#states.has(network)) continue;
+      const state = program.metadata.state.filter(({ name }) => !known.has(name));
+      const begin = initialState({ ...program.metadata, state }, [config.seed, network]);
+      this.#states.set(network, begin);
+      begin.forEach((tensor, name) => known.set(name, tensor));
+    }
+    return await openTraining(program, known, frozen, config);
+  }
+
+  /** Each network takes the part of a program's state that it brought. */
+  #keep(trained: readonly Network[], state: Tensors, running: readonly Running[]): void {
+    trained.forEach((network, i) => {
+      const names = [...this.#states.get(network)!.keys()];
+      this.#states.set(network, new Map(names.map((name) => [name, state.get(name)!])));
+      this.#running[network] = running[i]!;
+    });
+  }
+}
+
+const means = ({ steps, loss, accuracy }: Running): Means => ({
+  loss: loss / steps,
+  accuracy: accuracy / steps,
+});
