@@ -1,6 +1,7 @@
 import { encode, input, matmul } from '../src/builder/index.ts';
 import { openModel, type SessionOptions, type Tensor } from '../src/runtime/index.ts';
 import type { Job } from './ours.ts';
+import { timed } from './timing.ts';
 
 /** Products of the sizes that the attacker's step is made of: [rows, inner, columns]. */
 export const products = [
@@ -18,7 +19,10 @@ export async function openProduct(index: number, options: SessionOptions): Promi
   const graph = { name: 'product', inputs: [a, b], outputs: { y: matmul(a, b) } };
   const model = await openModel(encode(graph), options);
   const feeds = { a: random([m, k]), b: random([k, n]) };
-  return { run: async () => void (await model.run(feeds)), close: () => model.close() };
+  return {
+    time: (runs) => timed(async () => void (await model.run(feeds)), runs),
+    close: () => model.close(),
+  };
 }
 
 /** GFLOP/s of a product that took so many milliseconds. */

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { count } from '../src/cli/options.ts';
 import { openProduct, rateOf } from './floor.ts';
 import { ourJob } from './ours.ts';
-import { median, timed } from './timing.ts';
+import { median } from './timing.ts';
 
 /**
  * `pnpm bench:long`: whether a step costs at the end what it cost at the start. One process, one session, as in training;
@@ -22,6 +22,8 @@ const { job, batch, steps, window, threads } = new Command('bench:long')
   .parse()
   .opts();
 
+/** Steps of one call, as in training. */
+const inOneCall = 5;
 const options = { device: 'cpu', threads } as const;
 const product = await openProduct(2, options);
 const step = await ourJob(job, batch, options);
@@ -32,10 +34,13 @@ const rows: {
   readonly memory: number;
 }[] = [];
 for (let from = 1; from <= steps; from += window) {
-  const times = await timed(step.run, Math.min(window, steps - from + 1));
-  const rate = rateOf(2, Math.min(...(await timed(product.run, 8))));
+  const to = Math.min(from + window - 1, steps);
+  const times: number[] = [];
+  for (let at = from; at <= to; at += inOneCall)
+    times.push(...(await step.time(Math.min(inOneCall, to - at + 1))));
+  const rate = rateOf(2, Math.min(...(await product.time(8))));
   rows.push({ from, step: median(times), rate, memory: process.memoryUsage.rss() / 2 ** 20 });
-  process.stderr.write(`steps ${from} to ${from + times.length - 1}: ${median(times).toFixed(1)} ms\n`);
+  process.stderr.write(`steps ${from} to ${to}: ${median(times).toFixed(1)} ms\n`);
 }
 await step.close();
 await product.close();

@@ -1,22 +1,40 @@
-import { bind, constant, encodeProgram, lower, type Program, type Target } from '../src/builder/index.ts';
-import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../src/models/programs.ts';
+import {
+  bind,
+  constant,
+  encode,
+  encodeProgram,
+  lower,
+  readback,
+  type Program,
+  type Target,
+} from '../src/builder/index.ts';
+import {
+  attackerInfer,
+  attackerTrain,
+  classifierInfer,
+  classifierTrain,
+  onStored,
+} from '../src/models/programs.ts';
+import { batchAt } from '../src/runtime/batches.ts';
 import {
   initialState,
   openModel,
-  openTraining,
   stream,
   type SessionOptions,
-  type Tensor,
+  type Split,
   type Tensors,
 } from '../src/runtime/index.ts';
+import { openSteps } from '../src/runtime/steps.ts';
+import { timed } from './timing.ts';
 
 /** What is timed: a training step, or an inference, of C or of A. */
 export type JobName = 'c-step' | 'a-step' | 'c-infer' | 'a-infer';
 
 /** Something to time, ready to run. */
 export interface Job {
-  readonly run: () => Promise<void>;
-  readonly close: () => Promise<void>;
+  /** Milliseconds of a run, of each of `runs`; or their mean where they are one call, as steps of training are. */
+  time(runs: number): Promise<readonly number[]>;
+  close(): Promise<void>;
 }
 
 const threat = { eps: 0.16, bound: 'tanh', clip: true } as const;
@@ -35,16 +53,15 @@ export function trainingPrograms(
 export async function ourJob(name: JobName, batchSize: number, options: SessionOptions): Promise<Job> {
   const target: Target = options.device;
   const random = stream('bench', batchSize);
-  const image: Tensor = {
-    dtype: 'float32',
-    shape: [batchSize, 1, 28, 28],
-    data: Float32Array.from({ length: batchSize * 784 }, () => random.uniform()),
+  const split: Split = {
+    images: Uint8Array.from({ length: batchSize * 784 }, () => random.below(256)),
+    labels: Uint8Array.from({ length: batchSize }, () => random.below(10)),
+    count: batchSize,
+    height: 28,
+    width: 28,
+    classes: 10,
   };
-  const label: Tensor = {
-    dtype: 'int32',
-    shape: [batchSize],
-    data: Int32Array.from({ length: batchSize }, () => random.below(10)),
-  };
+  const batch = Array.from({ length: batchSize }, (_, i) => i);
   const c = trainingPrograms('c-step', batchSize).program;
   const a = trainingPrograms('a-step', batchSize).program;
   const weights = {
@@ -52,16 +69,31 @@ export async function ourJob(name: JobName, batchSize: number, options: SessionO
     a: initialState(a.metadata, ['bench', 'a']),
   };
   const train = async (program: Program, state: Tensors): Promise<Job> => {
-    const bytes = encodeProgram({ ...program, graph: lower(program.graph, target) });
-    const training = await openTraining({ bytes, metadata: program.metadata }, state, weights.c, options);
+    const single = { ...program, graph: lower(program.graph, target) };
+    // as in training: many steps in one call where state would be copied between calls
+    const form = target === 'webgpu' ? single : onStored(single);
+    const file = {
+      bytes: encodeProgram(form),
+      metadata: form.metadata,
+      ...(target === 'webgpu' && { readback: encode(readback(program)) }),
+    };
+    const steps = await openSteps(file, state, weights.c, split, options);
     return {
-      run: async () => void (await training.step({ image, label })),
-      close: () => training.close(),
+      async time(runs) {
+        const start = performance.now();
+        await steps.run(Array.from({ length: runs }, () => batch));
+        return [(performance.now() - start) / runs];
+      },
+      close: () => steps.close(),
     };
   };
   const infer = async (program: Program, state: Tensors): Promise<Job> => {
     const model = await openModel(withWeights(program, state, target), options);
-    return { run: async () => void (await model.run({ image })), close: () => model.close() };
+    const { image } = batchAt(split, batch);
+    return {
+      time: (runs) => timed(async () => void (await model.run({ image })), runs),
+      close: () => model.close(),
+    };
   };
   switch (name) {
     case 'c-step':

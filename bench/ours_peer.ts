@@ -3,7 +3,6 @@ import { createInterface } from 'node:readline';
 import type { Device } from '../src/runtime/index.ts';
 import { openProduct } from './floor.ts';
 import { ourJob, type Job, type JobName } from './ours.ts';
-import { timed } from './timing.ts';
 
 /** Our side of `pnpm bench`, in a process of its own like every other side; see sides.ts for what it is asked. */
 const [threads, device] = process.argv.slice(2);
@@ -33,6 +32,6 @@ say({ name: 'Sparring', kernel: `ONNX Runtime ${version}, ${options.device}` });
 for await (const line of createInterface(process.stdin)) {
   const [command, name, batch, runs] = line.split(' ');
   if (command === 'peak') say(process.resourceUsage().maxRSS / 1024);
-  else say(await timed((await jobOf(name!, Number(batch))).run, Number(runs)));
+  else say(await (await jobOf(name!, Number(batch))).time(Number(runs)));
 }
 for (const job of [open?.job, ...products.values()]) await job?.close();
