@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
 import { demoCommand } from './demo.ts';
 import { devicesCommand } from './devices.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { reportCommand } from './report.ts';
 import { serveCommand } from './serve.ts';
 import { trainCommand } from './train.ts';
@@ -13,6 +14,7 @@ export function program(): Command {
     .description('Trains attackers against image classifiers, in TypeScript and ONNX Runtime.')
     .version(version)
     .addCommand(trainCommand())
+    .addCommand(evaluateCommand())
     .addCommand(serveCommand())
     .addCommand(demoCommand())
     .addCommand(reportCommand())

@@ -25,14 +25,20 @@ export interface AccuracyRow {
  * @returns the lines of the table, joined by line feeds, without one at the end.
  */
 export function accuracyTable(rows: readonly AccuracyRow[]): string {
+  return textTable(
+    ['accuracy (loss)', 'clean', 'noise', 'attacked'],
+    rows.map(({ name, clean, noise, attacked }) => [name, cell(clean), cell(noise), cell(attacked)]),
+  );
+}
+
+/** A table as text without colours: the first column to the left, the others to the right. */
+export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
-    head: ['accuracy (loss)', 'clean', 'noise', 'attacked'],
-    colAligns: ['left', 'right', 'right', 'right'],
+    head: [...head],
+    colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
     style: { head: [], border: [], compact: true },
   });
-  for (const { name, clean, noise, attacked } of rows) {
-    table.push([name, cell(clean), cell(noise), cell(attacked)]);
-  }
+  table.push(...rows.map((row) => [...row]));
   return table.toString();
 }
 

@@ -40,14 +40,14 @@ import {
  * feeds `next` back as `image`. A negative `stepSize` goes down the loss: with a wished-for class as `label` that is the
  * targeted attack. `stepSize` 0 projects alone.
  *
- * | input      | type                 | what                                                            |
- * | ---------- | -------------------- | --------------------------------------------------------------- |
- * | `image`    | float32 as the classifier's | the images as they are now                               |
- * | `origin`   | float32, same        | the images that are attacked                                    |
- * | `label`    | int32 [batch]        | their classes                                                   |
- * | `eps`      | float32 scalar       | largest change of a pixel                                       |
- * | `stepSize` | float32 scalar       | change of a pixel in this step                                  |
- * | `low`, `high` | float32 scalars   | valid range of a pixel: see {@link validRange}                  |
+ * | input         | type                       | what                                                          |
+ * | ------------- | -------------------------- | ------------------------------------------------------------- |
+ * | `image`       | float32, the classifier's  | the images as they are now                                    |
+ * | `origin`      | float32, the same          | the images that are attacked                                  |
+ * | `label`       | int32 [batch]              | their classes                                                 |
+ * | `eps`         | float32 scalar             | largest change of a pixel                                     |
+ * | `stepSize`    | float32 scalar             | change of a pixel in this step                                |
+ * | `low`, `high` | float32 scalars            | valid range of a pixel: 0 and 1, or bounds that never bind    |
  *
  * Outputs: `next`, the images after the step; `logits` [batch,classes] and `loss` [batch], the cross-entropy in nats,
  * both of `image`, so of the images before the step.
@@ -91,13 +91,6 @@ export function attackStepModel(classifier: Uint8Array | Graph, target: Target):
   const graph = classifier instanceof Uint8Array ? decode(classifier).graph : classifier;
   return encode(lower(attackStep(graph), target));
 }
-
-/**
- * The range that a threat model leaves a pixel: [0, 1] when attacked images are clipped to valid ones. Otherwise it ends
- * so far out that it never binds; not at infinity, which WebGPU does not promise to keep.
- */
-export const validRange = (clip: boolean): { readonly low: number; readonly high: number } =>
-  clip ? { low: 0, high: 1 } : { low: -1e30, high: 1e30 };
 
 function portsOf({ name, inputs, outputs }: Graph): { readonly image: Value; readonly logits: Value } {
   const [image, ...others] = inputs;

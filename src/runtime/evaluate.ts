@@ -1,6 +1,7 @@
 import { inOrder } from './batches.ts';
 import type { Split } from './datasets/index.ts';
-import { fillUniform, stream } from './random.ts';
+import { fillUniform, stream, type Random } from './random.ts';
+import { scoresOf } from './score.ts';
 import { modelDevice, openModel, type Model, type SessionOptions } from './session.ts';
 import { float32, type Tensor } from './tensor.ts';
 
@@ -124,10 +125,10 @@ async function* score(
 }
 
 /** The image with uniform noise in [-eps, eps] on every pixel. */
-function withNoise(
+export function withNoise(
   image: Tensor,
   { eps, clip }: Pick<EvaluateOptions, 'eps' | 'clip'>,
-  random: ReturnType<typeof stream>,
+  random: Random,
 ): Tensor {
   const data = new Float32Array(image.data.length);
   fillUniform(data, -eps, eps, random);
@@ -145,13 +146,9 @@ class Sum {
   #loss = 0;
 
   add(logits: Float32Array, labels: Int32Array): void {
-    const classes = logits.length / labels.length;
-    for (const [i, label] of labels.entries()) {
-      const row = logits.subarray(i * classes, (i + 1) * classes);
-      const top = Math.max(...row);
-      const logSumExp = top + Math.log(row.reduce((sum, z) => sum + Math.exp(z - top), 0));
-      this.#loss += logSumExp - row[label]!;
-      if (row.indexOf(top) === label) this.#right++;
+    for (const { right, loss } of scoresOf(logits, labels)) {
+      this.#loss += loss;
+      if (right) this.#right++;
       this.#count++;
     }
   }

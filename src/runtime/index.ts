@@ -12,6 +12,7 @@ export {
   type ProgramFile,
   type SessionOptions,
 } from './session.ts';
+export { fgsm, pgd, startsOf, validRange, type PgdSettings, type Target, type Threat } from './attack.ts';
 export { openSteps, type Metrics, type Steps } from './steps.ts';
 export {
   evaluate,
@@ -86,3 +87,8 @@ export {
   type Player,
   type Warning,
 } from './evaluation/schema.ts';
+export { evaluateCells, type EvaluationProgress } from './evaluation/run.ts';
+export { readFinishedRun, type Cell, type FinishedRun } from './evaluation/cells.ts';
+export { crossAttack, type MatrixCell } from './evaluation/matrix.ts';
+export { writeEvaluation } from './evaluation/write.ts';
+export { warningsOf } from './evaluation/checks.ts';

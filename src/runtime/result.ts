@@ -5,7 +5,7 @@ import { cellName, modes, RunConfig, type CellConfig } from './config.ts';
 import type { Contestants } from './evaluate.ts';
 
 /** Where the numbers came from. */
-const Environment = z.strictObject({
+export const Environment = z.strictObject({
   device: z.string(),
   threads: z.int().positive(),
   onnxruntime: z.string(),

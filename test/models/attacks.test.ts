@@ -1,35 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
-import { attackStep, attackStepModel, validRange } from '../../src/models/attacks.ts';
-import { classifierInfer } from '../../src/models/programs.ts';
+import { attackStep, attackStepModel } from '../../src/models/attacks.ts';
+import { validRange } from '../../src/runtime/attack.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
+import { drawnClassifier, linearClassifier, pixels } from '../support/classifiers.ts';
 import { doubleOf, inDouble } from '../support/double.ts';
 import { between, drawn, evaluateGraph, graphOf, numbers, openGraph, whole } from '../support/run.ts';
 
 const batch = 3;
-const pixels = 28 * 28;
 const shape = [batch, 1, 28, 28];
-
-/** The paper's classifier with weights drawn wide, so that its answers differ from image to image. */
-function drawnClassifier(random: Random): b.Graph {
-  const { graph, metadata } = classifierInfer();
-  const weights = metadata.frozen.map(({ name, shape: dims }) => {
-    const next = name.endsWith('running_var') ? between(random, 0.5, 1.5) : between(random, -0.3, 0.3);
-    return [name, b.constant(drawn('float32', dims as number[], next), name)] as const;
-  });
-  return b.bind(graph, new Map(weights));
-}
-
-/** logits = image x weight */
-function linearClassifier(weight: readonly number[], classes: number): b.Graph {
-  const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
-  const w = b.constant(b.tensorOf('float32', [pixels, classes], weight));
-  return {
-    name: 'linear',
-    inputs: [image],
-    outputs: { logits: b.matmul(b.reshape(image, [-1, pixels]), w) },
-  };
-}
 
 const scalar = (value: number): b.Tensor => b.tensorOf('float32', [], [value]);
 

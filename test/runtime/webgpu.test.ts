@@ -10,8 +10,9 @@ import {
   readback,
   type Program,
 } from '../../src/builder/index.ts';
-import { attackStepModel, validRange } from '../../src/models/attacks.ts';
+import { attackStepModel } from '../../src/models/attacks.ts';
 import { attackerTrain, classifierInfer, classifierTrain } from '../../src/models/programs.ts';
+import { validRange } from '../../src/runtime/attack.ts';
 import { batchAt } from '../../src/runtime/batches.ts';
 import { loadDataset, type Split } from '../../src/runtime/datasets/index.ts';
 import { InferenceSession, OrtTensor } from '../../src/runtime/ort.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { deviceNames } from '../devices/index.ts';
+import { Environment } from '../result.ts';
 
 /** `evaluation.json`, schema 1: what every attack leaves of the classifiers of a run. Fractions are in [0, 1]. */
 
@@ -85,6 +85,8 @@ const CellEvaluation = CellKey.extend({
   masks: z.string(),
 });
 export type CellEvaluation = Readonly<z.infer<typeof CellEvaluation>>;
+/** A cell before its masks are a file. */
+export type MeasuredCell = Omit<CellEvaluation, 'masks'>;
 
 /** Accuracy against eps of one classifier under one attack, made anew at each eps. */
 const Curve = z.strictObject({
@@ -115,7 +117,6 @@ const Player = z.strictObject({
   eps: z.number(),
   seed: z.int(),
   clip: z.boolean(),
-  architecture: z.string(),
   model: Sha256,
 });
 export type Player = Readonly<z.infer<typeof Player>>;
@@ -147,6 +148,7 @@ const Warning = z.strictObject({
     'attack-above-noise',
     'above-chance-at-large-eps',
     'transfer-below-white-box',
+    'curve-rises',
     'steps-not-enough',
   ]),
   folder: z.string(),
@@ -167,17 +169,7 @@ export type Doubling = Readonly<z.infer<typeof Doubling>>;
 
 export const Evaluation = z.strictObject({
   schema: z.literal(1),
-  environment: z.strictObject({
-    device: z.enum(deviceNames),
-    threads: Count,
-    onnxruntime: z.string(),
-    node: z.string(),
-    platform: z.string(),
-    cpu: z.string(),
-    sparring: z.string(),
-    commit: z.string().nullable(),
-    seconds: z.number(),
-  }),
+  environment: Environment,
   /** The arguments of `sparring`, one each. */
   command: z.array(z.string()),
   data: z.strictObject({ source: z.string(), sha256: z.string(), images: Count }),

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { InputError } from '../errors.ts';
+import type { Contestants } from '../evaluate.ts';
+import { describeFsError } from '../files.ts';
+import type { CellResult } from '../result.ts';
+import { cellFolder, readResult, runFolder } from '../run.ts';
+
+/** A finished cell of a run: what it was trained as, and its models. */
+export interface Cell extends Pick<
+  CellResult,
+  'folder' | 'mode' | 'eps' | 'seed' | 'bound' | 'clip' | 'models'
+> {
+  /** Reads a model file, and refuses one that is not what the run wrote. */
+  readonly load: (model: keyof Contestants) => Promise<Uint8Array>;
+}
+
+/** What evaluation reads of a run. */
+export interface FinishedRun {
+  readonly path: string;
+  readonly data: { readonly source: string; readonly sha256: string };
+  /** First test images that the run was measured on; null for all. */
+  readonly testLimit: number | null;
+  /** One or more. */
+  readonly cells: readonly Cell[];
+}
+
+/**
+ * Reads the finished cells of a run.
+ *
+ * @throws InputError when no cell is finished, or `result.json` is damaged.
+ */
+export async function readFinishedRun(path: string): Promise<FinishedRun> {
+  const files = runFolder(path);
+  const result = await readResult(files);
+  if (!result || result.runs.length === 0) {
+    throw new InputError(
+      `${files.result}: no cell is finished; is ${path} a run folder, trained to its end?`,
+    );
+  }
+  const { data, testLimit } = result.config;
+  return {
+    path,
+    data,
+    testLimit,
+    cells: result.runs.map((run) => {
+      const cell = cellFolder(path, run);
+      return { ...run, load: (model) => readModel(cell[model], run.models[model]) };
+    }),
+  };
+}
+
+async function readModel(file: string, sha256: string): Promise<Uint8Array> {
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new InputError(describeFsError(error, `cannot read ${file}`), { cause: error });
+  });
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== sha256) {
+    const hashes = `sha256 ${found.slice(0, 12)}..., in result.json ${sha256.slice(0, 12)}...`;
+    throw new InputError(`${file} is not the file that the run wrote (${hashes}); put that back`);
+  }
+  return bytes;
+}

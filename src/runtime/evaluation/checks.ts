@@ -1,0 +1,76 @@
+import type { Curve, Doubling, MeasuredCell, Warning } from './schema.ts';
+
+/** Differences up to a tenth of a point are a few images, not a finding. */
+const slack = 0.001;
+/** Accuracy of guessing one of ten classes. */
+const chance = 0.1;
+
+/** What an honest evaluation keeps to, checked; see docs/evaluation.md. */
+export function warningsOf(
+  cells: readonly MeasuredCell[],
+  curves: readonly Curve[],
+  doublings: readonly Doubling[],
+): readonly Warning[] {
+  return [...cells.flatMap(ofCell), ...ofCurves(curves), ...doublings.flatMap(ofDoubling)];
+}
+
+const points = (accuracy: number): string => `${(100 * accuracy).toFixed(1)} %`;
+
+function ofCell({ folder, eps, c1, c2 }: MeasuredCell): readonly Warning[] {
+  const warnings: Warning[] = [];
+  const left = (name: keyof typeof c1.attacks): number | undefined => c1.attacks[name]?.accuracy;
+  const [noise, fgsm, pgd, attacker] = [left('noise'), left('fgsm'), left('pgd'), left('attacker')];
+  const warn = (check: Warning['check'], classifier: Warning['classifier'], message: string): void =>
+    void warnings.push({ check, folder, classifier, message });
+
+  if (fgsm !== undefined && pgd !== undefined && pgd > fgsm + slack) {
+    warn('fgsm-below-pgd', 'c1', `FGSM leaves ${points(fgsm)}, PGD more: ${points(pgd)}; PGD is not right`);
+  }
+  if (attacker !== undefined && pgd !== undefined && attacker < pgd - slack) {
+    const found = `the attacker leaves ${points(attacker)}, PGD more: ${points(pgd)}`;
+    warn('attacker-below-pgd', 'c1', `${found}; PGD is too weak, or the gradient is masked`);
+  }
+  for (const [name, accuracy] of Object.entries({ FGSM: fgsm, PGD: pgd, 'the attacker': attacker })) {
+    if (noise === undefined || accuracy === undefined || accuracy <= noise + slack) continue;
+    warn('attack-above-noise', 'c1', `${name} leaves ${points(accuracy)}, noise less: ${points(noise)}`);
+  }
+  if (eps >= 0.5 && c1.attacks.pgd && c1.attacks.pgd.interval.low > chance) {
+    warn('above-chance-at-large-eps', 'c1', `PGD leaves ${points(pgd!)} at eps ${eps}, more than guessing`);
+  }
+  for (const name of ['fgsm', 'pgd', 'attacker'] as const) {
+    const [known, transferred] = [c1.attacks[name]?.accuracy, c2.attacks[name]?.accuracy];
+    if (known === undefined || transferred === undefined || transferred >= known - slack) continue;
+    const found = `${name} made for C1 leaves ${points(transferred)} of C2 and ${points(known)} of C1`;
+    warn('transfer-below-white-box', 'c2', `${found}: it is better where it knows nothing`);
+  }
+  return warnings;
+}
+
+/** At the large end every image can become any other; and more room never helps the classifier. */
+function ofCurves(curves: readonly Curve[]): readonly Warning[] {
+  return curves
+    .filter(({ attack, knowledge }) => attack === 'pgd' && knowledge === 'white-box')
+    .flatMap(({ folder, classifier, points: curve }): readonly Warning[] => {
+      const warnings: Warning[] = [];
+      for (const [i, { eps, accuracy, interval }] of curve.entries()) {
+        const before = curve[i - 1];
+        if (before && interval.low > before.interval.high) {
+          const message = `PGD leaves ${points(before.accuracy)} at eps ${before.eps}, more at ${eps}: ${points(accuracy)}`;
+          warnings.push({ check: 'curve-rises', folder, classifier, message });
+        }
+        if (eps >= 0.5 && interval.low > chance) {
+          const message = `PGD leaves ${points(accuracy)} at eps ${eps}, more than guessing`;
+          warnings.push({ check: 'above-chance-at-large-eps', folder, classifier, message });
+        }
+      }
+      return warnings;
+    });
+}
+
+function ofDoubling({ folder, steps, accuracy, doubled, images }: Doubling): readonly Warning[] {
+  if (Math.abs(doubled - accuracy) < 0.01) return [];
+  const message =
+    `PGD leaves ${points(accuracy)} of ${images} images with ${steps} steps and ${points(doubled)} with twice as ` +
+    'many; take more steps';
+  return [{ check: 'steps-not-enough', folder, classifier: 'c1', message }];
+}

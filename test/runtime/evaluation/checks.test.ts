@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { warningsOf } from '../../../src/runtime/evaluation/checks.ts';
+import type {
+  AttackName,
+  Curve,
+  Doubling,
+  MeasuredCell,
+  Measure,
+} from '../../../src/runtime/evaluation/schema.ts';
+import { wilson } from '../../../src/runtime/evaluation/wilson.ts';
+
+const images = 1000;
+const measure = (accuracy: number): Measure => ({
+  accuracy,
+  interval: wilson(Math.round(accuracy * images), images),
+  loss: 1,
+});
+
+type Left = Partial<Record<AttackName, number>>;
+const sound = {
+  c1: { noise: 0.98, fgsm: 0.7, pgd: 0.4, attacker: 0.6 },
+  c2: { noise: 0.98, fgsm: 0.9, pgd: 0.8, attacker: 0.85 },
+};
+
+function cell(eps: number, { c1 = {}, c2 = {} }: { c1?: Left; c2?: Left }): MeasuredCell {
+  const side = (left: Left, knowledge: 'white-box' | 'transfer') => ({
+    knowledge,
+    clean: measure(0.99),
+    attacks: Object.fromEntries(Object.entries(left).map(([name, value]) => [name, measure(value)])),
+    worst: measure(0.1),
+  });
+  const hash = '0'.repeat(64);
+  return {
+    folder: 'cell',
+    mode: 'consecutive',
+    eps,
+    seed: 1,
+    bound: 'tanh',
+    clip: true,
+    models: { c1: hash, c2: hash, attacker: hash },
+    c1: side({ ...sound.c1, ...c1 }, 'white-box'),
+    c2: side({ ...sound.c2, ...c2 }, 'transfer'),
+  };
+}
+
+const curveOf = (points: readonly (readonly [eps: number, accuracy: number])[]): Curve => ({
+  folder: 'cell',
+  classifier: 'c1',
+  model: '0'.repeat(64),
+  knowledge: 'white-box',
+  attack: 'pgd',
+  clip: true,
+  images,
+  points: points.map(([eps, accuracy]) => ({ eps, ...measure(accuracy) })),
+});
+
+const doubling = (accuracy: number, doubled: number): Doubling => ({
+  folder: 'cell',
+  images: 500,
+  steps: 40,
+  accuracy,
+  doubled,
+});
+
+describe('a sound evaluation', () => {
+  it('has no warnings', () => {
+    const curve = curveOf([
+      [0.1, 0.5],
+      [0.5, 0.08],
+    ]);
+    expect(warningsOf([cell(0.1, {})], [curve], [doubling(0.4, 0.395)])).toEqual([]);
+  });
+});
+
+describe('a warning', () => {
+  it.each<readonly [check: string, cell: MeasuredCell, says: string]>([
+    ['fgsm-below-pgd', cell(0.1, { c1: { fgsm: 0.39 } }), 'FGSM leaves 39.0 %, PGD more: 40.0 %'],
+    ['attacker-below-pgd', cell(0.1, { c1: { attacker: 0.3 } }), 'the attacker leaves 30.0 %'],
+    [
+      'attack-above-noise',
+      cell(0.1, { c1: { attacker: 0.985 }, c2: { attacker: 0.99 } }),
+      'noise less: 98.0 %',
+    ],
+    ['above-chance-at-large-eps', cell(0.5, {}), 'PGD leaves 40.0 % at eps 0.5, more than guessing'],
+    ['transfer-below-white-box', cell(0.1, { c2: { pgd: 0.3 } }), 'pgd made for C1 leaves 30.0 % of C2'],
+  ])('%s', (check, broken, says) => {
+    const warnings = warningsOf([broken], [], []);
+    expect(warnings.map((warning) => warning.check)).toEqual([check]);
+    expect(warnings[0]!.message).toContain(says);
+  });
+
+  it('says which curve rises, and which is not at chance in the end', () => {
+    const curve = curveOf([
+      [0.1, 0.2],
+      [0.2, 0.3],
+      [0.5, 0.15],
+    ]);
+    expect(warningsOf([], [curve], []).map(({ check }) => check)).toEqual([
+      'curve-rises',
+      'above-chance-at-large-eps',
+    ]);
+  });
+
+  it('says that PGD has too few steps', () => {
+    expect(warningsOf([], [], [doubling(0.4, 0.38)])).toMatchObject([{ check: 'steps-not-enough' }]);
+  });
+
+  it('is not made of attacks that were not run', () => {
+    const { c1, c2, ...rest } = cell(0.5, {});
+    expect(warningsOf([{ ...rest, c1: { ...c1, attacks: {} }, c2: { ...c2, attacks: {} } }], [], [])).toEqual(
+      [],
+    );
+  });
+});
