@@ -57,6 +57,16 @@ export const listOf =
     return values;
   };
 
+/** Which part of a sweep: `2/8` is the second of eight. */
+export function shard(text: string): { readonly index: number; readonly count: number } {
+  const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  const [i, n] = [Number(index), Number(of)];
+  if (!(i >= 1 && i <= n && Number.isSafeInteger(n))) {
+    throw new InvalidArgumentError(`It must be i/n with i from 1 to n, such as 1/4; got ${text}.`);
+  }
+  return { index: i, count: n };
+}
+
 /** A learning rate, above 0. */
 export function rate(text: string): number {
   const value = text.trim() === '' ? NaN : Number(text);

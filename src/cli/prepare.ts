@@ -1,7 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { selfTestModel } from '../models/selftest.ts';
 import {
   atTheBeginning,
+  cellsOf,
   chooseDevice,
   createRun,
   InputError,
@@ -33,6 +36,7 @@ export interface Flags extends Partial<
   readonly data?: string;
   readonly device?: Device | 'auto';
   readonly out?: string;
+  readonly shard?: { readonly index: number; readonly count: number };
 }
 
 /** A run that is ready to go. */
@@ -46,22 +50,53 @@ export interface Prepared {
   readonly why?: string;
 }
 
-/** A new run: everything is checked before its folder is made. */
+/**
+ * A new run: everything is checked before its folder is made. A shard that is there already is gone on with, so that a
+ * scheduler may start its command again.
+ */
 export async function begin(flags: Flags): Promise<Prepared> {
-  const out = flags.out ?? join('runs', timestamp());
-  await refuseExisting(out);
+  const out = outOf(flags);
+  const found = flags.shard ? await stat(out).catch(() => null) : null;
+  if (!found) await refuseExisting(out);
   const asked = flags.device ?? 'auto';
   const { device, why } = await chooseDevice(asked, selfTestModel());
   const dataset = await loadDataset(flags.data ?? 'mnist');
   const config = configOf(flags, device, dataset.sha256);
+  refuseEmpty(config);
   const splits = limited(dataset, config);
+  const folder = found ? await sameRun(out, config) : await createRun(out, config);
   return {
-    folder: await createRun(out, config),
+    folder,
     config,
     ...splits,
-    standing: atTheBeginning,
+    standing: found ? await restoreRun(folder, config) : atTheBeginning,
     ...(asked === 'auto' && { why }),
   };
+}
+
+/** The run folder to make: `--out`, or for a shard a folder in it. */
+function outOf({ out, shard }: Flags): string {
+  if (!shard) return out ?? join('runs', timestamp());
+  if (out === undefined) throw new InputError('--shard needs --out, the folder that all shards are given');
+  return join(out, `shard-${shard.index}-of-${shard.count}`);
+}
+
+function refuseEmpty(config: RunConfig): void {
+  if (cellsOf(config).length > 0) return;
+  const { index, count } = config.shard!;
+  const all = cellsOf({ ...config, shard: null }).length;
+  throw new InputError(`--shard ${index}/${count} has no cell: there are ${all}; take at most ${all} shards`);
+}
+
+/** The run at `path`, which must have this configuration. */
+async function sameRun(path: string, config: RunConfig): Promise<RunFolder> {
+  const there = await openRun(path);
+  const fields = Object.keys(config) as (keyof RunConfig)[];
+  const other = fields.find((field) => !isDeepStrictEqual(config[field], there.config[field]));
+  if (other === undefined) return there.folder;
+  throw new InputError(
+    `${path} was begun with ${other} ${JSON.stringify(there.config[other])}, not ${JSON.stringify(config[other])}; choose another --out`,
+  );
 }
 
 /** The preset with the flags in their places. */
@@ -85,7 +120,7 @@ function configOf(flags: Flags, device: Device, sha256: string): RunConfig {
     data: { source: flags.data ?? 'mnist', sha256 },
     device,
     threads: flags.threads ?? defaultThreads,
-    shard: null,
+    shard: flags.shard ?? null,
   };
 }
 

@@ -10,7 +10,7 @@ import {
   type RunFolder,
   type SweepEvent,
 } from '../runtime/index.ts';
-import { count, eps, listOf, mode, presets, rate, seed, threads, type Preset } from './options.ts';
+import { count, eps, listOf, mode, presets, rate, seed, shard, threads, type Preset } from './options.ts';
 import { begin, goOn, type Prepared } from './prepare.ts';
 import { programsFor } from './programs.ts';
 import { createProgress, type ProgressReporter } from './progress.ts';
@@ -61,6 +61,11 @@ export function trainCommand() {
       threads,
     )
     .option('--out <dir>', 'run folder to make (default: runs/<date and time>)')
+    .option(
+      '--shard <i/n>',
+      'train every n-th cell of the sweep, from the i-th on, in a run folder of its own below --out',
+      shard,
+    )
     .option('--resume <dir>', 'go on with an interrupted run')
     .option('--json', 'print the result as JSON on stdout')
     .addHelpText('after', `\nPresets (each value can be set by its own flag):\n${describePresets()}`)
@@ -82,7 +87,10 @@ export function trainCommand() {
         if (end.kind === 'done') return report(end.result, run.folder, flags.json === true);
         const goOnBy = `go on with --resume ${run.folder.path}`;
         if (end.error)
-          throw new Error(`${oneLine(end.error)}; saved ${end.saved}; ${goOnBy}`, { cause: end.error });
+          throw new Error(
+            `${run.config.device} failed: ${oneLine(end.error)}; saved ${end.saved}; ${goOnBy}`,
+            { cause: end.error },
+          );
         process.stderr.write(`saved ${end.saved}; ${goOnBy}\n`);
         process.exitCode = end.signal === 'SIGINT' ? 130 : 143;
       } finally {

@@ -68,7 +68,7 @@ export {
   type CellFolder,
   type Standing,
 } from './run.ts';
-export { Result, type CellResult, type Environment } from './result.ts';
+export { mergeResults, Result, type CellResult, type Environment } from './result.ts';
 export { sweep, type SweepEvent, type SweepOptions } from './sweep.ts';
 export { drawSamples } from './samples.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';

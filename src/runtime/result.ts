@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { EpochRecord } from './checkpoint.ts';
-import { cellName, modes, RunConfig, type CellConfig } from './config.ts';
+import { cellName, cellsOf, modes, RunConfig, type CellConfig } from './config.ts';
+import { InputError } from './errors.ts';
 import type { Contestants } from './evaluate.ts';
 
 /** Where the numbers came from. */
@@ -43,6 +45,55 @@ export const Result = z.strictObject({
   runs: z.array(CellResult),
 });
 export type Result = Readonly<z.infer<typeof Result>>;
+
+/**
+ * The results of the shards of a sweep as one: what the sweep gives in one run, apart from the environment, where what
+ * differs is named side by side and the seconds are summed. Shards may be missing or unfinished.
+ *
+ * @throws InputError when there is none, when they are of different sweeps, or give a cell in two ways.
+ */
+export function mergeResults(results: readonly Result[]): Result {
+  const [first] = results;
+  if (!first) throw new InputError('there is no result to merge');
+  const config: RunConfig = { ...first.config, shard: null };
+  for (const other of results) {
+    const fields = Object.keys(config) as (keyof RunConfig)[];
+    const differs = fields.find(
+      (field) => field !== 'shard' && !isDeepStrictEqual(other.config[field], config[field]),
+    );
+    if (differs === undefined) continue;
+    const [a, b] = [config, other.config].map((c) => JSON.stringify(c[differs]));
+    throw new InputError(
+      `results of different sweeps do not merge: ${differs} is ${a} in one, ${b} in another`,
+    );
+  }
+  const runs = cellsOf(config).flatMap((cell) => {
+    const name = cellName(cell);
+    const [own, ...more] = results.flatMap((result) => result.runs.filter(({ folder }) => folder === name));
+    if (more.some((other) => !isDeepStrictEqual(other, own))) {
+      throw new InputError(`results do not merge: they give ${name} in two ways`);
+    }
+    return own ? [own] : [];
+  });
+  return { schema: 1, config, environment: mergeEnvironments(results.map((r) => r.environment)), runs };
+}
+
+function mergeEnvironments(all: readonly Environment[]): Environment {
+  const listed = <K extends keyof Environment>(field: K): string =>
+    [...new Set(all.map((environment) => String(environment[field] ?? 'none')))].join(', ');
+  const [{ threads, commit }] = all as readonly [Environment];
+  return {
+    device: listed('device'),
+    threads,
+    onnxruntime: listed('onnxruntime'),
+    node: listed('node'),
+    platform: listed('platform'),
+    cpu: listed('cpu'),
+    sparring: listed('sparring'),
+    commit: all.every((environment) => environment.commit === commit) ? commit : listed('commit'),
+    seconds: all.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
+}
 
 /** A cell as `result.json` has it. */
 export function cellResult(

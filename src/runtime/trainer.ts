@@ -137,8 +137,13 @@ export class Trainer {
           ...means(running[0]!),
         };
       }
-    } finally {
       this.#keep(trained, await training.state(), running);
+    } catch (error) {
+      // a session that has failed in a step may still give the state before it
+      const state = await training.state().catch(() => null);
+      if (state) this.#keep(trained, state, running);
+      throw error;
+    } finally {
       await training.close();
     }
   }

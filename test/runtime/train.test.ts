@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as b from '../../src/builder/index.ts';
 import { programsFor } from '../../src/cli/programs.ts';
 import {
   ClassifierRecord,
@@ -21,6 +22,7 @@ import {
   type Checkpoint,
   type Network,
   type Progress,
+  type ProgramFile,
   type Programs,
   type Split,
   type Tensors,
@@ -146,6 +148,18 @@ function asCells(record: EpochRecord | ClassifierRecord): EpochRecord {
   const { epoch, train, scores } = record;
   expect(scores).toHaveLength(1);
   return { phase: 'classifier', epoch, train, c1: scores[0]!.c1, c2: scores[0]!.c2 };
+}
+
+/** The attacker's program with a node that fails in the run after so many. */
+function failsAfter(runs: number, { bytes, metadata }: ProgramFile): ProgramFile {
+  const { graph } = b.decodeProgram(bytes);
+  const step = graph.inputs.find((x) => b.inputName(x) === 'adam/step/attacker')!;
+  const zeros = b.constant(b.tensorOf('float32', [runs], new Array<number>(runs).fill(0)));
+  const loss = b.add(graph.outputs['loss']!, b.gather(zeros, b.cast(step, 'int64'), 0));
+  return {
+    bytes: b.encodeProgram({ graph: { ...graph, outputs: { ...graph.outputs, loss } }, metadata }),
+    metadata,
+  };
 }
 
 async function runThrough(config: CellConfig): Promise<Seen[]> {
@@ -376,6 +390,30 @@ describe('train', () => {
       patience,
     );
   });
+
+  it(
+    'ends with a checkpoint of the last step when the session fails, and goes on from it to the same models',
+    async () => {
+      const options = optionsFor(small);
+      const { programs } = options;
+      const failing = { ...programs, attackerTrain: failsAfter(2, programs.attackerTrain) };
+      let last: CellEvent | undefined;
+      for await (const event of wholeCell({ ...options, programs: failing })) last = event;
+      const { part, event } = last!;
+      if (part !== 'cell' || event.kind !== 'interrupted') expect.fail(`it ended with ${event.kind}`);
+      expect(event.error?.message).toContain('out of data bounds');
+      expect(event.checkpoint.position.running.attacker?.steps).toBe(2);
+
+      const classifiers = { position: { records: [], running: {} }, states: new Map() };
+      const cell = trainCell({ ...options, classifiers, from: event.checkpoint });
+      let end: Seen | undefined;
+      for await (const more of cell) {
+        if (more.kind === 'done') end = seen({ part: 'cell', event: more }, programs);
+      }
+      expect(end).toEqual(of('done', whole)[0]);
+    },
+    patience,
+  );
 
   describe('that diverges', () => {
     const message = async (config: CellConfig): Promise<string> => {

@@ -1,0 +1,231 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import {
+  createRun,
+  loadDataset,
+  mergeResults,
+  readResult,
+  runFolder,
+  type Result,
+  type RunConfig,
+} from '../../src/runtime/index.ts';
+import { sparring, type Finished } from '../support/cli.ts';
+import { examples, writeIdxFolder } from '../support/idx.ts';
+
+/** In milliseconds: the machine may be busy with much else. */
+const patience = 240_000;
+
+let cwd: string;
+const settings =
+  '--data data --device cpu --threads 1 --batch-size 8 --train-limit 16 --test-limit 20 --attacker-epochs 1'.split(
+    ' ',
+  );
+const sweep = ['--mode', 'both', '--eps', '0.1', '--seed', '5'];
+const cells = ['consecutive-eps0.1-seed5', 'alternating-eps0.1-seed5'];
+
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'sparring-sweep-'));
+  await writeIdxFolder(join(cwd, 'data'), { train: examples(16), test: examples(20) });
+});
+afterAll(async () => {
+  await rm(cwd, { recursive: true });
+});
+
+const resultOf = async (run: string): Promise<Result> => (await readResult(runFolder(join(cwd, run))))!;
+const withoutEnvironment = (result: Result): object => ({ ...result, environment: null });
+
+/** Every file of a cell with its hash. */
+async function filesOf(cell: string): Promise<string[]> {
+  const entries = await readdir(join(cwd, cell), { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const hash = async (file: string): Promise<string> =>
+    createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex');
+  const lines = files.map(async (file) => `${file.slice(join(cwd, cell).length)} ${await hash(file)}`);
+  return (await Promise.all(lines)).sort();
+}
+
+const metricsOf = async (run: string, cell: string): Promise<string[]> =>
+  (await readFile(join(cwd, run, 'metrics.jsonl'), 'utf8'))
+    .split('\n')
+    .filter((line) => line.startsWith(`{"cell":"${cell}"`));
+
+describe('a sweep', () => {
+  beforeAll(async () => {
+    // as in `--preset paper`, one mode begins with the classifiers in the middle of the other's training
+    const config: RunConfig = {
+      schema: 1,
+      modes: ['consecutive', 'alternating'],
+      eps: [0.1],
+      seeds: [5],
+      bound: 'tanh',
+      clip: false,
+      batchSize: 8,
+      classifierEpochs: { consecutive: 2, alternating: 1 },
+      attackerEpochs: 1,
+      learningRate: 1e-3,
+      trainLimit: 16,
+      testLimit: 20,
+      data: { source: 'data', sha256: (await loadDataset(join(cwd, 'data'))).sha256 },
+      device: 'cpu',
+      threads: 1,
+      shard: null,
+    };
+    await createRun(join(cwd, 'whole'), config);
+    expect(await sparring(['train', '--resume', 'whole'], { cwd })).toMatchObject({ code: 0 });
+  }, patience);
+
+  it('has a cell for each mode and eps, in its result, its folders and its metrics', async () => {
+    const { runs } = await resultOf('whole');
+    expect(runs.map(({ folder }) => folder)).toEqual(cells);
+    expect(runs.map(({ epochs }) => epochs.map(({ phase, epoch }) => `${phase} ${epoch}`))).toEqual([
+      ['classifier 1', 'classifier 2', 'attacker 1'],
+      ['classifier 1', 'attacker 1'],
+    ]);
+    for (const { folder, epochs } of runs) {
+      expect((await metricsOf('whole', folder)).map((line) => JSON.parse(line) as unknown)).toEqual(
+        epochs.map((epoch) => ({ cell: folder, ...epoch })),
+      );
+    }
+    expect((await readdir(join(cwd, 'whole'))).sort()).toEqual(
+      [...cells, 'classifiers-seed5', 'config.json', 'metrics.jsonl', 'result.json'].sort(),
+    );
+    expect((await readdir(join(cwd, 'whole/classifiers-seed5/checkpoint'))).sort()).toEqual([
+      'epoch1.safetensors',
+      'state.safetensors',
+    ]);
+  });
+
+  it(
+    'has a cell that is what it is alone, with the classifiers trained no longer than it needs',
+    async () => {
+      const cell = cells[1]!;
+      const alone = ['--mode', 'alternating', '--eps', '0.1', '--seed', '5', '--classifier-epochs', '1'];
+      const run = ['train', ...settings, '--no-clip', ...alone, '--out', 'alone'];
+      expect(await sparring(run, { cwd })).toMatchObject({ code: 0 });
+      expect(await filesOf(join('alone', cell))).toEqual(await filesOf(join('whole', cell)));
+      expect(await metricsOf('alone', cell)).toEqual(await metricsOf('whole', cell));
+    },
+    patience,
+  );
+
+  describe('in shards, by the examples of docs/sweeps.md,', () => {
+    /** Runs an example as it stands, with a `npx` that runs this checkout and makes the training small. */
+    async function example(command: string, env: Readonly<Record<string, string>>): Promise<Finished> {
+      const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+      const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
+      const small = [...settings, '--classifier-epochs', '1', ...sweep].join(' ');
+      await mkdir(join(cwd, 'bin'), { recursive: true });
+      const script = [
+        '#!/bin/sh',
+        '[ "$1 $2 $3" = "-y pnpm@10 train" ] || exit 9',
+        'shift 2',
+        `exec '${process.execPath}' --import '${tsx}' '${bin}' "$@" ${small}`,
+      ];
+      await writeFile(join(cwd, 'bin', 'npx'), `${script.join('\n')}\n`);
+      await chmod(join(cwd, 'bin', 'npx'), 0o755);
+      const child = spawn('sh', ['-c', command], {
+        cwd,
+        env: { ...process.env, ...env, PATH: `${join(cwd, 'bin')}:${process.env['PATH']}` },
+      });
+      const written = { stdout: '', stderr: '' };
+      for (const stream of ['stdout', 'stderr'] as const) {
+        child[stream].setEncoding('utf8').on('data', (chunk: string) => (written[stream] += chunk));
+      }
+      return await new Promise((resolve, reject) => {
+        child.on('error', reject);
+        child.on('close', (code, signal) => resolve({ code, signal, ...written }));
+      });
+    }
+
+    const blocks = async (language: string): Promise<string[]> => {
+      const text = await readFile(new URL('../../docs/sweeps.md', import.meta.url), 'utf8');
+      return [...text.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].flatMap(([, name, code]) =>
+        name === language ? [code!] : [],
+      );
+    };
+
+    const expectTheSweep = async (): Promise<void> => {
+      const shards = ['runs/paper/shard-1-of-2', 'runs/paper/shard-2-of-2'];
+      const [first, second] = await Promise.all(shards.map(resultOf));
+      expect(first!.runs.map(({ folder }) => folder)).toEqual([cells[0]]);
+      expect(second!.runs.map(({ folder }) => folder)).toEqual([cells[1]]);
+      const merged = mergeResults([second!, first!]);
+      expect(withoutEnvironment(merged)).toEqual(withoutEnvironment(await resultOf('unclipped')));
+      expect(merged.environment.seconds).toBe(first!.environment.seconds + second!.environment.seconds);
+      for (const [i, cell] of cells.entries()) {
+        expect(await metricsOf(shards[i]!, cell)).toEqual(await metricsOf('unclipped', cell));
+      }
+    };
+
+    beforeAll(async () => {
+      const run = [
+        'train',
+        ...settings,
+        '--classifier-epochs',
+        '1',
+        '--no-clip',
+        '--out',
+        'unclipped',
+        ...sweep,
+      ];
+      expect(await sparring(run, { cwd })).toMatchObject({ code: 0 });
+    }, patience);
+
+    it(
+      'a Slurm array gives, in two processes at once, what one run gives; and its command again changes nothing',
+      async () => {
+        const script = (await blocks('sh')).find((code) => code.includes('#SBATCH'))!;
+        expect(script).toMatch(/^#SBATCH --array=1-\d+$/m);
+        const task = (id: string) =>
+          example(script, {
+            SLURM_ARRAY_TASK_ID: id,
+            SLURM_ARRAY_TASK_COUNT: '2',
+            SLURM_CPUS_PER_TASK: '1',
+          });
+        expect((await Promise.all([task('1'), task('2')])).map(({ code }) => code)).toEqual([0, 0]);
+        await expectTheSweep();
+        const before = await filesOf('runs/paper');
+        expect(await task('2')).toMatchObject({ code: 0, stderr: '' });
+        expect(await filesOf('runs/paper')).toEqual(before);
+        await rm(join(cwd, 'runs'), { recursive: true });
+      },
+      patience,
+    );
+
+    it(
+      'a Kubernetes Indexed Job does so too',
+      async () => {
+        const [text] = await blocks('yaml');
+        const job = parse(text!) as {
+          spec: {
+            completions: number;
+            completionMode: string;
+            template: {
+              spec: {
+                containers: [{ command: string[]; args: [string]; env: { name: string; value: string }[] }];
+              };
+            };
+          };
+        };
+        const { completions, completionMode, template } = job.spec;
+        const [{ command, args, env }] = template.spec.containers;
+        expect(completionMode).toBe('Indexed');
+        expect(command).toEqual(['sh', '-c']);
+        expect(env).toEqual([{ name: 'SHARDS', value: String(completions) }]);
+        const pod = (index: string) => example(args[0], { SHARDS: '2', JOB_COMPLETION_INDEX: index });
+        expect((await Promise.all([pod('0'), pod('1')])).map(({ code }) => code)).toEqual([0, 0]);
+        await expectTheSweep();
+      },
+      patience,
+    );
+  });
+});
