@@ -39,8 +39,19 @@ export async function attack(c: Context, { cells, batcher, limits }: AttackDeps)
     { cell: cell.folder, images: input.images, constraints },
     c.req.raw.signal,
   );
-  const answer = answerOf(cell, input, result, { clip, bits });
-  return format === 'image/png' ? picture(c, answer, result) : c.json(answer);
+  if (format === 'image/png') return picture(c, cell, input, result);
+  const { folder, mode, eps, bound, seed } = cell;
+  const answer: AttackAnswer = {
+    attacker: { folder, mode, eps, bound, seed },
+    clip,
+    bits,
+    results: Array.from({ length: input.count }, (_, i) => ({
+      perturbation: rowsOf(result.perturbation, i),
+      attacked: rowsOf(result.attacked, i),
+      ...judged(input, result, i),
+    })),
+  };
+  return c.json(answer);
 }
 
 function formatOf(c: Context): 'application/json' | 'image/png' {
@@ -81,51 +92,44 @@ function chosen(cells: readonly Cell[], attacker: AttackInput['attacker'] = {}):
   });
 }
 
-function answerOf(
-  { folder, mode, eps, bound, seed }: Cell,
-  { count, labels }: AttackInput,
-  result: BatchResult,
-  constraint: Pick<AttackAnswer, 'clip' | 'bits'>,
-): AttackAnswer {
-  const classes = result.c1.length / (2 * count);
-  const prediction = (of: Float32Array, i: number) => {
-    const probabilities = [...of.subarray(i * classes, (i + 1) * classes)];
+type Verdict = AttackAnswer['results'][number]['c1'];
+
+/** What the classifiers say of image `i`, and whether the attack worked. */
+function judged({ count, labels }: AttackInput, { c1, c2, linf, l2 }: BatchResult, i: number) {
+  const classes = c1.length / (2 * count);
+  const prediction = (of: Float32Array, at: number): Verdict['before'] => {
+    const probabilities = Array.from(of.subarray(at * classes, (at + 1) * classes));
     return { prediction: probabilities.indexOf(Math.max(...probabilities)), probabilities };
   };
-  const verdict = (of: Float32Array, i: number) => ({
+  const verdict = (of: Float32Array): Verdict => ({
     before: prediction(of, i),
     after: prediction(of, count + i),
   });
-  const results = Array.from({ length: count }, (_, i) => {
-    const c1 = verdict(result.c1, i);
-    const label = labels?.[i] ?? null;
-    const right = label ?? c1.before.prediction;
-    return {
-      perturbation: rowsOf(result.perturbation, i),
-      attacked: rowsOf(result.attacked, i),
-      linf: result.linf[i]!,
-      l2: result.l2[i]!,
-      c1,
-      c2: verdict(result.c2, i),
-      label,
-      success: c1.before.prediction === right ? c1.after.prediction !== right : null,
-    };
-  });
-  return { attacker: { folder, mode, eps, bound, seed }, ...constraint, results };
+  const own = verdict(c1);
+  const label = labels?.[i] ?? null;
+  const right = label ?? own.before.prediction;
+  return {
+    linf: linf[i]!,
+    l2: l2[i]!,
+    c1: own,
+    c2: verdict(c2),
+    label,
+    success: own.before.prediction === right ? own.after.prediction !== right : null,
+  };
 }
 
 const rowsOf = (images: Float32Array, i: number): number[][] =>
   Array.from({ length: side }, (_, row) => {
     const start = i * pixels + row * side;
-    return [...images.subarray(start, start + side)];
+    return Array.from(images.subarray(start, start + side));
   });
 
 /** The attacked picture; what the classifiers say of it is in headers. */
-function picture(c: Context, { attacker, results }: AttackAnswer, { attacked }: BatchResult): Response {
-  const { linf, l2, c1, c2, success } = results[0]!;
-  return c.body(encodePng(attacked) as Uint8Array<ArrayBuffer>, 200, {
+function picture(c: Context, { folder }: Cell, input: AttackInput, result: BatchResult): Response {
+  const { linf, l2, c1, c2, success } = judged(input, result, 0);
+  return c.body(encodePng(result.attacked) as Uint8Array<ArrayBuffer>, 200, {
     'content-type': 'image/png',
-    'sparring-attacker': attacker.folder,
+    'sparring-attacker': folder,
     'sparring-linf': linf.toFixed(6),
     'sparring-l2': l2.toFixed(6),
     'sparring-c1': `${c1.before.prediction} -> ${c1.after.prediction}`,

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Batch, BatchResult } from './inference.ts';
 import type { Pool } from './pool.ts';
 import { Problem } from './problem.ts';
@@ -21,8 +22,6 @@ export interface Batcher {
   attack(images: Batch, signal: AbortSignal): Promise<BatchResult>;
   /** Images that wait. */
   waiting(): number;
-  /** Done when nothing waits and nothing is in work. */
-  idle(): Promise<void>;
 }
 
 /** What happens, for metrics and logs. */
@@ -54,7 +53,6 @@ export function createBatcher(
   let inWork = 0;
   /** Moving average, for Retry-After. */
   let secondsPerImage = 0.005;
-  let whenIdle: (() => void)[] = [];
 
   const leave = (one: Waiting): void => {
     if (waiting.delete(one)) queued -= one.count;
@@ -79,31 +77,27 @@ export function createBatcher(
       inWork++;
       void work(next());
     }
-    if (inWork === 0 && waiting.size === 0) {
-      for (const resolve of whenIdle) resolve();
-      whenIdle = [];
-    }
   }
 
   async function work(chosen: readonly Waiting[]): Promise<void> {
     const started = performance.now();
     const count = chosen.reduce((sum, one) => sum + one.count, 0);
-    let settle: () => void;
+    let answer: () => void;
     try {
       const result = await pool.run(joined(chosen), AbortSignal.timeout(timeout));
       const seconds = (performance.now() - started) / 1000;
       secondsPerImage += 0.1 * (seconds / count - secondsPerImage);
       events.batch(count, seconds);
-      settle = () => deal(chosen, result, count);
+      answer = () => void deal(chosen, result, count);
     } catch (error) {
       events.failure(error);
       const problem = unavailable('the worker with this request ended before it was done');
-      settle = () => chosen.forEach((one) => one.reject(problem));
+      answer = () => chosen.forEach((one) => one.reject(problem));
     }
     inWork--;
     // first the worker, then the answers
     dispatch();
-    settle();
+    answer();
   }
 
   const retryAfter = (): string => String(Math.max(1, Math.ceil((queued * secondsPerImage) / pool.workers)));
@@ -139,10 +133,6 @@ export function createBatcher(
       }
     },
     waiting: () => queued,
-    idle: () =>
-      inWork === 0 && waiting.size === 0
-        ? Promise.resolve()
-        : new Promise((resolve) => whenIdle.push(resolve)),
   };
 }
 
@@ -165,8 +155,8 @@ function joined(parts: readonly Waiting[]): Batch {
   return { cell: first!.batch.cell, images, constraints: parts.flatMap(({ batch }) => batch.constraints) };
 }
 
-/** Gives each request its part of the result. */
-function deal(parts: readonly Waiting[], result: BatchResult, total: number): void {
+/** Gives each request its part of the result, and the event loop a turn between two of them. */
+async function deal(parts: readonly Waiting[], result: BatchResult, total: number): Promise<void> {
   const classes = result.c1.length / (2 * total);
   let at = 0;
   for (const { count, resolve } of parts) {
@@ -187,5 +177,6 @@ function deal(parts: readonly Waiting[], result: BatchResult, total: number): vo
       c2: probabilitiesOf(result.c2),
     });
     at = end;
+    await setImmediate();
   }
 }

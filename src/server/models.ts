@@ -59,7 +59,7 @@ function rangeOf(c: Context, etag: string, size: number) {
   if (header === undefined || (condition !== undefined && condition.trim() !== etag)) return whole;
   const { code, type, ranges } = parseRange(size, header);
   const [range] = ranges;
-  if (type === 'bytes' && code === -1) {
+  if (type === 'bytes' && code === 2 && !range) {
     throw new Problem('range-not-satisfiable', `the file has ${size} bytes`, {
       headers: { 'content-range': `bytes */${size}` },
       errors: [{ field: 'Range', message: 'It lies outside', value: header.slice(0, 60), limit: size }],

@@ -52,17 +52,14 @@ export function decodePng(bytes: Uint8Array, field: string): Float32Array {
   } catch {
     throw malformed(field, 'is a damaged or truncated PNG');
   }
-  return Float32Array.from({ length: pixels }, (_, i) => {
-    const [red, green, blue, alpha] = rgba.subarray(4 * i, 4 * i + 4) as unknown as [
-      number,
-      number,
-      number,
-      number,
-    ];
+  const image = new Float32Array(pixels);
+  for (let i = 0; i < pixels; i++) {
+    const [red, green, blue, alpha] = [rgba[4 * i]!, rgba[4 * i + 1]!, rgba[4 * i + 2]!, rgba[4 * i + 3]!];
     // Rec. 709, as CSS and Canvas weigh them; exact for grey
     const grey = red === green && green === blue ? red : 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-    return (grey * alpha) / (255 * 255);
-  });
+    image[i] = (grey * alpha) / (255 * 255);
+  }
+  return image;
 }
 
 const malformed = (field: string, problem: string): Problem =>

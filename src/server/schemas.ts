@@ -129,7 +129,7 @@ export const AttackAnswer = z
       seed: z.int(),
     }),
     clip: z.boolean(),
-    bits: z.literal(8).nullable(),
+    bits: z.union([z.literal(8), z.null()]),
     results: z.array(Attacked),
   })
   .openapi('AttackAnswer');

@@ -1,6 +1,6 @@
-import type { AddressInfo } from 'node:net';
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import { createServer, type Server } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { createApp, type AppDeps } from './app.ts';
 import { createBatcher, type BatcherOptions } from './batcher.ts';
@@ -17,7 +17,7 @@ export interface ServeOptions
   readonly port: number;
   /** For a request to come in whole, in milliseconds. */
   readonly requestTimeout: number;
-  /** How long a draining server still takes requests, so that whoever sends them learns of it, in milliseconds. */
+  /** How long a draining server still takes requests on connections that it has, in milliseconds. */
   readonly drainDelay: number;
   /** For all requests to be answered after that, in milliseconds. */
   readonly drainTimeout: number;
@@ -28,8 +28,8 @@ export interface Serving {
   readonly port: number;
   readonly pool: Pool;
   /**
-   * Ends it: `/readyz` says no and connections are closed after their answer, then no connection is accepted, and when
-   * every request is answered the workers end.
+   * Ends it: no connection is accepted any more, each that there is is closed after its answer, and when all are, the
+   * workers end.
    *
    * @returns whether all were answered in time.
    */
@@ -69,6 +69,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
     (request, response) => void listener(request, response),
   );
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   try {
     await listen(server, port, host);
   } catch (error) {
@@ -79,12 +84,24 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     port: (server.address() as AddressInfo).port,
     pool,
     async drain() {
+      let answered = true;
+      // what is in the queue of the listening socket by now is accepted before it is closed
+      await setImmediate();
+      // not http's own close, which ends idle connections at once: a request may be on its way on them
+      const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
+      // from here on answers close their connection: before, clients would come back on a new one
       draining = true;
-      await sleep(drainDelay);
-      const late = setTimeout(() => server.closeAllConnections(), drainTimeout);
-      await new Promise((resolve) => server.close(resolve));
+      const idle = setTimeout(() => {
+        server.closeIdleConnections();
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      }, drainDelay);
+      const late = setTimeout(() => {
+        answered = false;
+        server.closeAllConnections();
+      }, drainTimeout);
+      await closed;
+      clearTimeout(idle);
       clearTimeout(late);
-      const answered = batcher.waiting() === 0;
       await pool.close();
       return answered;
     },

@@ -16,6 +16,8 @@ export interface Command {
   readonly finished: Promise<Finished>;
   /** Waits until standard error holds `text`. Throws when the process ends before. */
   says(text: string): Promise<void>;
+  /** What is on standard error by now. */
+  readonly stderr: () => string;
 }
 
 export interface Where {
@@ -46,6 +48,7 @@ export function start(args: readonly string[], { cwd, fileLimit }: Where): Comma
   return {
     process: child,
     finished,
+    stderr: () => written.stderr,
     says: (text) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

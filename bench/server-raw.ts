@@ -1,0 +1,36 @@
+/** A worker thread that runs the sessions of an attack back to back, with nothing around them. */
+import { readFile } from 'node:fs/promises';
+import { openCell } from '../src/server/inference.ts';
+
+/** What to run, and for how long. */
+export interface RawJob {
+  readonly paths: Readonly<Record<'c1' | 'c2' | 'attacker', string>>;
+  readonly eps: number;
+  readonly threads: number;
+  /** Images a run. */
+  readonly batch: number;
+  readonly seconds: number;
+}
+
+/** Attacks a second. */
+export async function rate({ paths, eps, threads, batch, seconds }: RawJob): Promise<number> {
+  const [c1, c2, attacker] = [
+    await readFile(paths.c1),
+    await readFile(paths.c2),
+    await readFile(paths.attacker),
+  ];
+  const cell = await openCell({ eps, c1, c2, attacker }, threads);
+  const work = {
+    images: new Float32Array(batch * 784).map((_, i) => (i % 256) / 255),
+    constraints: Array.from({ length: batch }, () => ({ clip: true, bits: null })),
+  };
+  for (let i = 0; i < 5; i++) await cell.attack(work); // first runs are slow: memory is being found
+  const started = performance.now();
+  let images = 0;
+  while (performance.now() - started < 1000 * seconds) {
+    await cell.attack(work);
+    images += batch;
+  }
+  await cell.close();
+  return (1000 * images) / (performance.now() - started);
+}

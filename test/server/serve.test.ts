@@ -1,0 +1,278 @@
+import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { Agent, request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as ort from 'onnxruntime-node';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { loadDataset } from '../../src/runtime/index.ts';
+import { loadCatalogue, serve, type ServeOptions, type Serving } from '../../src/server/index.ts';
+import { encodePng } from '../../src/server/png.ts';
+import { AttackAnswer } from '../../src/server/schemas.ts';
+import { sparring, start } from '../support/cli.ts';
+import '../support/run.ts';
+import { execArgv } from '../support/server.ts';
+
+/** In milliseconds: the machine may be busy with much else. */
+const patience = 240_000;
+const cell = 'consecutive-eps0.16-seed1';
+
+let cwd: string;
+/** The first 100 digits of MNIST's test set, in 0..1. */
+let images: Float32Array;
+let png: Uint8Array;
+const serving: Serving[] = [];
+
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'sparring-serve-'));
+  const { test } = await loadDataset('mnist');
+  images = Float32Array.from(test.images.subarray(0, 100 * 784), (pixel) => pixel / 255);
+  png = encodePng(images.subarray(0, 784));
+  const options = '--device cpu --threads 1 --train-limit 300 --test-limit 100 --classifier-epochs 1';
+  const trained = await sparring(['train', ...options.split(' '), '--out', 'runs/tiny'], { cwd });
+  expect(trained).toMatchObject({ code: 0 });
+}, patience);
+afterEach(async () => {
+  for (const one of serving.splice(0)) await one.drain();
+});
+afterAll(async () => {
+  await rm(cwd, { recursive: true });
+});
+
+async function started(options: Partial<ServeOptions> = {}) {
+  const one = await serve({
+    catalogue: await loadCatalogue(join(cwd, 'runs/latest')),
+    workers: 2,
+    threads: 1,
+    openCells: 2,
+    execArgv,
+    batch: 16,
+    queue: 256,
+    timeout: 30_000,
+    limits: { images: 64, body: 2 * 1024 * 1024 },
+    origins: [],
+    demo: null,
+    docsScript: null,
+    log: pino({ level: 'silent' }),
+    version: '1.2.3',
+    host: '127.0.0.1',
+    port: 0,
+    requestTimeout: 30_000,
+    drainDelay: 0,
+    drainTimeout: 30_000,
+    ...options,
+  });
+  serving.push(one);
+  return { ...one, url: `http://127.0.0.1:${one.port}` };
+}
+
+const attack = async (url: string, body: Uint8Array = png, type = 'image/png') =>
+  await fetch(`${url}/attack`, { method: 'POST', headers: { 'content-type': type }, body: body as BodyInit });
+
+describe('a server with real sockets and workers', () => {
+  it('gives the perturbations of plain ONNX Runtime for 100 test digits, within 1e-4', async () => {
+    const { url } = await started();
+    // one by one and all at once, so that they are batched in ways that nobody chose
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const one = new Uint8Array(images.slice(i * 784, (i + 1) * 784).buffer);
+        const response = await attack(url, one, 'application/octet-stream');
+        return AttackAnswer.parse(await response.json()).results[0]!;
+      }),
+    );
+    const session = await ort.InferenceSession.create(join(cwd, 'runs/latest', cell, 'attacker.onnx'));
+    const { perturbation } = await session.run({
+      image: new ort.Tensor('float32', images, [100, 1, 28, 28]),
+    });
+    await session.release();
+    const flat = answers.flatMap((answer) => answer.perturbation.flat());
+    expect(flat).toBeAllClose(perturbation!.data as Float32Array, { atol: 1e-4 });
+    // it is no attacker that does nothing
+    expect(Math.max(...flat.map(Math.abs))).toBeGreaterThan(0.01);
+  });
+
+  it('batches what comes at the same time', async () => {
+    const { url } = await started({ workers: 1 });
+    await Promise.all(Array.from({ length: 40 }, async () => (await attack(url)).arrayBuffer()));
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const batches = Number(/^sparring_batch_images_count (\d+)/m.exec(text)![1]);
+    expect(text).toContain('sparring_batch_images_sum 40');
+    expect(batches).toBeLessThan(20);
+  });
+
+  it('answers 429 with Retry-After when the queue is full, and the rest', async () => {
+    const { url } = await started({ workers: 1, queue: 4, batch: 2 });
+    const responses = await Promise.all(Array.from({ length: 40 }, async () => await attack(url)));
+    const statuses = responses.map(({ status }) => status);
+    expect([...new Set(statuses)].toSorted()).toEqual([200, 429]);
+    for (const { status, headers } of responses) {
+      if (status === 429) expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  it('answers 503 to the requests of a worker that dies, replaces it and goes on', async () => {
+    const { url, pool } = await started({ workers: 2, batch: 4 });
+    const load = Array.from({ length: 60 }, async () => (await attack(url)).status);
+    await sleep(20);
+    await pool.kill(0);
+    const statuses = await Promise.all(load);
+    expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+    expect(statuses.filter((status) => status === 503).length).toBeGreaterThan(0);
+    expect(statuses.filter((status) => status === 503).length).toBeLessThanOrEqual(4);
+    expect(pool.alive()).toBe(2);
+    const after = await Promise.all(Array.from({ length: 20 }, async () => (await attack(url)).status));
+    expect(after).toEqual(Array.from({ length: 20 }, () => 200));
+  });
+
+  it('is not ready without workers, and comes back', async () => {
+    const { url, pool } = await started({ workers: 1 });
+    await pool.kill(0);
+    await expect.poll(async () => (await attack(url)).status, { timeout: 30_000 }).toBe(200);
+  });
+
+  it('answers 503 when it takes too long', async () => {
+    const { url } = await started({ workers: 1, timeout: 1, batch: 1 });
+    const statuses = await Promise.all(Array.from({ length: 8 }, async () => (await attack(url)).status));
+    expect(statuses).toContain(503);
+    expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+  });
+
+  it('drops the images of a client that has gone', async () => {
+    const { url } = await started({ workers: 1, batch: 1 });
+    const gone = new AbortController();
+    const lost = Array.from({ length: 30 }, async () =>
+      fetch(`${url}/attack`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/png' },
+        body: png as BodyInit,
+        signal: gone.signal,
+      }).catch(() => null),
+    );
+    await sleep(30);
+    gone.abort();
+    await Promise.all(lost);
+    await expect
+      .poll(async () => await (await fetch(`${url}/metrics`)).text())
+      .toContain('sparring_queue_images 0');
+    const text = await (await fetch(`${url}/metrics`)).text();
+    expect(Number(/^sparring_batch_images_sum (\d+)/m.exec(text)![1])).toBeLessThan(30);
+  });
+
+  it('closes the connection of a body that comes too slowly with 408', async () => {
+    const { port, url } = await started({ requestTimeout: 300 });
+    const answer = await new Promise<string>((resolve) => {
+      let text = '';
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.write(
+          'POST /attack HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nslow',
+        );
+      });
+      socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      socket.on('close', () => resolve(text));
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect((await attack(url)).status).toBe(200);
+  });
+});
+
+/** Sends a request on a connection of `agent`, and tells how it ended. */
+const sent = (port: number, agent: Agent): Promise<number | 'refused' | 'lost'> =>
+  new Promise((resolve) => {
+    let connected = false;
+    const request = httpRequest(
+      { port, agent, method: 'POST', path: '/attack', headers: { 'content-type': 'image/png' } },
+      (response) => {
+        response.resume().on('end', () => resolve(response.statusCode!));
+        response.on('error', () => resolve('lost'));
+      },
+    );
+    request.on('socket', (socket) => {
+      connected = !socket.connecting;
+      socket.on('connect', () => (connected = true));
+    });
+    request.on('error', () => resolve(connected ? 'lost' : 'refused'));
+    request.end(png);
+  });
+
+describe('sparring serve', () => {
+  it(
+    'answers every request that it accepted when SIGTERM comes under load',
+    async () => {
+      const server = start(['serve', '--run', 'runs/latest', '--port', '0', '--log-level', 'error'], { cwd });
+      await server.says(' serves tiny: 1 attacker');
+      const port = Number(/:(\d+)\//.exec(server.stderr())![1]);
+      const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+      const ends: (number | 'refused' | 'lost')[] = [];
+      let stop = false;
+      const clients = Array.from({ length: 32 }, async () => {
+        while (!stop) {
+          const end = await sent(port, agent);
+          ends.push(end);
+          if (end === 'refused') break;
+        }
+      });
+      await expect.poll(() => ends.length, { timeout: 30_000 }).toBeGreaterThan(64);
+      server.process.kill('SIGTERM');
+      const { code, signal, stderr } = await server.finished;
+      stop = true;
+      await Promise.all(clients);
+      agent.destroy();
+      expect({ code, signal }).toEqual({ code: 0, signal: null });
+      expect(stderr).toContain('finishing the requests in work');
+      expect(ends.filter((end) => end !== 200 && end !== 'refused')).toEqual([]);
+    },
+    patience,
+  );
+
+  it('says in one line, with status 2, that there is no run', async () => {
+    expect(await sparring(['serve', '--run', 'runs/none'], { cwd })).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: 'sparring: there is no trained run at runs/none; run pnpm train first, or name one by --run\n',
+    });
+  });
+
+  const broken = async (change: (cell: string, run: string) => Promise<void>) => {
+    const run = await mkdtemp(join(cwd, 'broken-'));
+    await cp(join(cwd, 'runs/tiny'), run, { recursive: true });
+    await change(join(run, cell), run);
+    return await sparring(['serve', '--run', run, '--port', '0'], { cwd });
+  };
+
+  it.each([
+    [
+      'damaged',
+      (path: string) => appendFile(join(path, 'attacker.onnx'), 'x'),
+      'attacker.onnx: is not the file',
+    ],
+    [
+      'foreign',
+      (path: string) => cp(join(path, 'classifier-c1.onnx'), join(path, 'classifier-c2.onnx')),
+      'classifier-c2.onnx: is not the file',
+    ],
+    ['missing', (path: string) => rm(join(path, 'classifier-c1.onnx')), 'classifier-c1.onnx: no such file'],
+    ['unfinished', (_: string, run: string) => rm(join(run, 'result.json')), 'holds no finished run'],
+    [
+      'unreadable',
+      async (_: string, run: string) => {
+        const text = await readFile(join(run, 'result.json'), 'utf8');
+        await writeFile(join(run, 'result.json'), text.slice(0, 100));
+      },
+      'result.json: is not JSON',
+    ],
+  ])('refuses a %s run by the name of the file', async (_, change, line) => {
+    const { code, stderr } = await broken(change);
+    expect(code).toBe(2);
+    expect(stderr.split('\n')).toHaveLength(2);
+    expect(stderr).toContain(line);
+  });
+
+  it('says that its port is in use', async () => {
+    const { port } = await started({ workers: 1 });
+    const { code, stderr } = await sparring(['serve', '--run', 'runs/tiny', '--port', String(port)], { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toBe(`sparring: port ${port} of 127.0.0.1 is in use; choose another --port\n`);
+  });
+});

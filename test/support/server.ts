@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { bind, constant, encodeProgram, lower, type Program } from '../../src/builder/index.ts';
+import { attackerInfer, classifierInfer } from '../../src/models/programs.ts';
+import { stream } from '../../src/runtime/random.ts';
+import { float32 } from '../../src/runtime/tensor.ts';
+import { examples } from './idx.ts';
+
+/** What workers need to read TypeScript, in a process that does not run under tsx itself. */
+export const execArgv = ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
+
+/** A model with drawn weights: not trained, but of the real shape. */
+function drawn({ graph, metadata }: Program, seed: number): Uint8Array {
+  const weights = metadata.frozen.map(({ name, shape }) => {
+    const random = stream(seed, name);
+    const dims = shape.map(Number);
+    const size = dims.reduce((a, b) => a * b, 1);
+    const spread = dims.length > 1 ? 2 * Math.sqrt((6 * dims.at(-1)!) / size) : 0;
+    const centre = dims.length === 1 && /weight|running_var/.test(name) ? 1 : 0;
+    const data = new Float32Array(size);
+    for (let i = 0; i < size; i++) data[i] = centre + spread * (random.uniform() - 0.5);
+    return [name, constant(float32(dims, data), name)] as const;
+  });
+  return encodeProgram({
+    graph: lower(bind(graph, new Map(weights)), 'plain'),
+    metadata: { ...metadata, frozen: [] },
+  });
+}
+
+/** A run folder with these cells, as `sparring train` leaves one, of models that were never trained. */
+export async function untrainedRun(
+  folder: string,
+  cells: readonly { readonly eps: number; readonly clip: boolean }[],
+): Promise<void> {
+  const scores = { accuracy: 0.1, loss: 2.3 };
+  const both = { clean: scores, noise: scores, attacked: scores };
+  const runs = [];
+  for (const [i, { eps, clip }] of cells.entries()) {
+    const name = `consecutive-eps${eps}-seed1`;
+    await mkdir(join(folder, name), { recursive: true });
+    const save = async (file: string, bytes: Uint8Array): Promise<string> => {
+      await writeFile(join(folder, name, file), bytes);
+      return createHash('sha256').update(bytes).digest('hex');
+    };
+    runs.push({
+      ...{ mode: 'consecutive', eps, bound: 'tanh', clip, seed: 1, folder: name, epochs: [] },
+      models: {
+        c1: await save('classifier-c1.onnx', drawn(classifierInfer(), 10 + i)),
+        c2: await save('classifier-c2.onnx', drawn(classifierInfer(), 20 + i)),
+        attacker: await save('attacker.onnx', drawn(attackerInfer({ eps, bound: 'tanh', clip }), 30 + i)),
+      },
+      final: { c1: both, c2: both },
+    });
+  }
+  const config = { schema: 1, data: { source: 'mnist', sha256: '' }, testLimit: null };
+  await writeFile(join(folder, 'result.json'), JSON.stringify({ schema: 1, config, environment: {}, runs }));
+}
+
+/** The first `n` examples as pixels in 0..1. */
+export function digits(n: number): Float32Array {
+  return Float32Array.from(examples(n).images, (pixel) => pixel / 255);
+}
+
+/** Images as JSON has them. */
+export const nested = (images: Float32Array): number[][][] =>
+  Array.from({ length: images.length / 784 }, (_, i) =>
+    Array.from({ length: 28 }, (_, row) =>
+      Array.from(images.subarray(784 * i + 28 * row, 784 * i + 28 * row + 28)),
+    ),
+  );
