@@ -3,11 +3,11 @@ import { createReadStream } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { z } from 'zod';
 import { MNIST_COUNTS } from '../runtime/datasets/mnist.ts';
 import { InputError } from '../runtime/errors.ts';
 import { describeFsError } from '../runtime/files.ts';
 import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
+import { readResult } from '../runtime/run.ts';
 
 /** An ONNX file that the server runs, hands out, or both. */
 export interface StoredModel {
@@ -44,29 +44,6 @@ export const fileNames: Readonly<Record<keyof CellModels, string>> = {
   attackStep: 'attack-step-c1.onnx',
 };
 
-const Scores = z.object({ accuracy: z.number(), loss: z.number() });
-const ClassifierScores = z.looseObject({ clean: Scores, noise: Scores, attacked: Scores });
-
-/** What is needed of `result.json`; there may be more in it. */
-const Result = z.object({
-  schema: z.literal(1),
-  config: z.object({ data: z.object({ source: z.string() }), testLimit: z.int().nullable() }),
-  runs: z
-    .array(
-      z.object({
-        mode: z.enum(['consecutive']),
-        eps: z.number().gt(0).max(1),
-        bound: z.enum(['tanh', 'clamp']),
-        clip: z.boolean(),
-        seed: z.int(),
-        folder: z.string().regex(/^[\w-][\w.-]*$/),
-        models: z.object({ c1: z.string(), c2: z.string(), attacker: z.string() }),
-        final: z.object({ c1: ClassifierScores, c2: ClassifierScores }),
-      }),
-    )
-    .min(1),
-});
-
 /**
  * Reads a finished run and compares every model file with the hash that the run wrote down.
  *
@@ -77,16 +54,13 @@ export async function loadCatalogue(path: string): Promise<Catalogue> {
   const folder = await realpath(path).catch(() => {
     throw new InputError(`there is no trained run at ${path}; run pnpm train first, or name one by --run`);
   });
-  const file = join(path, 'result.json');
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new InputError(
-      `${describeFsError(error, `${path} holds no finished run: cannot read ${file}`)}; or run pnpm train`,
-      { cause: error },
-    );
-  });
-  const { config, runs } = parse(text, file);
+  const result = await readResult({ result: join(path, 'result.json') });
+  if (!result || result.runs.length === 0) {
+    throw new InputError(`${path} has no finished attacker yet; go on with it: pnpm train --resume ${path}`);
+  }
+  const { config, runs } = result;
   const cells: Cell[] = [];
-  for (const { models, ...cell } of runs) {
+  for (const { models, epochs: _, ...cell } of runs) {
     const stored = (name: keyof typeof models) =>
       verified(join(folder, cell.folder, fileNames[name]), models[name]);
     cells.push({
@@ -97,21 +71,6 @@ export async function loadCatalogue(path: string): Promise<Catalogue> {
   const { source } = config.data;
   const testImages = config.testLimit ?? (source === 'mnist' ? MNIST_COUNTS.test : null);
   return { run: basename(folder), data: { name: basename(source), testImages }, cells };
-}
-
-function parse(text: string, file: string): z.infer<typeof Result> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InputError(`${file}: is not JSON; put back the file that the run wrote`);
-  }
-  const parsed = Result.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new InputError(
-    `${file}: ${issue!.path.join('.') || 'the file'}: ${issue!.message}; put back the file that the run wrote`,
-  );
 }
 
 /** The file, when it is the one that the run wrote. */

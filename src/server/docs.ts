@@ -55,16 +55,17 @@ export function describeRoutes(registry: Registry, limits: RequestLimits, secure
       ),
     },
   });
-  registry.registerPath({
-    method: 'get',
-    path: '/models',
-    summary: 'Attackers, classifiers and how they did',
-    ...security,
-    responses: {
-      200: { description: 'The run', content: { 'application/json': { schema: ManifestAnswer } } },
-      ...problems(...secret),
-    },
-  });
+  for (const path of ['/models', '/models.json'])
+    registry.registerPath({
+      method: 'get',
+      path,
+      summary: 'Attackers, classifiers and how they did',
+      ...security,
+      responses: {
+        200: { description: 'The run', content: { 'application/json': { schema: ManifestAnswer } } },
+        ...problems(...secret),
+      },
+    });
   registry.registerPath({
     method: 'get',
     path: '/models/{folder}/{file}',

@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { bind, constant, encodeProgram, lower, type Program } from '../../src/builder/index.ts';
 import { attackerInfer, classifierInfer } from '../../src/models/programs.ts';
+import { environment } from '../../src/cli/version.ts';
+import { cellName, type CellResult, type Result, type RunConfig } from '../../src/runtime/index.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { float32 } from '../../src/runtime/tensor.ts';
 import { examples } from './idx.ts';
@@ -37,26 +39,50 @@ export async function untrainedRun(
 ): Promise<void> {
   const scores = { accuracy: 0.1, loss: 2.3 };
   const both = { clean: scores, noise: scores, attacked: scores };
-  const runs = [];
+  const runs: CellResult[] = [];
   for (const [i, { eps, clip }] of cells.entries()) {
-    const name = `consecutive-eps${eps}-seed1`;
+    const name = cellName({ mode: 'consecutive', eps, seed: 1 });
     await mkdir(join(folder, name), { recursive: true });
     const save = async (file: string, bytes: Uint8Array): Promise<string> => {
       await writeFile(join(folder, name, file), bytes);
       return createHash('sha256').update(bytes).digest('hex');
     };
     runs.push({
-      ...{ mode: 'consecutive', eps, bound: 'tanh', clip, seed: 1, folder: name, epochs: [] },
+      mode: 'consecutive',
+      eps,
+      bound: 'tanh',
+      clip,
+      seed: 1,
+      folder: name,
       models: {
         c1: await save('classifier-c1.onnx', drawn(classifierInfer(), 10 + i)),
         c2: await save('classifier-c2.onnx', drawn(classifierInfer(), 20 + i)),
         attacker: await save('attacker.onnx', drawn(attackerInfer({ eps, bound: 'tanh', clip }), 30 + i)),
       },
+      epochs: [],
       final: { c1: both, c2: both },
     });
   }
-  const config = { schema: 1, data: { source: 'mnist', sha256: '' }, testLimit: null };
-  await writeFile(join(folder, 'result.json'), JSON.stringify({ schema: 1, config, environment: {}, runs }));
+  const config: RunConfig = {
+    schema: 1,
+    modes: ['consecutive'],
+    eps: cells.map(({ eps }) => eps),
+    seeds: [1],
+    classifierEpochs: { consecutive: 1 },
+    bound: 'tanh',
+    clip: true,
+    batchSize: 100,
+    attackerEpochs: 1,
+    learningRate: 1e-3,
+    trainLimit: null,
+    testLimit: null,
+    data: { source: 'mnist', sha256: '' },
+    device: 'cpu',
+    threads: 1,
+    shard: null,
+  };
+  const result: Result = { schema: 1, config, environment: await environment(config, 0), runs };
+  await writeFile(join(folder, 'result.json'), JSON.stringify(result));
 }
 
 /** The first `n` examples as pixels in 0..1. */
