@@ -399,8 +399,8 @@ describe('train', () => {
       const failing = { ...programs, attackerTrain: failsAfter(2, programs.attackerTrain) };
       let last: CellEvent | undefined;
       for await (const event of wholeCell({ ...options, programs: failing })) last = event;
-      const { part, event } = last!;
-      if (part !== 'cell' || event.kind !== 'interrupted') expect.fail(`it ended with ${event.kind}`);
+      const event = last!.event as Extract<Progress, { kind: 'interrupted' }>;
+      expect(last).toMatchObject({ part: 'cell', event: { kind: 'interrupted' } });
       expect(event.error?.message).toContain('out of data bounds');
       expect(event.checkpoint.position.running.attacker?.steps).toBe(2);
 
