@@ -1,9 +1,9 @@
-import { isFloat, type Node, type Type, type Value } from './ir.ts';
+import { showType, isFloat, type Node, type Type, type Value } from './ir.ts';
 import { type, shapes, demand, sameDtype, numeric, broadcast, known, reducedShape } from './checks.ts';
 import { inferMovement } from './infer-movement.ts';
 import type { OpType } from './ops.ts';
 import { broadcastShapes, divideDims, normalizeAxis, sameShape, showShape } from './shape.ts';
-import { convSpatial, convTransposeSpatial, geometry, poolSpatial, slide } from './window.ts';
+import { convSpatial, convTransposeSpatial, geometry, poolSpatial, slide, spatial } from './window.ts';
 
 interface AnyBinary {
   readonly op: OpType;
@@ -180,6 +180,15 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     demand(!attrs.storage_order, op, `storage_order ${attrs.storage_order} is not supported, only 0`);
     const shape = [x.shape[0]!, x.shape[1]!, ...poolSpatial(op, x, attrs)];
     return [type(x.dtype, shape), type('int64', shape)];
+  },
+  // (size - 1) stride + kernel - pads, a direction
+  MaxUnpool: ({ op, inputs: [x, indices], attrs }) => {
+    demand(indices.dtype === 'int64', op, `indices must be int64, got ${indices.dtype}`);
+    demand(sameShape(x.shape, indices.shape), op, `${shapes(x, indices)} differ`);
+    const { kernel, strides, begins, ends } = geometry(op, attrs.kernel_shape, attrs);
+    demand(kernel.length === x.shape.length - 2, op, `kernel_shape [${kernel}] does not fit ${showType(x)}`);
+    const wide = spatial(op, x).map((n, i) => (n - 1) * strides[i]! + kernel[i]! - begins[i]! - ends[i]!);
+    return [type(x.dtype, [x.shape[0]!, x.shape[1]!, ...wide])];
   },
   GlobalAveragePool: ({ op, inputs: [x] }) => {
     demand(x.shape.length >= 3, op, `needs [N,C,...], got ${showShape(x.shape)}`);

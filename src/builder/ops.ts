@@ -72,6 +72,10 @@ export interface Ops {
     attrs: Window & { output_padding?: readonly number[]; output_shape?: readonly number[] };
   };
   MaxPool: { inputs: readonly [x: Value]; attrs: Pool };
+  MaxUnpool: {
+    inputs: readonly [x: Value, indices: Value];
+    attrs: Pick<Window, 'strides' | 'pads'> & { kernel_shape: readonly number[] };
+  };
   GlobalAveragePool: Unary;
   BatchNormalization: {
     inputs: readonly [x: Value, scale: Value, bias: Value, mean: Value, variance: Value];
@@ -216,6 +220,9 @@ export function maxPool(x: Value, attrs: Pool): { readonly y: Value; readonly in
   const [y, indices] = apply('MaxPool', [x], attrs);
   return { y: y!, indices: indices! };
 }
+/** ONNX MaxUnpool: zeros with `x` where `indices` say, those that MaxPool of the same window gave. */
+export const maxUnpool = (x: Value, indices: Value, attrs: Ops['MaxUnpool']['attrs']): Value =>
+  one('MaxUnpool', [x, indices], attrs);
 export const globalAveragePool = (x: Value): Value => one('GlobalAveragePool', [x], {});
 /** ONNX BatchNormalization in its inference form; all parameters [C]. */
 export const batchNormalization = (

@@ -152,6 +152,11 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     ];
   },
   MaxPool: (dy, { inputs: [x], attrs }) => [maxPoolGrad(x, dy, attrs)],
+  // the cotangent where each value went
+  MaxUnpool: (dy, { inputs: [x, indices] }) => [
+    reshapeTo(gather(reshape(dy, [-1]), reshape(indices, [-1]), 0), shapeOf(x)),
+    null,
+  ],
   GlobalAveragePool: (dy, { inputs: [x] }) => [
     div(expand(dy, shapeOf(x)), div(elementCount(x, x.dtype), elementCount(dy, x.dtype))),
   ],

@@ -14,17 +14,22 @@ import {
   attackerTrain,
   classifierInfer,
   classifierTrain,
+  onStored,
 } from '../models/programs.ts';
-import type { CellConfig, Programs, Tensors } from '../runtime/index.ts';
+import type { CellConfig, ProgramFile, Programs, Tensors } from '../runtime/index.ts';
 
 /** The programs of a cell, built for its configuration and lowered for its device. */
 export function programsFor(config: CellConfig): Programs {
   const target: Target = config.device;
-  const file = (program: Program) => ({
-    bytes: encodeProgram({ ...program, graph: lower(program.graph, target) }),
-    metadata: program.metadata,
-    ...(config.device === 'webgpu' && { readback: encode(readback(program)) }),
-  });
+  // A Loop keeps the state where it runs; WebGPU has none, but its state stays in GPU buffers from step to step.
+  const file = (program: Program): ProgramFile => {
+    const step = { ...program, graph: lower(program.graph, target) };
+    if (target === 'webgpu') {
+      return { bytes: encodeProgram(step), metadata: step.metadata, readback: encode(readback(program)) };
+    }
+    const repeated = onStored(step);
+    return { bytes: encodeProgram(repeated), metadata: repeated.metadata };
+  };
   const standalone =
     ({ graph, metadata }: Program, form: Target) =>
     (weights: Tensors) => {

@@ -33,7 +33,9 @@ interface Options<C, P, R> {
   readonly programs: P;
   /** Where to go on from. */
   readonly from?: Checkpoint<R> | null;
-  /** Aborting ends the training after the step in progress with an `interrupted` event, which holds a checkpoint. */
+  /** Milliseconds that steps should run before there is an event, 0 for one step an event; 1,000 when absent. */
+  readonly runTime?: number;
+  /** Aborting ends the training after the steps in progress with an `interrupted` event, which holds a checkpoint. */
   readonly signal?: AbortSignal;
 }
 
@@ -45,7 +47,7 @@ export type ClassifierOptions = Options<
 
 /**
  * Phase 1 of both modes (paper, section 2.1): C1 and C2 on clean images, with different seeds and the same epochs.
- * Deterministic, interrupted and continued or not: the same configuration and data give the same events and bits.
+ * Deterministic, interrupted and continued or not: the same configuration and data give the same bits.
  */
 export async function* trainClassifiers(
   options: ClassifierOptions,
@@ -158,14 +160,14 @@ interface Plan<R, S> {
 
 /** Epoch after epoch of a plan. */
 async function* follow<C extends CellConfig | ClassifierConfig, P, R, S>(
-  { config, train, test, from, signal }: Options<C, P, R>,
+  { config, train, test, from, signal, runTime = 1000 }: Options<C, P, R>,
   begun: readonly R[],
   states: ReadonlyMap<Network, Tensors>,
   plan: Plan<R, S>,
 ): AsyncGenerator<Progress<R>, void> {
   const records = [...begun];
   const running = from?.position.running ?? {};
-  const trainer = new Trainer({ config, split: train, states, running, signal });
+  const trainer = new Trainer({ config, split: train, states, running, runTime, signal });
   const checkpoint = (): Checkpoint<R> => ({
     position: { records: [...records], running: trainer.running },
     states: trainer.states,

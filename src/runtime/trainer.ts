@@ -1,8 +1,9 @@
-import { batchAt, epochOrder } from './batches.ts';
+import { epochOrder } from './batches.ts';
 import { networks, type Network, type Running } from './checkpoint.ts';
 import type { CellConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
-import { initialState, openTraining, type ProgramFile, type Training } from './session.ts';
+import { initialState, type ProgramFile } from './session.ts';
+import { openSteps, type Metrics, type Steps } from './steps.ts';
 import type { Tensors } from './tensor.ts';
 
 /** Mean loss and accuracy over batches of attacked or clean images. */
@@ -11,7 +12,7 @@ export interface Means {
   readonly accuracy: number;
 }
 
-/** One step of training has been done. */
+/** Some steps of training have been done: those that ran together. */
 export interface Step extends Means {
   readonly kind: 'step';
   /** Those that the step trains; `loss` and `accuracy` are the first's, means over the epoch's batches so far. */
@@ -31,13 +32,19 @@ export class Diverged extends Error {
   }
 }
 
+/** The outputs of a program that measure one network. */
+export interface MetricNames {
+  readonly loss: string;
+  readonly accuracy: string;
+}
+
 /** An epoch of one program, for a {@link Trainer}. */
 export interface Epoch {
   /** The networks whose state the program holds. */
   readonly networks: readonly Network[];
   readonly program: ProgramFile;
   /** The outputs that measure each network. */
-  readonly metrics: Readonly<Partial<Record<Network, { readonly loss: string; readonly accuracy: string }>>>;
+  readonly metrics: Readonly<Partial<Record<Network, MetricNames>>>;
   /** Weights that the program reads and does not train. */
   readonly frozen?: Tensors;
   /** From 1, in its phase. */
@@ -53,6 +60,8 @@ export interface TrainerOptions {
   /** Where to go on from. */
   readonly states: ReadonlyMap<Network, Tensors>;
   readonly running: Readonly<Partial<Record<Network, Running>>>;
+  /** Milliseconds that a run of steps should take, 0 for one step a run. The bits do not depend on it. */
+  readonly runTime: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -107,26 +116,25 @@ export class Trainer {
     let running = trained.map((network) => this.#running[network] ?? { steps: 0, loss: 0, accuracy: 0 });
     if (running[0]!.steps === total || signal?.aborted) return;
     const training = await this.#open(trained, program, frozen ?? new Map());
+    let atOnce = 1;
     try {
       const order = epochOrder(split, seed, first!, number);
       while (running[0]!.steps < total && !signal?.aborted) {
         const { steps } = running[0]!;
-        const { image, label } = batchAt(split, order.subarray(steps * batchSize, (steps + 1) * batchSize));
-        const measured = await training.step({ image, label });
-        running = trained.map((network, i): Running => {
-          const loss = measured[metrics[network]!.loss]!;
-          if (!Number.isFinite(loss)) {
-            throw new Diverged(
-              `training ${network} diverged: loss ${loss} in epoch ${epoch}, step ${steps + 1}`,
-            );
-          }
-          return {
-            steps: steps + 1,
-            loss: running[i]!.loss + loss,
-            accuracy: running[i]!.accuracy + measured[metrics[network]!.accuracy]!,
-          };
-        });
-        const done = (steps + 1) * batchSize;
+        const batches = Array.from({ length: Math.min(atOnce, total - steps) }, (_, i) =>
+          order.subarray((steps + i) * batchSize, (steps + i + 1) * batchSize),
+        );
+        const start = performance.now();
+        const measured = await training.run(batches);
+        const perStep = (performance.now() - start) / batches.length;
+        atOnce = Math.max(1, Math.min(Math.round(this.#options.runTime / perStep), mostAtOnce));
+        running = trained.map((network, i) =>
+          measured.reduce<Running>(
+            (sum, step) => added(sum, step, metrics[network]!, network, epoch),
+            running[i]!,
+          ),
+        );
+        const done = running[0]!.steps * batchSize;
         yield {
           kind: 'step',
           networks: trained,
@@ -148,7 +156,7 @@ export class Trainer {
     }
   }
 
-  async #open(trained: readonly Network[], program: ProgramFile, frozen: Tensors): Promise<Training> {
+  async #open(trained: readonly Network[], program: ProgramFile, frozen: Tensors): Promise<Steps> {
     const { config } = this.#options;
     const known = new Map(trained.flatMap((network) => [...(this.#states.get(network) ?? [])]));
     for (const network of trained) {
@@ -158,7 +166,7 @@ export class Trainer {
       this.#states.set(network, begin);
       begin.forEach((tensor, name) => known.set(name, tensor));
     }
-    return await openTraining(program, known, frozen, config);
+    return await openSteps(program, known, frozen, this.#options.split, config);
   }
 
   /** Each network takes the part of a program's state that it brought. */
@@ -170,6 +178,23 @@ export class Trainer {
     });
   }
 }
+
+function added(
+  { steps, loss, accuracy }: Running,
+  measured: Metrics,
+  names: MetricNames,
+  network: Network,
+  epoch: number,
+): Running {
+  const next = measured[names.loss]!;
+  if (!Number.isFinite(next)) {
+    throw new Diverged(`training ${network} diverged: loss ${next} in epoch ${epoch}, step ${steps + 1}`);
+  }
+  return { steps: steps + 1, loss: loss + next, accuracy: accuracy + measured[names.accuracy]! };
+}
+
+/** Steps in one run at the most: by then the copy of the state counts for nothing. */
+const mostAtOnce = 50;
 
 const means = ({ steps, loss, accuracy }: Running): Means => ({
   loss: loss / steps,

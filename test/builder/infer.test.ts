@@ -144,6 +144,16 @@ const types: { readonly [K in b.OpType]: Typed } = {
       () => b.maxPool(f32(1, 1, 5), { kernel_shape: [2], strides: [2], pads: [1, 1], ceil_mode: 1 }).y,
     ],
   ],
+  MaxUnpool: [
+    [
+      'float32[batch,3,56,56]',
+      () => b.maxUnpool(image, i64('batch', 3, 28, 28), { kernel_shape: [2, 2], strides: [2, 2] }),
+    ],
+    [
+      'float32[1,1,9]',
+      () => b.maxUnpool(f32(1, 1, 4), i64(1, 1, 4), { kernel_shape: [3], strides: [3], pads: [1, 2] }),
+    ],
+  ],
   GlobalAveragePool: [['float32[batch,3,1,1]', () => b.globalAveragePool(image)]],
   BatchNormalization: [
     ['float32[batch,3,28,28]', () => b.batchNormalization(image, f32(3), f32(3), f32(3), f32(3), 1e-5)],
@@ -378,6 +388,18 @@ const refusals: readonly (readonly [message: string, value: () => unknown])[] = 
   [
     'MaxPool: storage_order 1 is not supported, only 0',
     () => b.maxPool(image, { kernel_shape: [2, 2], storage_order: 1 }),
+  ],
+  [
+    'MaxUnpool: indices must be int64, got float32',
+    () => b.maxUnpool(f32(1, 1, 4), f32(1, 1, 4), { kernel_shape: [2] }),
+  ],
+  [
+    'MaxUnpool: [1,1,4] and [1,1,5] differ',
+    () => b.maxUnpool(f32(1, 1, 4), i64(1, 1, 5), { kernel_shape: [2] }),
+  ],
+  [
+    'MaxUnpool: kernel_shape [2,2] does not fit float32[1,1,4]',
+    () => b.maxUnpool(f32(1, 1, 4), i64(1, 1, 4), { kernel_shape: [2, 2] }),
   ],
   ['MaxPool: kernel_shape [undefined] does not fit float32[batch,3,28,28]', () => b.maxPool(image, {})],
   [
@@ -661,6 +683,14 @@ const configurations: { readonly [K in b.OpType]: (d: Draw) => readonly b.Value[
     const x = d.float([d.pick(['batch', 2]), d.int(1, 3), ...d.list(rank, 5, 9)]);
     const { y, indices } = b.maxPool(x, { ...attrs, kernel_shape: kernel, ceil_mode: d.int(0, 1) });
     return [y, indices];
+  },
+  MaxUnpool: (d) => {
+    const rank = d.int(1, 3);
+    const kernel = d.list(rank, 1, 3);
+    const attrs = { kernel_shape: kernel, strides: kernel };
+    const size = kernel.map((k) => k * d.int(1, 4));
+    const { y, indices } = b.maxPool(d.float([d.pick(['batch', 2]), d.int(1, 3), ...size]), attrs);
+    return [b.maxUnpool(y, indices, attrs)];
   },
   GlobalAveragePool: (d) => [b.globalAveragePool(d.float([...d.shape(2, 2), ...d.list(d.int(1, 3), 1, 4)]))],
   BatchNormalization: (d) => {

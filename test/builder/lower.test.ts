@@ -11,7 +11,11 @@ import {
   convWeightGradByGemm,
 } from '../../src/builder/lower/gemm.ts';
 import { sinkTransposes } from '../../src/builder/lower/layout.ts';
-import { convWeightGradByConv, maxPoolGradByScatter } from '../../src/builder/lower/native.ts';
+import {
+  convWeightGradByConv,
+  maxPoolGradByScatter,
+  maxPoolGradByUnpool,
+} from '../../src/builder/lower/native.ts';
 import { maxPoolGradByMasks } from '../../src/builder/lower/pool.ts';
 import { reduceByEdges } from '../../src/builder/lower/reduce.ts';
 import { sumsByProduct } from '../../src/builder/lower/sums.ts';
@@ -256,6 +260,7 @@ function poolGradient(
 describe.for([
   ['additions where the maxima were', maxPoolGradByScatter, false],
   ['masks', maxPoolGradByMasks, true],
+  ['MaxUnpool', maxPoolGradByUnpool, true],
 ] as const)('the gradient of max-pooling by %s', ([title, form, tiling]) => {
   test('gives all to the first maximum, with many ties, in 40 geometries', async () => {
     const random = stream(1, 'lower', 'pool', title);
@@ -346,7 +351,7 @@ describe('the table of forms', () => {
       'MaxPoolGrad of tiles',
       poolGrad({ kernel_shape: [2, 2], ...stride2 }),
       'scatter',
-      'scatter',
+      'unpool',
       'masks',
       'masks',
     ],

@@ -444,6 +444,21 @@ const entries: { readonly [K in b.OpType]?: Entry } = {
     ]),
   },
   MaxPool: pool((_, x, attrs) => b.maxPool(x, attrs).y),
+  MaxUnpool: {
+    comparison: exact,
+    // each value goes to the last corner of its window
+    cases: [2, 3].map((k) => [
+      `windows of ${k}`,
+      (d) => {
+        const corner = Array.from({ length: 24 }, (_, i) => {
+          const [image, row, column] = [Math.floor(i / 6), Math.floor(i / 3) % 2, i % 3];
+          return (image * 2 * k + row * k + k - 1) * 3 * k + column * k + k - 1;
+        });
+        const indices = b.constant(b.tensorOf('int64', [2, 2, 2, 3], corner));
+        return b.maxUnpool(d.whole([2, 2, 2, 3]), indices, { kernel_shape: [k, k], strides: [k, k] });
+      },
+    ]),
+  },
   GlobalAveragePool: {
     comparison: exact,
     // of 4, 8 and 1 elements: the mean is exact

@@ -61,8 +61,14 @@ interface Options {
   readonly train: Split;
   readonly test: Split;
   readonly programs: Programs;
+  readonly runTime?: number;
 }
-const optionsFor = (config: CellConfig): Options => ({ config, ...splits, programs: programsFor(config) });
+const optionsFor = (config: CellConfig): Options => ({
+  config,
+  ...splits,
+  programs: programsFor(config),
+  runTime: 0, // an event a step
+});
 
 /** Where a cell stands: in its classifiers, or with those in the cell itself. */
 interface Place {
@@ -322,6 +328,23 @@ describe('train', () => {
       }
       expect([second!.c2, third!.c2, fourth!.c2]).toEqual(longer.slice(1));
     });
+  });
+
+  it('in runs of several steps ends with the same records and the same models', async () => {
+    const config: CellConfig = { ...small, classifierEpochs: 1, attackerEpochs: 1 };
+    const options = optionsFor(config);
+    const ends: Seen[] = [];
+    const steps: number[] = [];
+    for (const runTime of [0, 60_000]) {
+      let count = 0;
+      for await (const each of wholeCell({ ...options, runTime })) {
+        if (each.event.kind === 'step') count++;
+        if (each.event.kind === 'done' && each.part === 'cell') ends.push(seen(each, options.programs));
+      }
+      steps.push(count);
+    }
+    expect(steps).toEqual([9, 6]); // three networks: three steps each, or one and then two
+    expect(ends[1]).toEqual(ends[0]);
   });
 
   describe('interrupted', () => {

@@ -14,7 +14,7 @@ import {
 } from './gemm.ts';
 import { maxPoolByTaps, maxPoolGradByMasks } from './pool.ts';
 import { sinkTransposes } from './layout.ts';
-import { convWeightGradByConv, maxPoolGradByScatter } from './native.ts';
+import { convWeightGradByConv, maxPoolGradByScatter, maxPoolGradByUnpool } from './native.ts';
 import { reduceByEdges } from './reduce.ts';
 import { share } from './share.ts';
 import { sumsByProduct } from './sums.ts';
@@ -48,6 +48,8 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
       return [node.inputs[0]!];
     case 'scatter':
       return [maxPoolGradByScatter(node as Node<'MaxPoolGrad'>)];
+    case 'unpool':
+      return [maxPoolGradByUnpool(node as Node<'MaxPoolGrad'>)];
     case 'masks':
       return [maxPoolGradByMasks(node as Node<'MaxPoolGrad'>)];
     case 'swapped convolution':

@@ -2,6 +2,7 @@ import type { Node, Value } from '../ir.ts';
 import {
   conv,
   maxPool,
+  maxUnpool,
   reshape,
   reshapeTo,
   scatterAdd,
@@ -17,6 +18,13 @@ export function maxPoolGradByScatter({ inputs: [x, dy], attrs }: Node<'MaxPoolGr
   const { indices } = maxPool(x, attrs);
   const zeros = reshape(zerosLike(x), [-1]);
   return reshapeTo(scatterAdd(zeros, reshape(indices, [-1]), reshape(dy, [-1])), shapeOf(x));
+}
+
+/** MaxPoolGrad of windows that tile the image: the cotangent put where MaxPool found its maxima. */
+export function maxPoolGradByUnpool({ inputs: [x, dy], attrs }: Node<'MaxPoolGrad'>): Value {
+  const { indices } = maxPool(x, attrs);
+  const { kernel_shape, strides } = attrs as { kernel_shape: readonly number[]; strides: readonly number[] };
+  return maxUnpool(dy, indices, { kernel_shape, strides });
 }
 
 /**
