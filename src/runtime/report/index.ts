@@ -1,30 +1,47 @@
+import { curvePanels, type NamedEvaluation } from './attacks.ts';
 import { paperFigures } from './figures.ts';
 import { judge } from './judge.ts';
 import { renderPage, type Report } from './page.ts';
+import { perturbationFigure, type Intensity } from './perturbations.ts';
 import { plotToPng, standaloneSvg } from './plot.ts';
-import { threatModels, type Cell } from './results.ts';
+import type { ThreatModel } from './results.ts';
 
 /** The files of a report by name: `report.html`, which needs no other, and its figures as SVG and PNG. */
 export type ReportFiles = ReadonlyMap<string, string | Uint8Array>;
 
+/** What figure 2 is drawn from. */
+export interface Perturbations {
+  readonly intensities: readonly Intensity[];
+  /** Why some are not there. */
+  readonly missing: readonly string[];
+}
+
 /**
  * Makes the report of some cells.
  *
- * @param cells one at least, no two of the same mode, eps, bound, range and seed.
+ * @param threats as `threatModels` gives them, one at least.
+ * @param evaluations what other attacks than the trained ones left, where that was measured.
  * @param title what the page is called.
  */
-export async function renderReport(cells: readonly Cell[], title: string): Promise<ReportFiles> {
-  const parts = threatModels(cells).map((threat, i) => ({
-    threat,
-    judgements: judge(threat),
-    figures: paperFigures(
-      threat,
-      i === 0 ? '' : `-${threat.clip ? 'clipped' : 'unclipped'}-${threat.bound}-`,
-    ),
+export async function renderReport(
+  threats: readonly (ThreatModel & Perturbations)[],
+  evaluations: readonly NamedEvaluation[],
+  title: string,
+): Promise<ReportFiles> {
+  const parts = threats.map((threat, i) => {
+    // tells the figures of several threat models in one page apart
+    const suffix = i === 0 ? '' : `-${threat.clip ? 'clipped' : 'unclipped'}-${threat.bound}-`;
+    const two = perturbationFigure(`figure-2${suffix}`, threat.intensities, threat.missing);
+    return { threat, judgements: judge(threat), figures: [two, ...paperFigures(threat, suffix)] };
+  });
+  const measured = evaluations.map((each, i) => ({
+    ...each,
+    panels: curvePanels(each.evaluation, evaluations.length === 1 ? 'curve-' : `curve-${i + 1}-`),
   }));
-  const report: Report = { title, parts, warnings: [] };
+  const report: Report = { title, parts, evaluations: measured };
   const files = new Map<string, string | Uint8Array>([['report.html', await renderPage(report)]]);
-  for (const { id, svg } of parts.flatMap(({ figures }) => figures.flatMap(({ panels }) => panels))) {
+  const figures = [...parts.flatMap((part) => part.figures), ...measured];
+  for (const { id, svg } of figures.flatMap(({ panels }) => panels)) {
     files.set(`figures/${id}.svg`, standaloneSvg(svg));
     files.set(`figures/${id}.png`, await plotToPng(svg));
   }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { InputError } from '../errors.ts';
 
 const Scores = z.object({ accuracy: z.number().min(0).max(1), loss: z.number() });
 const ClassifierScores = z.object({ clean: Scores, noise: Scores, attacked: Scores.optional() });
@@ -44,7 +43,8 @@ const Environment = z.object({
   seconds: z.number(),
 });
 
-const Result = z.object({
+/** `result.json`, as far as a report uses it. */
+export const Result = z.object({
   schema: z.literal(1),
   config: Config,
   environment: Environment,
@@ -65,52 +65,16 @@ export interface Cell extends Readonly<z.infer<typeof CellResult>> {
   readonly source: string;
 }
 
-/**
- * The cells of a `result.json`. Fields that a report does not use are let through, so that results of other versions
- * of schema 1 can be read.
- *
- * @param source the path of the file.
- * @throws InputError in one line when the text is no result.
- */
-export function parseResult(text: string, source: string): readonly Cell[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InputError(`${source}: is not JSON; put back the file that the run wrote`);
-  }
-  const parsed = Result.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(
-      `${source}: is no result of a run: ${issue!.path.join('.') || 'the file'}: ${issue!.message}`,
-    );
-  }
-  const { config, environment, runs } = parsed.data;
-  return runs.map((run) => {
+/** The cells of a result that was read from `source`. */
+export const cellsOf = (
+  { config, environment, runs }: z.infer<typeof Result>,
+  source: string,
+): readonly Cell[] =>
+  runs.map((run) => {
     const epochs = config.classifierEpochs;
     const classifierEpochs = typeof epochs === 'number' ? epochs : (epochs[run.mode] ?? 0);
     return { ...run, config: { ...config, classifierEpochs }, environment, source };
   });
-}
-
-/** What makes a cell the same as another, apart from how long it was trained. */
-export const cellKey = ({ mode, eps, bound, clip, seed }: Cell): string =>
-  `${mode} eps ${eps} ${bound} ${clip ? 'clipped' : 'unclipped'} seed ${seed}`;
-
-/** Throws InputError when two results hold the same cell: a report could not say which one it shows. */
-export function refuseDuplicates(cells: readonly Cell[]): void {
-  const seen = new Map<string, Cell>();
-  for (const cell of cells) {
-    const other = seen.get(cellKey(cell));
-    if (other) {
-      throw new InputError(
-        `${cellKey(cell)} stands in ${other.source} and in ${cell.source}; leave one of them out`,
-      );
-    }
-    seen.set(cellKey(cell), cell);
-  }
-}
 
 /** The cells that were measured under one threat model, the unit that figures and claims are about. */
 export interface ThreatModel {

@@ -27,6 +27,8 @@ thead th{background:var(--raised);white-space:nowrap}
 tr:last-child>*{border-bottom:0}
 .numbers td{text-align:right;white-space:nowrap}
 .numbers thead th:not(:first-child){text-align:right}
+td[style]{background:color-mix(in srgb,var(--orange) calc(var(--lost)*45%),transparent)}
+.heat thead th{white-space:normal;min-width:6rem;vertical-align:bottom}
 .claims td{min-width:10rem}
 .claims td:first-child,.claims td.verdict{min-width:0}
 .verdict{font-weight:600;white-space:nowrap}

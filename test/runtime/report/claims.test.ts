@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { judge, type Judgement } from '../../../src/runtime/report/judge.ts';
-import { parseResult, threatModels } from '../../../src/runtime/report/results.ts';
+import { parseInput } from '../../../src/runtime/report/inputs.ts';
+import { threatModels } from '../../../src/runtime/report/results.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
 
 type Settings = Parameters<typeof resultJson>[1];
 const judged = (cells: readonly MadeUp[], settings?: Settings): ReadonlyMap<string, Judgement> => {
-  const [threat] = threatModels(parseResult(resultJson(cells, settings), 'made-up.json'));
+  const [threat] = threatModels(parseInput(resultJson(cells, settings), 'made-up.json').cells);
   return new Map(judge(threat!).map((each) => [each.claim.id, each]));
 };
 const verdicts = (cells: readonly MadeUp[], settings?: Settings) =>

@@ -3,12 +3,23 @@ import { describe, expect, it } from 'vitest';
 import { spreadOut } from '../../../src/runtime/report/chart.ts';
 import { paperFigures } from '../../../src/runtime/report/figures.ts';
 import { renderReport } from '../../../src/runtime/report/index.ts';
-import { parseResult, refuseDuplicates, threatModels } from '../../../src/runtime/report/results.ts';
+import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
+import { threatModels, type Cell } from '../../../src/runtime/report/results.ts';
 import { theme } from '../../../src/runtime/report/theme.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
 
 const cellsOf = (cells: readonly MadeUp[], settings?: Parameters<typeof resultJson>[1]) =>
-  parseResult(resultJson(cells, settings), 'made-up.json');
+  parseInput(resultJson(cells, settings), 'made-up.json').cells;
+const reportOf = (cells: readonly Cell[], title: string) =>
+  renderReport(
+    threatModels(cells).map((threat) => ({
+      ...threat,
+      intensities: [],
+      missing: ['the models are not here'],
+    })),
+    [],
+    title,
+  );
 const figuresOf = (cells: readonly MadeUp[]) => paperFigures(threatModels(cellsOf(cells))[0]!, '');
 
 describe('figures 3 to 6', () => {
@@ -41,7 +52,7 @@ describe('figures 3 to 6', () => {
 
 describe('a report', () => {
   it('escapes what it shows', async () => {
-    const files = await renderReport(
+    const files = await reportOf(
       cellsOf(asInThePaper.slice(0, 1), { source: '<script>alert(1)</script>' }),
       '<b>&"bold"</b>',
     );
@@ -52,7 +63,7 @@ describe('a report', () => {
   });
 
   it('has every figure as SVG with its own colours, and as PNG with a drawing on it', async () => {
-    const files = await renderReport(cellsOf(asInThePaper), 'made up');
+    const files = await reportOf(cellsOf(asInThePaper), 'made up');
     const svg = files.get('figures/figure-3a.svg') as string;
     expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
     for (const [, name] of svg.matchAll(/var\(--([\w-]+)\)/g)) expect(svg).toContain(`--${name}:`);
@@ -69,7 +80,7 @@ describe('a report', () => {
 
   it('shows a threat model after the other, with names of their own', async () => {
     const both = [false, true].flatMap((clip) => asInThePaper.slice(0, 2).map((cell) => ({ ...cell, clip })));
-    const files = await renderReport(cellsOf(both), 'made up');
+    const files = await reportOf(cellsOf(both), 'made up');
     const page = files.get('report.html') as string;
     expect(page.indexOf('unclipped, tanh bound')).toBeLessThan(page.indexOf(', clipped, tanh bound'));
     const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
@@ -82,15 +93,15 @@ describe('results', () => {
     ['{', 'x.json: is not JSON; put back the file that the run wrote'],
     ['{"schema":2}', 'x.json: is no result of a run: schema: Invalid input: expected 1'],
   ])('are refused in one line: %s', (text, message) => {
-    expect(() => parseResult(text, 'x.json')).toThrow(message);
+    expect(() => parseInput(text, 'x.json')).toThrow(message);
   });
 
   it('are refused when two hold the same cell', () => {
-    const cells = [
-      ...cellsOf(asInThePaper),
-      ...parseResult(resultJson(asInThePaper.slice(3, 4)), 'other.json'),
+    const inputs = [
+      parseInput(resultJson(asInThePaper), 'made-up.json'),
+      parseInput(resultJson(asInThePaper.slice(3, 4)), 'other.json'),
     ];
-    expect(() => refuseDuplicates(cells)).toThrow(
+    expect(() => joinInputs(inputs)).toThrow(
       'consecutive eps 0.08 tanh unclipped seed 1 stands in made-up.json and in other.json; leave one of them out',
     );
   });

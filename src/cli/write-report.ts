@@ -1,0 +1,70 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { makeFolder } from '../runtime/checkpoint.ts';
+import { describeFsError, writeAtomic } from '../runtime/files.ts';
+import { InputError } from '../runtime/index.ts';
+import { perturbations } from '../runtime/perturbations.ts';
+import { joinInputs, parseInput, type Inputs } from '../runtime/report/inputs.ts';
+import { threatModels } from '../runtime/report/results.ts';
+
+/**
+ * Reads what runs left behind.
+ *
+ * @param folders runs, folders of runs, or folders of copies of their JSON files.
+ * @throws InputError when there is none, or no cell is finished.
+ */
+export async function readInputs(folders: readonly string[]): Promise<Inputs> {
+  const files = (await Promise.all(folders.map(findFiles))).flat();
+  const inputs = joinInputs(await Promise.all(files.map(async (file) => parseInput(await read(file), file))));
+  if (inputs.cells.length > 0) return inputs;
+  throw new InputError(`${folders.join(', ')}: no cell is finished yet; let the run go on`);
+}
+
+/** Writes a report and its figures into a folder, which is made; gives the paths written. */
+export async function writeReport(
+  folder: string,
+  { cells, evaluations }: Inputs,
+  title: string,
+): Promise<readonly string[]> {
+  // Only here, so that other commands do not wait for the plotting library.
+  const { renderReport } = await import('../runtime/report/index.ts');
+  const threats = [];
+  for (const threat of threatModels(cells))
+    threats.push({ ...threat, ...(await perturbations(threat.cells)) });
+  const files = await renderReport(threats, evaluations, title);
+  for (const [name, content] of files) {
+    await makeFolder(dirname(join(folder, name)));
+    await writeAtomic(join(folder, name), content);
+  }
+  return [...files.keys()].map((name) => join(folder, name));
+}
+
+const runFiles = ['result.json', 'evaluation.json'] as const;
+
+/** The files of a run, of a folder of runs, or of a folder of such files. */
+async function findFiles(folder: string): Promise<readonly string[]> {
+  const own = await existing(runFiles.map((name) => join(folder, name)));
+  if (own.length > 0) return own;
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw new InputError(describeFsError(error, `cannot read ${folder}`));
+  });
+  const found = await existing(
+    names
+      .toSorted()
+      .flatMap((name) =>
+        name.endsWith('.json') ? [join(folder, name)] : runFiles.map((file) => join(folder, name, file)),
+      ),
+  );
+  if (found.length > 0) return found;
+  throw new InputError(`${folder}: has no result.json; name the folder of a run, or one that holds runs`);
+}
+
+async function existing(paths: readonly string[]): Promise<readonly string[]> {
+  const found = await Promise.all(paths.map((path) => stat(path).catch(() => null)));
+  return paths.filter((_, i) => found[i]?.isFile());
+}
+
+const read = (file: string): Promise<string> =>
+  readFile(file, 'utf8').catch((error: unknown) => {
+    throw new InputError(describeFsError(error, `cannot read ${file}`));
+  });

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { batchAt } from './batches.ts';
+import { loadDataset, type Split } from './datasets/index.ts';
+import { InputError } from './errors.ts';
+import type { Contestants } from './evaluate.ts';
+import type { Perturbations } from './report/index.ts';
+import type { Intensity, Perturbed } from './report/perturbations.ts';
+import type { Cell } from './report/results.ts';
+import { openModel, type SessionOptions } from './session.ts';
+
+/**
+ * Two test digits under the attackers of some cells, one an eps: those of consecutive training, when there are any,
+ * with the lowest seed.
+ *
+ * @param cells of one threat model, at least one; their models are looked for beside the file that they came from.
+ * @throws InputError when a model is not the one that was measured.
+ */
+export async function perturbations(cells: readonly Cell[]): Promise<Perturbations> {
+  const mode = cells.some((cell) => cell.mode === 'consecutive') ? 'consecutive' : 'alternating';
+  const seed = Math.min(...cells.filter((cell) => cell.mode === mode).map((cell) => cell.seed));
+  const chosen = cells.filter((cell) => cell.mode === mode && cell.seed === seed);
+  const found = (await Promise.all(chosen.map(findModels))).filter((each) => each !== null);
+  if (found.length === 0) return { intensities: [], missing: ['the models are not beside the results'] };
+  const { source, sha256 } = chosen[0]!.config.data;
+  const dataset = await loadDataset(source).catch(() => null);
+  if (dataset?.sha256 !== sha256) return { intensities: [], missing: [`the data set ${source} is not here`] };
+  const digits = twoDigits(dataset.test);
+  const intensities: Intensity[] = [];
+  for (const { cell, c1, attacker } of found.sort((a, b) => a.cell.eps - b.cell.eps)) {
+    const models = {
+      c1: await readModel(cell, 'c1', c1),
+      attacker: await readModel(cell, 'attacker', attacker),
+    };
+    // One thread of the CPU: the same picture on the same machine, whatever the run's device was.
+    const options = { device: 'cpu', threads: 1 } as const;
+    intensities.push({ eps: cell.eps, digits: await perturb(dataset.test, digits, models, options) });
+  }
+  return { intensities, missing: [] };
+}
+
+/** Where the models of a cell are; null when they are not. */
+async function findModels(cell: Cell) {
+  const folder = join(dirname(cell.source), cell.folder);
+  const paths = { c1: join(folder, 'classifier-c1.onnx'), attacker: join(folder, 'attacker.onnx') };
+  const there = await Promise.all([paths.c1, paths.attacker].map((path) => stat(path).catch(() => null)));
+  return there.every((file) => file?.isFile()) ? { cell, ...paths } : null;
+}
+
+async function readModel(cell: Cell, name: 'c1' | 'attacker', path: string): Promise<Uint8Array> {
+  const bytes = await readFile(path);
+  if (createHash('sha256').update(bytes).digest('hex') === cell.models[name]) return bytes;
+  throw new InputError(
+    `${path}: is not the model that ${cell.source} is about; put back the file that the run wrote`,
+  );
+}
+
+/**
+ * What an attacker adds to some test images, and what its C1 says then (paper, figure 2).
+ *
+ * @param indices which images, by their place in `test`.
+ * @returns one a digit, in the order of `indices`.
+ */
+export async function perturb(
+  test: Split,
+  indices: readonly number[],
+  models: Pick<Required<Contestants>, 'c1' | 'attacker'>,
+  options: SessionOptions,
+): Promise<readonly Perturbed[]> {
+  const { image } = batchAt(test, indices);
+  const attacker = await openModel(models.attacker, options);
+  const classifier = await openModel(models.c1, options);
+  try {
+    const { perturbation, attacked } = await attacker.run({ image });
+    const { logits } = await classifier.run({ image: attacked! });
+    const part = (data: unknown, i: number, length: number): Float32Array =>
+      (data as Float32Array).slice(i * length, (i + 1) * length);
+    const pixels = test.height * test.width;
+    return indices.map((index, i) => {
+      const row = part(logits!.data, i, test.classes);
+      return {
+        label: test.labels[index]!,
+        image: part(image.data, i, pixels),
+        perturbation: part(perturbation!.data, i, pixels),
+        attacked: part(attacked!.data, i, pixels),
+        says: row.indexOf(Math.max(...row)),
+      };
+    });
+  } finally {
+    await attacker.close();
+    await classifier.close();
+  }
+}
+
+/** The first test image, and the first of another class: any two digits would do. */
+export function twoDigits({ labels }: Split): readonly number[] {
+  const other = labels.findIndex((label) => label !== labels[0]);
+  return other === -1 ? [0] : [0, other];
+}

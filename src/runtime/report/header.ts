@@ -1,0 +1,54 @@
+import { html } from 'hono/html';
+import { count, list } from './format.ts';
+import type { Markup } from './markup.ts';
+import { testImages, trainImages, type Cell } from './results.ts';
+
+/** The threat model in the words of the field: goal, knowledge, norm, range, data. */
+export function threatHeader(cells: readonly Cell[]): Markup {
+  const unique = (of: (cell: Cell) => string | number): readonly (string | number)[] => [
+    ...new Set(cells.map(of)),
+  ];
+  return html`<h2 id="threat-model">Threat model</h2>
+    <dl>
+      <dt>goal</dt>
+      <dd>any wrong class (untargeted)</dd>
+      <dt>norm</dt>
+      <dd>
+        L∞: no pixel changes by more than eps; eps ${list(unique(({ eps }) => eps))}, in units of the 0 to 1
+        pixel range
+      </dd>
+      <dt>range</dt>
+      <dd>
+        ${unique(({ clip }) => ranges[clip ? 'clipped' : 'unclipped']).map((each) => html`<div>${each}</div>`)}
+      </dd>
+      <dt>bound</dt>
+      <dd>${list(unique(({ bound }) => bound))}</dd>
+      <dt>knowledge</dt>
+      <dd>
+        white-box on C1: the attacker is trained through C1's gradients. C2 has the same architecture and
+        other weights, and the attacker never sees it: transfer.
+      </dd>
+      <dt>training</dt>
+      <dd>${unique(({ mode }) => trainedOn[mode]).map((each) => html`<div>${each}</div>`)}</dd>
+      <dt>data</dt>
+      <dd>
+        ${list(unique(({ config }) => config.data.source))}:
+        ${list(unique((cell) => images(trainImages(cell), 'training')))},
+        ${list(unique((cell) => images(testImages(cell), 'test')))}
+      </dd>
+    </dl>`;
+}
+
+const ranges = {
+  unclipped: "unclipped: image + perturbation as it is, the paper's reading; floating point",
+  clipped: 'clipped: image + perturbation is clipped to [0, 1], a valid image; floating point, not 8-bit',
+} as const;
+
+const trainedOn = {
+  consecutive: 'consecutive: C1 and C2 on clean images, then the attacker against the frozen C1',
+  alternating:
+    'alternating: C1 and C2 on clean images, then attacker and C1 in turns, a batch each, C1 on attacked images; C2 goes on with clean ones',
+} as const;
+
+const images = (n: number | null, what: string): string =>
+  n === null ? `all ${what} images` : count(n, `${what} image`);

@@ -1,0 +1,59 @@
+import { InputError } from '../errors.ts';
+import { Evaluation } from '../evaluation/schema.ts';
+import type { NamedEvaluation } from './attacks.ts';
+import { cellsOf, Result, type Cell } from './results.ts';
+
+/** What a report is made of. */
+export interface Inputs {
+  readonly cells: readonly Cell[];
+  readonly evaluations: readonly NamedEvaluation[];
+}
+
+/**
+ * Reads the text of a `result.json` or an `evaluation.json`, whatever the file is called. Fields of a result that a
+ * report does not use are let through.
+ *
+ * @param source the path of the file.
+ * @throws InputError in one line when it is neither.
+ */
+export function parseInput(text: string, source: string): Inputs {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new InputError(`${source}: is not JSON; put back the file that the run wrote`);
+  }
+  const isEvaluation = typeof json === 'object' && json !== null && 'cells' in json;
+  const parsed = isEvaluation ? Evaluation.safeParse(json) : Result.safeParse(json);
+  if (parsed.success) {
+    return 'runs' in parsed.data
+      ? { cells: cellsOf(parsed.data, source), evaluations: [] }
+      : { cells: [], evaluations: [{ evaluation: parsed.data, source }] };
+  }
+  const [issue] = parsed.error.issues;
+  const what = isEvaluation ? 'evaluation' : 'result';
+  throw new InputError(
+    `${source}: is no ${what} of a run: ${issue!.path.join('.') || 'the file'}: ${issue!.message}`,
+  );
+}
+
+/** Puts what several files hold together. Throws InputError when two hold the same cell. */
+export function joinInputs(inputs: readonly Inputs[]): Inputs {
+  const cells = inputs.flatMap((each) => each.cells);
+  const seen = new Map<string, Cell>();
+  for (const cell of cells) {
+    const other = seen.get(cellKey(cell));
+    // A report could not say which one it shows.
+    if (other) {
+      throw new InputError(
+        `${cellKey(cell)} stands in ${other.source} and in ${cell.source}; leave one of them out`,
+      );
+    }
+    seen.set(cellKey(cell), cell);
+  }
+  return { cells, evaluations: inputs.flatMap((each) => each.evaluations) };
+}
+
+/** What makes a cell the same as another, apart from how long it was trained. */
+const cellKey = ({ mode, eps, bound, clip, seed }: Cell): string =>
+  `${mode} eps ${eps} ${bound} ${clip ? 'clipped' : 'unclipped'} seed ${seed}`;

@@ -1,0 +1,74 @@
+import { html, raw } from 'hono/html';
+import type { Matrix } from '../evaluation/schema.ts';
+import { count, percent } from './format.ts';
+import { scroll, type Markup } from './markup.ts';
+
+/** Every attacker against every classifier, the less is left the stronger the colour; and the same on shared images. */
+export const matrixTables = ({ attackers, classifiers, images, clean, attacked, transfer }: Matrix): Markup =>
+  html`<h3 id="matrix">Cross-attack matrix</h3>
+    <p>
+      Accuracy left of the classifier in the column by the attacker in the row, on
+      ${count(images, 'test image')}.
+    </p>
+    ${heatTable(
+      'Accuracy left, attackers by classifiers',
+      classifiers.map(({ name, architecture }) => `${name} (${architecture})`),
+      [
+        { name: 'no attack', cells: clean.map(({ accuracy }) => ({ accuracy })) },
+        ...attackers.map(({ name }, i) => ({
+          name,
+          cells: attacked[i]!.map(({ accuracy, interval }) => ({
+            accuracy,
+            title: `95 % interval ${percent(interval.low)} to ${percent(interval.high)}`,
+          })),
+        })),
+      ],
+    )}
+    <details>
+      <summary>The same on images that the classifier and the attacker's own C1 had right</summary>
+      ${heatTable(
+        'Accuracy left on images that both had right',
+        classifiers.map(({ name }) => name),
+        attackers.map(({ name }, i) => ({
+          name,
+          cells: transfer[i]!.map(({ images: n, accuracy }) => ({
+            accuracy,
+            title: count(n, 'image'),
+          })),
+        })),
+      )}
+    </details>`;
+
+interface Row {
+  readonly name: string;
+  readonly cells: readonly { readonly accuracy: number | null; readonly title?: string }[];
+}
+
+/** Numbers on a background that says how strong an attack is: one hue, so that lightness alone tells. */
+const heatTable = (label: string, head: readonly string[], rows: readonly Row[]): Markup =>
+  scroll(
+    label,
+    html`<table class="numbers heat">
+      <thead>
+        <tr>
+          <th scope="col">attacker</th>
+          ${head.map((each) => html`<th scope="col">${each}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          ({ name, cells }) =>
+            html`<tr>
+              <th scope="row">${name}</th>
+              ${cells.map(({ accuracy, title }) =>
+                accuracy === null
+                  ? html`<td>no image</td>`
+                  : html`<td title="${title ?? ''}" style="${raw(`--lost:${(1 - accuracy).toFixed(3)}`)}">
+                      ${percent(accuracy)}
+                    </td>`,
+              )}
+            </tr>`,
+        )}
+      </tbody>
+    </table>`,
+  );
