@@ -1,7 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { basename, resolve } from 'node:path';
 import { InputError } from '../runtime/index.ts';
-import { readInputs, writeReport } from './write-report.ts';
+import { readInputs, writeMarkdown, writeReport } from './write-report.ts';
 
 /** `sparring report`: one page, and its figures, of the results of one or more runs. */
 export function reportCommand() {
@@ -9,12 +9,17 @@ export function reportCommand() {
     .description('Write report.html and its figures: the paper beside what was measured.')
     .argument('<folders...>', 'runs, or folders of runs or of copies of their JSON files')
     .option('--out <dir>', 'where to write (default: the folder, when it is one)')
-    .action(async (folders, { out }) => {
+    .option('--markdown', 'write the tables alone, as README.md: the paper says, we measured, holds?')
+    .action(async (folders, { out, markdown }) => {
       if (out === undefined && folders.length > 1) {
         throw new InputError('a report of several folders needs a folder of its own; name it by --out');
       }
       const inputs = await readInputs(folders);
       const title = folders.map((folder) => basename(resolve(folder))).join(', ');
-      for (const path of await writeReport(out ?? folders[0]!, inputs, title)) console.log(path);
+      const target = out ?? folders[0]!;
+      const written = markdown
+        ? await writeMarkdown(target, inputs)
+        : await writeReport(target, inputs, title);
+      for (const path of written) console.log(path);
     });
 }

@@ -39,6 +39,15 @@ export async function writeReport(
   return [...files.keys()].map((name) => join(folder, name));
 }
 
+/** Writes the tables of a report as `README.md` into a folder, which is made; gives its path. */
+export async function writeMarkdown(folder: string, inputs: Inputs): Promise<readonly string[]> {
+  const { renderMarkdown } = await import('../runtime/report/markdown.ts');
+  const path = join(folder, 'README.md');
+  await makeFolder(folder);
+  await writeAtomic(path, renderMarkdown(inputs, folder));
+  return [path];
+}
+
 const runFiles = ['result.json', 'evaluation.json'] as const;
 
 /** The files of a run, of a folder of runs, or of a folder of such files. */

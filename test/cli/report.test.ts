@@ -1,123 +1,181 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readInputs, writeReport } from '../../src/cli/write-report.ts';
 import { chromiumPath } from '../support/browser.ts';
 import { sparring } from '../support/cli.ts';
+import { evaluationOf } from '../support/evaluations.ts';
+import { examples, writeIdxFolder } from '../support/idx.ts';
 import { asInThePaper, resultJson } from '../support/results.ts';
 
 let cwd: string;
+const cell = 'runs/real/consecutive-eps0.3-seed5';
+
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'sparring-report-'));
-});
+  await writeIdxFolder(join(cwd, 'data'), { train: examples(16), test: examples(20) });
+  const settings = '--device cpu --threads 1 --eps 0.3 --seed 5 --batch-size 8';
+  const epochs = '--classifier-epochs 1 --attacker-epochs 1 --out runs/real';
+  await sparring(['train', '--data', join(cwd, 'data'), ...settings.split(' '), ...epochs.split(' ')], {
+    cwd,
+  });
+  await mkdir(join(cwd, 'runs/made-up'), { recursive: true });
+  await writeFile(join(cwd, 'runs/made-up/result.json'), resultJson(asInThePaper));
+  await writeFile(join(cwd, 'runs/made-up/evaluation.json'), JSON.stringify(evaluationOf(asInThePaper)));
+}, 240_000);
 afterAll(async () => {
   await rm(cwd, { recursive: true });
 });
 
-async function madeUp(folder: string, cells = asInThePaper): Promise<void> {
-  await mkdir(join(cwd, folder), { recursive: true });
-  await writeFile(join(cwd, folder, 'result.json'), resultJson(cells));
-}
-
 describe('sparring report', () => {
   it('writes a page and its figures beside the result, and prints their paths', async () => {
-    await madeUp('runs/one');
-    const { code, stdout, stderr } = await sparring(['report', 'runs/one'], { cwd });
+    const { code, stdout, stderr } = await sparring(['report', 'runs/real'], { cwd });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const written = await readdir(join(cwd, 'runs/one'), { recursive: true });
-    const files = written.filter((name) => /\.(html|svg|png)$/.test(name)).map((name) => `runs/one/${name}`);
+    const figures = await readdir(join(cwd, 'runs/real/figures'));
+    const files = ['runs/real/report.html', ...figures.map((name) => `runs/real/figures/${name}`)];
     expect(stdout.trimEnd().split('\n').sort()).toEqual(files.sort());
-    expect(files).toContain('runs/one/report.html');
-    expect(files).toContain('runs/one/figures/figure-6b.svg');
+    expect(figures).toEqual(
+      ['2a', '3a', '3b', '4a', '4b'].flatMap((panel) => [`figure-${panel}.png`, `figure-${panel}.svg`]),
+    );
+  });
+
+  it('draws figure 2 from the models of the run', async () => {
+    const page = await readFile(join(cwd, 'runs/real/report.html'), 'utf8');
+    const figure = await readFile(join(cwd, 'runs/real/figures/figure-2a.svg'), 'utf8');
+    // two digits, each as original, perturbation and attack
+    expect(figure.match(/data:image\/png;base64/g)).toHaveLength(6);
+    expect(figure).toMatch(/eps 0\.3: C1 takes the \d for a \d and C1 takes the \d for a \d/);
+    expect(page).toContain('Not measured in this run: eps 0.01, 0.02, 0.04, 0.08, 0.16, 0.32 and 0.64.');
   });
 
   it('reports several folders together, and a folder of runs', async () => {
-    await madeUp('shards/a', asInThePaper.slice(0, 5));
-    await madeUp('shards/b', asInThePaper.slice(5));
-    const pages = [];
-    for (const folders of [['shards'], ['shards/a', 'shards/b']]) {
-      const { code } = await sparring(['report', ...folders, '--out', 'both'], { cwd });
-      expect(code).toBe(0);
-      pages.push(await readFile(join(cwd, 'both', 'report.html'), 'utf8'));
+    for (const [name, cells] of [
+      ['a', asInThePaper.slice(0, 5)],
+      ['b', asInThePaper.slice(5)],
+    ] as const) {
+      await mkdir(join(cwd, 'shards', name), { recursive: true });
+      await writeFile(join(cwd, 'shards', name, 'result.json'), resultJson(cells));
     }
-    for (const page of pages) {
+    for (const folders of [['shards'], ['shards/a', 'shards/b']]) {
+      const inputs = await readInputs(folders.map((folder) => join(cwd, folder)));
+      await writeReport(join(cwd, 'both'), inputs, 'both');
+      const page = await readFile(join(cwd, 'both/report.html'), 'utf8');
       for (const { mode, eps } of asInThePaper) expect(page).toContain(`${mode}-eps${eps}-seed1`);
+      await rm(join(cwd, 'both'), { recursive: true });
     }
   });
 
-  it.each([
-    [['report', 'nowhere'], 'cannot read nowhere: no such file or folder; check the path'],
-    [['report', '.'], '.: has no result.json; name the folder of a run, or one that holds runs'],
-    [['report', 'a', 'b'], 'a report of several folders needs a folder of its own; name it by --out'],
-    [['report'], "missing required argument 'folders'"],
-  ])('refuses %j in one line', async (args, message) => {
-    expect(await sparring(args, { cwd })).toMatchObject({
+  it('writes the tables as Markdown from JSON files alone', async () => {
+    await mkdir(join(cwd, 'results'));
+    await writeFile(join(cwd, 'results/sweep.json'), resultJson(asInThePaper));
+    await writeFile(join(cwd, 'results/sweep-attacks.json'), JSON.stringify(evaluationOf(asInThePaper)));
+    const { code, stdout } = await sparring(['report', 'results', '--markdown'], { cwd });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'results/README.md\n' });
+    expect((await readdir(join(cwd, 'results'))).sort()).toEqual([
+      'README.md',
+      'sweep-attacks.json',
+      'sweep.json',
+    ]);
+    const text = await readFile(join(cwd, 'results/README.md'), 'utf8');
+    expect(text.match(/\*\*yes\*\*/g)).toHaveLength(7);
+  });
+
+  it('refuses several folders without a place for their report in one line', async () => {
+    expect(await sparring(['report', 'a', 'b'], { cwd })).toMatchObject({
       code: 2,
-      stderr: `sparring: ${message}\n`,
+      stderr: 'sparring: a report of several folders needs a folder of its own; name it by --out\n',
       stdout: '',
     });
+  });
+
+  it('refuses folders without results', async () => {
+    const [nowhere, data] = [join(cwd, 'nowhere'), join(cwd, 'data')];
+    await expect(readInputs([nowhere])).rejects.toThrow(
+      `cannot read ${nowhere}: no such file or folder; check the path`,
+    );
+    await expect(readInputs([data])).rejects.toThrow(
+      `${data}: has no result.json; name the folder of a run, or one that holds runs`,
+    );
+  });
+
+  it('refuses models that are not those that were measured', async () => {
+    await appendFile(join(cwd, cell, 'attacker.onnx'), 'x');
+    const inputs = await readInputs([join(cwd, 'runs/real')]);
+    await expect(writeReport(join(cwd, 'tampered'), inputs, 'tampered')).rejects.toThrow(
+      /attacker\.onnx: is not the model that .*result\.json is about/,
+    );
   });
 });
 
 describe.skipIf(!chromiumPath)('report.html in a browser (needs Chromium)', () => {
   let browser: Browser;
   beforeAll(async () => {
-    await madeUp('runs/page');
-    await sparring(['report', 'runs/page'], { cwd });
+    const folder = join(cwd, 'runs/made-up');
+    await writeReport(folder, await readInputs([folder]), 'made up');
     browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] });
-  });
+  }, 60_000);
   afterAll(async () => {
     await browser.close();
   });
+
+  const open = async (path: string, width: number, colorScheme: 'light' | 'dark') => {
+    const context = await browser.newContext({
+      viewport: { width, height: 844 },
+      colorScheme,
+      offline: true,
+    });
+    const page = await context.newPage();
+    const said: string[] = [];
+    const asked: string[] = [];
+    page.on('console', (message) => said.push(message.text()));
+    page.on('pageerror', (error) => said.push(error.message));
+    page.on('request', (request) => asked.push(request.url()));
+    const url = pathToFileURL(join(cwd, path)).href;
+    await page.goto(url);
+    expect(said).toEqual([]);
+    expect(asked.filter((each) => !each.startsWith('data:'))).toEqual([url]);
+    const seen = await page.evaluate(() => ({
+      figures: [...document.querySelectorAll('svg[role=img]')].map((svg) => ({
+        id: svg.querySelector('title')!.id.replace('-title', ''),
+        width: svg.getBoundingClientRect().width,
+        letters: Math.min(
+          ...[...svg.querySelectorAll('text')]
+            .map((text) => text.getBoundingClientRect().height)
+            .filter((height) => height > 0),
+        ),
+      })),
+      overflow: document.documentElement.scrollWidth - window.innerWidth,
+      background: getComputedStyle(document.body).backgroundColor,
+    }));
+    await context.close();
+    return seen;
+  };
 
   it.each([
     [1200, 'light'],
     [390, 'light'],
     [390, 'dark'],
   ] as const)(
-    'opens offline, %d pixels wide and %s, with all figures and without overflow',
-    async (width, colorScheme) => {
-      const context = await browser.newContext({
-        viewport: { width, height: 844 },
-        colorScheme,
-        offline: true,
-      });
-      const page = await context.newPage();
-      const said: string[] = [];
-      const asked: string[] = [];
-      page.on('console', (message) => said.push(message.text()));
-      page.on('pageerror', (error) => said.push(error.message));
-      page.on('request', (request) => asked.push(request.url()));
-      const url = pathToFileURL(join(cwd, 'runs/page/report.html')).href;
-      await page.goto(url);
-      expect(said).toEqual([]);
-      expect(asked.filter((each) => !each.startsWith('data:'))).toEqual([url]);
-      const measure = () => ({
-        figures: [...document.querySelectorAll('svg[role=img]')].map((svg) => ({
-          id: svg.querySelector('title')!.id,
-          width: svg.getBoundingClientRect().width,
-          letters: Math.min(
-            ...[...svg.querySelectorAll('text')]
-              .map((text) => text.getBoundingClientRect().height)
-              .filter((h) => h > 0),
-          ),
-        })),
-        overflow: document.documentElement.scrollWidth - window.innerWidth,
-        background: getComputedStyle(document.body).backgroundColor,
-      });
-      const { figures, overflow, background } = await page.evaluate(measure);
-      expect(figures.map(({ id }) => id)).toEqual(
-        ['3a', '3b', '4a', '4b', '5a', '5b', '6a', '6b'].map((panel) => `figure-${panel}-title`),
-      );
-      for (const figure of figures) {
-        expect(figure.width, `${figure.id}`).toBeGreaterThan(300);
-        expect(figure.letters, `${figure.id}`).toBeGreaterThan(9);
+    'opens offline at %d pixels, %s, with all figures and without overflow',
+    async (width, scheme) => {
+      const { figures, overflow, background } = await open('runs/made-up/report.html', width, scheme);
+      const panels = ['3a', '3b', '4a', '4b', '5a', '5b', '6a', '6b'].map((panel) => `figure-${panel}`);
+      expect(figures.map(({ id }) => id)).toEqual([...panels, 'curve-1', 'curve-2']);
+      for (const { id, ...figure } of figures) {
+        expect(figure.width, `${id}`).toBeGreaterThan(300);
+        expect(figure.letters, `${id}`).toBeGreaterThan(9);
       }
       expect(overflow).toBeLessThanOrEqual(0);
-      expect(background).toBe(colorScheme === 'dark' ? 'rgb(20, 23, 28)' : 'rgb(255, 255, 255)');
-      await context.close();
+      expect(background).toBe(scheme === 'dark' ? 'rgb(20, 23, 28)' : 'rgb(255, 255, 255)');
     },
   );
+
+  it('opens offline after a real run, with figure 2', async () => {
+    const { figures, overflow } = await open('runs/real/report.html', 390, 'light');
+    expect(figures.map(({ id }) => id)).toEqual(['2a', '3a', '3b', '4a', '4b'].map((id) => `figure-${id}`));
+    expect(overflow).toBeLessThanOrEqual(0);
+  });
 });

@@ -1,4 +1,4 @@
-import type { Mode } from '../../src/runtime/report/results.ts';
+import type { Mode } from '../../src/runtime/index.ts';
 
 /** What made-up results are to look like; accuracies are of C1 and C2 after the last epoch. */
 export interface MadeUp {
@@ -7,7 +7,6 @@ export interface MadeUp {
   readonly c1: number;
   readonly c2: number;
   readonly seed?: number;
-  readonly clip?: boolean;
 }
 
 /** Numbers as the paper's text has them, for tests of what is made of numbers: nobody measured these. */
@@ -28,6 +27,8 @@ export const asInThePaper: readonly MadeUp[] = [
   { mode: 'alternating', eps: 0.64, c1: 0.1, c2: 0.1 },
 ];
 
+const distinct = <T>(values: readonly T[]): readonly T[] => [...new Set(values)];
+
 const clean = { accuracy: 0.99, loss: 0.04 };
 const noise = { accuracy: 0.989, loss: 0.045 };
 
@@ -43,13 +44,21 @@ export function resultJson(
   cells: readonly MadeUp[],
   {
     epochs = 20,
+    clip = false,
     testLimit = null,
     source = 'mnist',
-  }: { epochs?: number; testLimit?: number | null; source?: string } = {},
+  }: { epochs?: number; clip?: boolean; testLimit?: number | null; source?: string } = {},
 ): string {
   return JSON.stringify({
     schema: 1,
     config: {
+      schema: 1,
+      modes: distinct(cells.map(({ mode }) => mode)),
+      eps: distinct(cells.map(({ eps }) => eps)),
+      seeds: distinct(cells.map(({ seed = 1 }) => seed)),
+      bound: 'tanh',
+      clip,
+      shard: null,
       batchSize: 100,
       classifierEpochs: { consecutive: 20, alternating: 5 },
       attackerEpochs: epochs,
@@ -71,7 +80,7 @@ export function resultJson(
       commit: 'f'.repeat(40),
       seconds: 60,
     },
-    runs: cells.map(({ mode, eps, c1, c2, seed = 1, clip = false }) => {
+    runs: cells.map(({ mode, eps, c1, c2, seed = 1 }) => {
       const at = (epoch: number) => ({ c1: scores(c1, epoch, epochs), c2: scores(c2, epoch, epochs) });
       return {
         mode,

@@ -1,6 +1,7 @@
 import { html, raw } from 'hono/html';
 import type { AttackSettings, CellEvaluation, Evaluation, Measure } from '../evaluation/schema.ts';
 import { drawLines, type Line, type Panel } from './chart.ts';
+import { evaluationCommand } from './command.ts';
 import type { DataTable } from './figures.ts';
 import { count, percent } from './format.ts';
 import { dataTable, type Markup } from './markup.ts';
@@ -60,7 +61,7 @@ export const attackSection = ({ evaluation, source }: NamedEvaluation, panels: r
     </ul>
     <p class="muted">
       Step sizes are in parts of eps. Measured by
-      <code>npx -y pnpm@10 sparring ${evaluation.command.join(' ')}</code> at commit
+      <code>${evaluationCommand(evaluation)}</code> at commit
       <code>${evaluation.environment.commit ?? 'not a checkout'}</code> on ${evaluation.environment.device} in
       ${evaluation.environment.seconds} s.
     </p>`;

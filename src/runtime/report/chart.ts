@@ -42,7 +42,16 @@ export function drawLines(
     y: { ...y, domain: [...y.domain], range: [size.height - size.marginBottom, size.marginTop] },
   });
   const ends = lines.map(({ points }) => scale.apply(points.at(-1)!.y) as number);
-  const places = spreadOut(ends, 14, [size.marginTop, size.height - size.marginBottom]);
+  const lastX = lines.map(({ points }) => points.at(-1)!.x);
+  const places = ends.map((_, i) => {
+    const together = ends.map((__, j) => j).filter((j) => lastX[j] === lastX[i]);
+    const limits = [size.marginTop, size.height - size.marginBottom] as const;
+    return spreadOut(
+      together.map((j) => ends[j]!),
+      14,
+      limits,
+    )[together.indexOf(i)]!;
+  });
   const longest = Math.max(...lines.map(({ label }) => label.length));
   const marks = lines.flatMap(({ points, colour: stroke, symbol, label }, i) => [
     ...(points.some(({ low, high }) => high > low)
@@ -50,16 +59,19 @@ export function drawLines(
       : []),
     Plot.lineY(points, { x: 'x', y: 'y', stroke, strokeWidth: 2 }),
     Plot.dot(points, { x: 'x', y: 'y', stroke, fill: colour('surface'), symbol, r: 3.5, strokeWidth: 1.5 }),
-    Plot.text(points.slice(-1), {
-      x: 'x',
-      y: 'y',
-      text: () => label,
-      dx: 9,
-      dy: places[i]! - ends[i]!,
-      textAnchor: 'start',
-      fill: stroke,
-      fontWeight: 'bold',
-    }),
+    // a seam of the background first, for where a name lies over another line
+    ...[{ fill: colour('surface'), stroke: colour('surface'), strokeWidth: 4 }, { fill: stroke }].map((ink) =>
+      Plot.text(points.slice(-1), {
+        x: 'x',
+        y: 'y',
+        text: () => label,
+        dx: 9,
+        dy: places[i]! - ends[i]!,
+        textAnchor: 'start',
+        fontWeight: 'bold',
+        ...ink,
+      }),
+    ),
   ]);
   const options = {
     ...size,

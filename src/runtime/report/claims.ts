@@ -1,6 +1,7 @@
+import type { Mode } from '../config.ts';
 import { about, attacked, early, falls, isAbout, thresholds, type Criterion } from './criteria.ts';
 import { percent, points } from './format.ts';
-import { cellsAt, type Cell, type Mode } from './results.ts';
+import { cellsAt, type Cell } from './results.ts';
 import { describeAccuracy } from './statistics.ts';
 
 /** The intensities that the paper compares. */

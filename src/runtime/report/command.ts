@@ -1,3 +1,4 @@
+import type { Evaluation } from '../evaluation/schema.ts';
 import type { Cell } from './results.ts';
 
 /** The command that trains a cell again, in a checkout of the commit that its environment names. */
@@ -22,6 +23,10 @@ export function trainingCommand({ config, mode, eps, bound, clip, seed }: Cell):
   return ['npx -y pnpm@10 train', ...words].join(' ');
 }
 
+/** The command that an evaluation came from. */
+export const evaluationCommand = ({ command }: Evaluation): string =>
+  ['npx -y pnpm@10 sparring', ...command.map(quoted)].join(' ');
+
 /** A word for a POSIX shell. */
 const quoted = (word: string): string =>
-  /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+  /^[\w.,:=/-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

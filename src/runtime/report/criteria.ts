@@ -1,5 +1,6 @@
+import type { Mode } from '../config.ts';
 import { percent, points } from './format.ts';
-import { cellsAt, type Cell, type ClassifierName, type Mode } from './results.ts';
+import { cellsAt, type Cell, type ClassifierName } from './results.ts';
 import { describeAccuracy, epochCurve, finalAccuracy, type View } from './statistics.ts';
 
 /** The fraction of right answers of a classifier that guesses among ten classes. */

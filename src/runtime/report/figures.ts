@@ -1,9 +1,10 @@
 import * as Plot from '@observablehq/plot';
+import type { Mode } from '../config.ts';
 import { drawLines, epsStyle, type Line, type Panel } from './chart.ts';
 import { paperEps } from './claims.ts';
 import { chance } from './criteria.ts';
 import { list, loss, percent } from './format.ts';
-import { cellsAt, type Cell, type ClassifierName, type Mode, type ThreatModel } from './results.ts';
+import { cellsAt, type Cell, type ClassifierName, type ThreatModel } from './results.ts';
 import { epochCurve, finalAccuracy, type EpochPoint } from './statistics.ts';
 import { colour } from './theme.ts';
 

@@ -1,7 +1,8 @@
 import { InputError } from '../errors.ts';
 import { Evaluation } from '../evaluation/schema.ts';
+import { Result } from '../result.ts';
 import type { NamedEvaluation } from './attacks.ts';
-import { cellsOf, Result, type Cell } from './results.ts';
+import { cellsIn, type Cell } from './results.ts';
 
 /** What a report is made of. */
 export interface Inputs {
@@ -10,8 +11,7 @@ export interface Inputs {
 }
 
 /**
- * Reads the text of a `result.json` or an `evaluation.json`, whatever the file is called. Fields of a result that a
- * report does not use are let through.
+ * Reads the text of a `result.json` or an `evaluation.json`, whatever the file is called.
  *
  * @param source the path of the file.
  * @throws InputError in one line when it is neither.
@@ -27,7 +27,7 @@ export function parseInput(text: string, source: string): Inputs {
   const parsed = isEvaluation ? Evaluation.safeParse(json) : Result.safeParse(json);
   if (parsed.success) {
     return 'runs' in parsed.data
-      ? { cells: cellsOf(parsed.data, source), evaluations: [] }
+      ? { cells: cellsIn(parsed.data, source), evaluations: [] }
       : { cells: [], evaluations: [{ evaluation: parsed.data, source }] };
   }
   const [issue] = parsed.error.issues;

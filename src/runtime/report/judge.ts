@@ -1,15 +1,8 @@
+import type { Mode } from '../config.ts';
 import { claims, type Claim } from './claims.ts';
 import type { Criterion } from './criteria.ts';
 import { count, list } from './format.ts';
-import {
-  cellsAt,
-  isPapers,
-  testImages,
-  trainImages,
-  type Cell,
-  type Mode,
-  type ThreatModel,
-} from './results.ts';
+import { cellsAt, isPapers, testImages, trainImages, type Cell, type ThreatModel } from './results.ts';
 
 /** How long the paper trained (sections 2.1.1 and 2.1.2). */
 export const paperEpochs: Readonly<Record<Mode, { readonly classifier: number; readonly attacker: number }>> =
@@ -24,7 +17,7 @@ export interface Judgement {
   readonly criteria: readonly Criterion[];
   /** Cells that the claim is about and that were not measured, as `alternating 0.08`. */
   readonly missing: readonly string[];
-  /** In what the cells differ from the paper's. */
+  /** What to know of the cells: in what they differ from the paper's, how many seeds there are. */
   readonly caveats: readonly string[];
 }
 
@@ -64,7 +57,7 @@ function caveats(cells: readonly Cell[], threat: Pick<ThreatModel, 'bound' | 'cl
     ];
     const same = `${paper.classifier} + ${paper.attacker}`;
     return epochs.some((each) => each !== same)
-      ? [`${mode}: ${list(epochs)} epochs, the paper's ${same}`]
+      ? [`${mode}: ${list(epochs)} epochs instead of the paper's ${same}`]
       : [];
   };
   const least = (of: (cell: Cell) => number | null): number =>

@@ -108,20 +108,20 @@ const claimTable = (judgements: readonly Judgement[]): Markup =>
           <th scope="col">the paper says</th>
           <th scope="col">holds?</th>
           <th scope="col">we measured</th>
-          <th scope="col">differs from the paper in</th>
+          <th scope="col">notes</th>
         </tr>
       </thead>
       <tbody>
         ${judgements.map(
           ({ claim, verdict, criteria, missing, caveats }) =>
             html`<tr>
-              <td>${claim.figure}</td>
-              <td>${claim.paper}</td>
-              <td class="verdict">${verdict}</td>
-              <td>
+              <td data-label="Figure">${claim.figure}</td>
+              <td data-label="The paper:">${claim.paper}</td>
+              <td class="verdict" data-label="Holds?">${verdict}</td>
+              <td data-label="We measured:">
                 ${criteria.map(({ demand, measured, holds }) => html`<div>${holds ? '✓' : '✗'} ${measured} <span class="muted">(${demand})</span></div>`)}${missing.length === 0 ? '' : html`<div class="muted">not measured: ${list(missing)}</div>`}
               </td>
-              <td>${list(caveats)}</td>
+              <td data-label="Notes:">${list(caveats) || '–'}</td>
             </tr>`,
         )}
       </tbody>

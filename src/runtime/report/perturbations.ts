@@ -45,7 +45,7 @@ export function perturbationFigure(
     title: 'Perturbations and attacks for two digits',
     paper:
       'The perturbation becomes slightly visible at t = 0.04 and clearly visible at 0.16. Those of low intensities look structurally different from those of high ones, and they depend on the digit. (The paper scales perturbations to 0..1 for view; here blue is -eps, white 0 and red +eps.)',
-    measured: intensities.map(describeIntensity),
+    measured: describe(intensities),
     missing: [...missing, ...notThere(intensities)],
     panels:
       intensities.length === 0
@@ -80,15 +80,21 @@ function notThere(intensities: readonly Intensity[]): readonly string[] {
   return missing.length === 0 ? [] : [`eps ${list(missing)}`];
 }
 
-/** What can be said in numbers of how a perturbation looks, and of how much it depends on the digit. */
-function describeIntensity({ eps, digits }: Intensity): string {
-  const bound = percent(mean(digits.map(({ perturbation }) => saturated(perturbation, eps))));
-  const [first, second] = digits;
-  const alike =
-    first && second
-      ? `; cosine between the two digits' perturbations ${cosine(first.perturbation, second.perturbation).toFixed(2)}`
-      : '';
-  return `${eps}: ${bound} of the pixels change by nine tenths of eps or more${alike}.`;
+/** What can be said in numbers of how perturbations look, and of how much they depend on the digit. */
+function describe(intensities: readonly Intensity[]): readonly string[] {
+  if (intensities.length === 0) return [];
+  const at = (of: (intensity: Intensity) => string): string =>
+    list(intensities.map((each) => `${of(each)} at ${each.eps}`));
+  const bound = at(({ eps, digits }) =>
+    percent(mean(digits.map(({ perturbation }) => saturated(perturbation, eps)))),
+  );
+  const alike = at(({ digits: [first, second] }) =>
+    first && second ? cosine(first.perturbation, second.perturbation).toFixed(2) : 'one digit alone',
+  );
+  return [
+    `Pixels that change by nine tenths of eps or more: ${bound}.`,
+    `Cosine between the two digits' perturbations (1: the same, 0: nothing in common): ${alike}.`,
+  ];
 }
 
 const mean = (values: ArrayLike<number>): number =>
@@ -122,7 +128,7 @@ function draw(id: string, intensities: readonly Intensity[], columns: readonly n
     })),
   );
   const domain = digits.flatMap((_, digit) => rows.map((row) => key(digit, row)));
-  const margin = { marginTop: 40, marginLeft: 76, marginRight: 4, marginBottom: 0 };
+  const margin = { marginTop: 40, marginLeft: 92, marginRight: 4, marginBottom: 0 };
   return drawPlot(
     {
       ...margin,

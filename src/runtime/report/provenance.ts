@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { wilson } from '../evaluation/wilson.ts';
 import { trainingCommand } from './command.ts';
+import type { DataTable } from './figures.ts';
 import { count, list, percent } from './format.ts';
 import { dataTable, scroll, type Markup } from './markup.ts';
 import { testImages, type Cell } from './results.ts';
@@ -20,31 +21,34 @@ export const cellTable = (cells: readonly Cell[]): Markup =>
       Accuracy after the last epoch, with Wilson's 95 % interval over the test images. Noise is uniform in
       [-eps, eps], the least that an attack must beat.
     </p>
-    ${dataTable('Final accuracies of every cell', {
-      head: [
-        'mode',
-        'eps',
-        'range',
-        'seed',
-        'epochs',
-        'C1 clean',
-        'C1 noise',
-        'C1 attacked',
-        'C2 clean',
-        'C2 noise',
-        'C2 attacked',
-      ],
-      rows: cells.map((cell) => [
-        cell.mode,
-        String(cell.eps),
-        cell.clip ? 'clipped' : 'unclipped',
-        String(cell.seed),
-        `${cell.config.classifierEpochs} + ${cell.config.attackerEpochs}`,
-        ...(['c1', 'c2'] as const).flatMap((name) =>
-          (['clean', 'noise', 'attacked'] as const).map((view) => accuracy(cell, cell.final[name][view])),
-        ),
-      ]),
-    })}`;
+    ${dataTable('Final accuracies of every cell', cellData(cells))}`;
+
+/** A line a cell: what it is, and its final accuracies with intervals. */
+export const cellData = (cells: readonly Cell[]): DataTable => ({
+  head: [
+    'mode',
+    'eps',
+    'range',
+    'seed',
+    'epochs',
+    'C1 clean',
+    'C1 noise',
+    'C1 attacked',
+    'C2 clean',
+    'C2 noise',
+    'C2 attacked',
+  ],
+  rows: cells.map((cell) => [
+    cell.mode,
+    String(cell.eps),
+    cell.clip ? 'clipped' : 'unclipped',
+    String(cell.seed),
+    `${cell.config.classifierEpochs} + ${cell.config.attackerEpochs}`,
+    ...(['c1', 'c2'] as const).flatMap((name) =>
+      (['clean', 'noise', 'attacked'] as const).map((view) => accuracy(cell, cell.final[name][view])),
+    ),
+  ]),
+});
 
 /** Hyper-parameters, environment, hashes and the command, once for the cells that share them. */
 export const provenance = (cells: readonly Cell[]): Markup =>

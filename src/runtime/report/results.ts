@@ -1,80 +1,34 @@
-import { z } from 'zod';
+import { cellsOf, type CellConfig, type Mode } from '../config.ts';
+import { InputError } from '../errors.ts';
+import type { CellResult, Environment, Result } from '../result.ts';
 
-const Scores = z.object({ accuracy: z.number().min(0).max(1), loss: z.number() });
-const ClassifierScores = z.object({ clean: Scores, noise: Scores, attacked: Scores.optional() });
-const Epoch = z.object({
-  phase: z.string(),
-  epoch: z.int().positive(),
-  c1: ClassifierScores,
-  c2: ClassifierScores,
-});
-
-const CellResult = z.object({
-  mode: z.enum(['consecutive', 'alternating']),
-  eps: z.number().positive(),
-  bound: z.string(),
-  clip: z.boolean(),
-  seed: z.int(),
-  folder: z.string(),
-  models: z.record(z.string(), z.string()),
-  epochs: z.array(Epoch),
-  final: z.object({ c1: ClassifierScores, c2: ClassifierScores }),
-});
-
-const Config = z.object({
-  batchSize: z.number(),
-  classifierEpochs: z.union([z.number(), z.record(z.string(), z.number())]),
-  attackerEpochs: z.number(),
-  learningRate: z.number(),
-  trainLimit: z.number().nullable(),
-  testLimit: z.number().nullable(),
-  data: z.object({ source: z.string(), sha256: z.string() }),
-  device: z.string(),
-  threads: z.number(),
-});
-
-const Environment = z.object({
-  onnxruntime: z.string(),
-  node: z.string(),
-  platform: z.string(),
-  cpu: z.string(),
-  sparring: z.string(),
-  commit: z.string().nullable(),
-  seconds: z.number(),
-});
-
-/** `result.json`, as far as a report uses it. */
-export const Result = z.object({
-  schema: z.literal(1),
-  config: Config,
-  environment: Environment,
-  runs: z.array(CellResult),
-});
-
-export type Mode = 'consecutive' | 'alternating';
 export type ClassifierName = 'c1' | 'c2';
-export type Scores = Readonly<z.infer<typeof Scores>>;
 
 /** One trained cell, as a report sees it: its scores, and what they came from. */
-export interface Cell extends Readonly<z.infer<typeof CellResult>> {
-  readonly config: Omit<Readonly<z.infer<typeof Config>>, 'classifierEpochs'> & {
-    readonly classifierEpochs: number;
-  };
-  readonly environment: Readonly<z.infer<typeof Environment>>;
+export interface Cell extends CellResult {
+  readonly config: CellConfig;
+  readonly environment: Environment;
   /** What the cell was read from, to be named in messages and in the report. */
   readonly source: string;
 }
 
-/** The cells of a result that was read from `source`. */
-export const cellsOf = (
-  { config, environment, runs }: z.infer<typeof Result>,
-  source: string,
-): readonly Cell[] =>
-  runs.map((run) => {
-    const epochs = config.classifierEpochs;
-    const classifierEpochs = typeof epochs === 'number' ? epochs : (epochs[run.mode] ?? 0);
-    return { ...run, config: { ...config, classifierEpochs }, environment, source };
+/**
+ * The cells of a result that was read from `source`.
+ *
+ * @throws InputError when the result holds a cell that is none of its configuration.
+ */
+export function cellsIn({ config, environment, runs }: Result, source: string): readonly Cell[] {
+  const configs = cellsOf({ ...config, shard: null });
+  return runs.map((run) => {
+    const own = configs.find(
+      ({ mode, eps, seed }) => mode === run.mode && eps === run.eps && seed === run.seed,
+    );
+    if (own) return { ...run, config: own, environment, source };
+    throw new InputError(
+      `${source}: ${run.folder} is no cell of its config; put back the file that the run wrote`,
+    );
   });
+}
 
 /** The cells that were measured under one threat model, the unit that figures and claims are about. */
 export interface ThreatModel {

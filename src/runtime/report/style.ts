@@ -27,6 +27,7 @@ thead th{background:var(--raised);white-space:nowrap}
 tr:last-child>*{border-bottom:0}
 .numbers td{text-align:right;white-space:nowrap}
 .numbers thead th:not(:first-child){text-align:right}
+.numbers:not(.heat) th[scope=row]{white-space:nowrap}
 td[style]{background:color-mix(in srgb,var(--orange) calc(var(--lost)*45%),transparent)}
 .heat thead th{white-space:normal;min-width:6rem;vertical-align:bottom}
 .claims td{min-width:10rem}
@@ -44,5 +45,13 @@ details{margin:.5rem 0}
 summary{cursor:pointer;color:var(--muted);font-size:.9rem}
 nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:0}
 footer{margin-top:3rem;padding-bottom:3rem;color:var(--muted);font-size:.9rem}
-@media print{details{display:block}}
+@media (max-width:40rem){
+.claims thead{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
+.claims,.claims tbody,.claims tr,.claims td{display:block;width:auto}
+.claims td{border:0;padding:.1rem .6rem}
+.claims tr{border-bottom:1px solid var(--rule);padding:.5rem 0}
+.claims td::before{content:attr(data-label);color:var(--muted);margin-right:.4rem}
+dl{grid-template-columns:minmax(0,1fr)}
+dd{margin-bottom:.4rem}
+}
 `;

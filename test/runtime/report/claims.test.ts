@@ -52,7 +52,7 @@ describe('a claim of the paper', () => {
   it('says in what its cells differ from the paper', () => {
     const short = judged(asInThePaper, { epochs: 5, testLimit: 1000 });
     expect(short.get('transfer')!.caveats).toEqual([
-      "consecutive: 20 + 5 epochs, the paper's 20 + 20",
+      "consecutive: 20 + 5 epochs instead of the paper's 20 + 20",
       '1,000 test images of 10,000',
       'one seed',
     ]);

@@ -79,8 +79,8 @@ describe('a report', () => {
   });
 
   it('shows a threat model after the other, with names of their own', async () => {
-    const both = [false, true].flatMap((clip) => asInThePaper.slice(0, 2).map((cell) => ({ ...cell, clip })));
-    const files = await reportOf(cellsOf(both), 'made up');
+    const both = [true, false].flatMap((clip) => cellsOf(asInThePaper.slice(0, 2), { clip }));
+    const files = await reportOf(both, 'made up');
     const page = files.get('report.html') as string;
     expect(page.indexOf('unclipped, tanh bound')).toBeLessThan(page.indexOf(', clipped, tanh bound'));
     const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);

@@ -1,0 +1,140 @@
+import { relative } from 'node:path';
+import { attackTable, describeAttack, type NamedEvaluation } from './attacks.ts';
+import { evaluationCommand, trainingCommand } from './command.ts';
+import { thresholds } from './criteria.ts';
+import type { DataTable } from './figures.ts';
+import { count, list, percent, points, threatName } from './format.ts';
+import type { Inputs } from './inputs.ts';
+import { judge, type Judgement } from './judge.ts';
+import { cellData } from './provenance.ts';
+import { isPapers, threatModels, type Cell, type ThreatModel } from './results.ts';
+
+/**
+ * The results as Markdown: what the paper says, what was measured, whether it holds, and the command of every cell.
+ *
+ * @param folder where the text is to stand; sources are named from there.
+ */
+export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): string {
+  const near = (source: string): string => relative(folder, source).replaceAll('\\', '/');
+  const blocks = [
+    '# The paper, measured again',
+    `Written by \`npx -y pnpm@10 report ${folder} --markdown\` from the JSON files beside it; nothing here is typed by hand.`,
+    ...threatModels(cells).flatMap(threatBlocks),
+    '## How the words are judged',
+    judgedBy,
+    '## Every cell',
+    "Accuracy after the last epoch, with Wilson's 95 % interval over the test images. The command trains the cell again, to the same bits on the same commit, machine, device and thread count.",
+    table(withCommands(cells)),
+    ...evaluations.flatMap((each) => evaluationBlocks(each, near(each.source))),
+    '## Where the numbers come from',
+    table(sources(cells, near)),
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+function threatBlocks(threat: ThreatModel): readonly string[] {
+  return [
+    `## Paper says, we measured, holds? (${threatName(threat)})`,
+    ...(isPapers(threat)
+      ? []
+      : ["Attacked images are clipped to [0, 1] here; the paper's figures are of unclipped ones."]),
+    table({
+      head: ['figure', 'the paper says', 'we measured', 'holds?', 'notes', 'cells'],
+      rows: judge(threat).map((each) => claimRow(each, threat)),
+    }),
+  ];
+}
+
+function claimRow(
+  { claim, verdict, criteria, missing, caveats }: Judgement,
+  { cells }: ThreatModel,
+): string[] {
+  const own = cells.filter((cell) =>
+    claim.about.some(([mode, eps]) => cell.mode === mode && cell.eps === eps),
+  );
+  return [
+    String(claim.figure),
+    claim.paper,
+    [
+      ...criteria.map(({ demand, measured, holds }) => `${holds ? '✓' : '✗'} ${measured} (${demand})`),
+      ...(missing.length === 0 ? [] : [`not measured: ${list(missing)}`]),
+    ].join('<br>'),
+    `**${verdict}**`,
+    list(caveats) || '–',
+    own.map(({ folder }) => `\`${folder}\``).join(' '),
+  ];
+}
+
+const judgedBy = [
+  'The paper gives most figures as "about", read off a curve. A claim holds (yes) when all its parts do, in part when some do:',
+  '',
+  `- no effect: accuracy falls by at most ${points(thresholds.noEffect)}; hardly, almost unchanged, prevented: ${points(thresholds.hardly)}`,
+  `- a notable fall: at least ${points(thresholds.notable)}; about x: within ${points(thresholds.about)} of x`,
+  `- far stronger on C1 than on C2: at least ${points(thresholds.farStronger)} apart; clearly less: ${points(thresholds.clearly)}`,
+  `- hardly better than guessing: at most ${percent(thresholds.guessing)}; most of the success: ${percent(thresholds.most)} of the fall`,
+].join('\n');
+
+function withCommands(cells: readonly Cell[]): DataTable {
+  const { head, rows } = cellData(cells);
+  return {
+    head: [...head, 'command'],
+    rows: rows.map((row, i) => [...row, `\`${trainingCommand(cells[i]!)}\``]),
+  };
+}
+
+function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): readonly string[] {
+  const { matrix, warnings, attacks, data } = evaluation;
+  return [
+    `## What every attack leaves (${source})`,
+    ...warnings.map(
+      ({ folder, classifier, message }) => `**Warning**: ${folder}, ${classifier.toUpperCase()}: ${message}`,
+    ),
+    `Accuracy left on ${count(data.images, 'test image')}. C2 gets the examples made for C1. The worst case is taken for each example by itself. Measured by \`${evaluationCommand(evaluation)}\`.`,
+    attacks.map((attack) => `- ${describeAttack(attack)}`).join('\n'),
+    table(attackTable(evaluation)),
+    ...(matrix
+      ? [
+          `Cross-attack matrix: accuracy left of the classifier in the column by the attacker in the row, on ${count(matrix.images, 'test image')}.`,
+          table({
+            head: [
+              'attacker',
+              ...matrix.classifiers.map(({ name, architecture }) => `${name} (${architecture})`),
+            ],
+            rows: [
+              ['no attack', ...matrix.clean.map(({ accuracy }) => percent(accuracy))],
+              ...matrix.attackers.map(({ name }, i) => [
+                name,
+                ...matrix.attacked[i]!.map(({ accuracy }) => percent(accuracy)),
+              ]),
+            ],
+          }),
+        ]
+      : []),
+  ];
+}
+
+const sources = (cells: readonly Cell[], near: (source: string) => string): DataTable => ({
+  head: ['file', 'cells', 'commit', 'device', 'machine', 'ONNX Runtime', 'Node', 'seconds', 'data, SHA-256'],
+  rows: [...new Set(cells.map(({ source }) => source))].map((source) => {
+    const own = cells.filter((cell) => cell.source === source);
+    const { environment, config } = own[0]!;
+    return [
+      `[${near(source)}](${near(source)})`,
+      String(own.length),
+      environment.commit ?? 'not a checkout',
+      `${config.device}, ${count(config.threads, 'thread')}`,
+      `${environment.cpu}, ${environment.platform}`,
+      environment.onnxruntime,
+      environment.node,
+      String(environment.seconds),
+      config.data.sha256,
+    ];
+  }),
+});
+
+/** A table of GitHub's Markdown; what would end a cell is escaped. */
+function table({ head, rows }: DataTable): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
