@@ -302,4 +302,5 @@ def main(path, *results):
     print(json.dumps(records, allow_nan=False))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,131 @@
+// Attacks one of our classifiers here and in PyTorch, from the same weights, images and starts, and compares.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from '@commander-js/extra-typings';
+import Table from 'cli-table3';
+import { z } from 'zod';
+import { decode, topologicalOrder } from '../src/builder/index.ts';
+import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
+import { attackStepModel } from '../src/models/attacks.ts';
+import { batchAt } from '../src/runtime/batches.ts';
+import { attackAll } from '../src/runtime/evaluation/attacked.ts';
+import { Sessions } from '../src/runtime/evaluation/players.ts';
+import {
+  encodeSafetensors,
+  fillUniform,
+  limit,
+  loadDataset,
+  startsOf,
+  type AttackSettings,
+  type Split,
+  type Tensor,
+} from '../src/runtime/index.ts';
+import { float32, prefixed } from '../src/runtime/tensor.ts';
+import { runPython } from './python.ts';
+
+/** How far accuracies may part: pixels whose gradient is rounding go either way, and a few images with them. */
+const tolerance = 0.01;
+
+const Mask = z.array(z.int());
+const Answer = z.array(
+  z.strictObject({ dtype: z.enum(['float32', 'float64']), clean: Mask, fgsm: Mask, pgd: Mask }),
+);
+
+const command = new Command('compare-attacks')
+  .description('Compares FGSM and PGD with PyTorch on a classifier of a run; exits with 1 on a difference.')
+  .argument('<model>', "classifier-c1.onnx of a run, of the paper's architecture")
+  .option('--python <path>', 'an interpreter that has torch and numpy', 'python3')
+  .option('--images <n>', 'first test images of MNIST', count, 1000)
+  .option('--eps <list>', 'largest changes of a pixel', listOf(epsOf), [0.08, 0.16, 0.3])
+  .option('--steps <n>', 'steps of PGD', count, 40)
+  .parse();
+
+/** The weights of a model, under the names that they were trained with. */
+function weightsOf(model: Uint8Array): ReadonlyMap<string, Tensor> {
+  const nodes = topologicalOrder(Object.values(decode(model).graph.outputs));
+  return new Map(
+    nodes.flatMap(({ inputs }) =>
+      inputs.flatMap((x) =>
+        x?.source.kind === 'constant' && x.source.name?.startsWith('classifier/')
+          ? [[x.source.name, x.source.tensor as Tensor] as const]
+          : [],
+      ),
+    ),
+  );
+}
+
+/** Which images are right under each attack, here. */
+async function here(model: Uint8Array, split: Split, eps: number, settings: readonly AttackSettings[]) {
+  const sessions = new Sessions({ device: 'cpu', threads: 2 });
+  try {
+    const classifier = await sessions.model(model);
+    const target = { step: await sessions.lowered(attackStepModel(model, 'cpu')), classifier };
+    const work = attackAll(split, { target, other: classifier }, { eps, clip: true }, settings);
+    let next = await work.next();
+    while (!next.done) next = await work.next();
+    const right = (name: 'clean' | 'fgsm' | 'pgd'): number[] => [...next.value.c1.get(name)!.right];
+    return { clean: right('clean'), fgsm: right('fgsm'), pgd: right('pgd') };
+  } finally {
+    await sessions.close();
+  }
+}
+
+const accuracy = (mask: readonly number[]): number => mask.reduce((a, b) => a + b, 0) / mask.length;
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+async function main(): Promise<void> {
+  const { python, images, eps: grid, steps } = command.opts();
+  const model = new Uint8Array(await readFile(command.processedArgs[0]));
+  const split = limit((await loadDataset('mnist')).test, images);
+  const pgd = { steps, stepSize: 2.5 / steps, restarts: 1, seed: 1 };
+  const settings: readonly AttackSettings[] = [
+    { attack: 'fgsm', loss: 'cross-entropy', steps: 1, stepSize: 1 },
+    { attack: 'pgd', loss: 'cross-entropy', start: 'uniform', ...pgd },
+  ];
+  const all = batchAt(
+    split,
+    Array.from({ length: images }, (_, i) => i),
+  );
+  const start = new Float32Array(all.image.data.length);
+  fillUniform(start, -1, 1, startsOf(pgd)[0]!);
+  const given = new Map([
+    ...prefixed('weights/', weightsOf(model)),
+    ['image', all.image],
+    ['label', all.label],
+    ['start', float32(all.image.shape, start)],
+  ]);
+  const table = new Table({
+    head: ['eps', 'attack', 'ours', 'torch32', 'torch64', 'images that differ from torch64', ''],
+    style: { head: [], border: [], compact: true },
+  });
+  let passed = true;
+  const folder = await mkdtemp(join(tmpdir(), 'compare-attacks-'));
+  try {
+    for (const eps of grid) {
+      console.error(`eps ${eps} ...`);
+      const file = join(folder, 'case.safetensors');
+      const options = { eps: `${eps}`, steps: `${steps}`, stepSize: `${pgd.stepSize}` };
+      await writeFile(file, encodeSafetensors(given, options));
+      const [torch32, torch64] = Answer.parse(await runPython(python, 'compare_attacks.py', [file]));
+      const ours = await here(model, split, eps, settings);
+      for (const name of ['clean', 'fgsm', 'pgd'] as const) {
+        const [own, single, double] = [ours[name], torch32![name], torch64![name]];
+        const pass = Math.abs(accuracy(own) - accuracy(double)) <= tolerance;
+        passed &&= pass;
+        const differ = own.filter((right, i) => right !== double[i]).length;
+        const numbers = [own, single, double].map((mask) => percent(accuracy(mask)));
+        table.push([eps, name, ...numbers, differ, pass ? 'PASS' : 'FAIL']);
+      }
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  console.log(`accuracy left on ${images} images, PGD with ${steps} steps\n${table.toString()}`);
+  process.exitCode = passed ? 0 : 1;
+}
+
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
