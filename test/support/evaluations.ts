@@ -40,7 +40,6 @@ export function evaluationOf(cells: readonly MadeUp[]): Evaluation {
     eps: cell.eps,
     seed: 1,
     clip: false,
-    architecture: 'paper',
     model: modelsOf(cell)[role],
   });
   const attackers = cells.map((cell) => player(cell, 'attacker', 'A'));

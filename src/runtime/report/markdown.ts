@@ -96,10 +96,7 @@ function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): read
       ? [
           `Cross-attack matrix: accuracy left of the classifier in the column by the attacker in the row, on ${count(matrix.images, 'test image')}.`,
           table({
-            head: [
-              'attacker',
-              ...matrix.classifiers.map(({ name, architecture }) => `${name} (${architecture})`),
-            ],
+            head: ['attacker', ...matrix.classifiers.map(({ name }) => name)],
             rows: [
               ['no attack', ...matrix.clean.map(({ accuracy }) => percent(accuracy))],
               ...matrix.attackers.map(({ name }, i) => [

@@ -12,7 +12,7 @@ export const matrixTables = ({ attackers, classifiers, images, clean, attacked, 
     </p>
     ${heatTable(
       'Accuracy left, attackers by classifiers',
-      classifiers.map(({ name, architecture }) => `${name} (${architecture})`),
+      classifiers.map(({ name }) => name),
       [
         { name: 'no attack', cells: clean.map(({ accuracy }) => ({ accuracy })) },
         ...attackers.map(({ name }, i) => ({
