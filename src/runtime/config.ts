@@ -14,10 +14,15 @@ const listOf = <T extends z.ZodType>(item: T) =>
     .min(1)
     .refine((list) => new Set(list).size === list.length, 'a value stands there twice');
 
+/** The classifiers that can be trained, by name: `src/models/architectures.ts` has them. */
+export const architectures = ['paper', 'mlp', 'lenet5', 'resnet'] as const;
+
 /** What all cells of a run have in common. */
 const common = {
   bound: z.enum(['tanh', 'clamp']),
   clip: z.boolean(),
+  /** The classifiers' network; the paper's where it is absent. */
+  architecture: z.enum(architectures).optional(),
   batchSize: Count,
   attackerEpochs: Count,
   learningRate: z.number().positive(),

@@ -11,6 +11,8 @@ export interface Cell extends Pick<
   CellResult,
   'folder' | 'mode' | 'eps' | 'seed' | 'bound' | 'clip' | 'models'
 > {
+  /** Name of the classifiers' architecture. */
+  readonly architecture: string;
   /** Reads a model file, and refuses one that is not what the run wrote. */
   readonly load: (model: keyof Contestants) => Promise<Uint8Array>;
 }
@@ -38,14 +40,14 @@ export async function readFinishedRun(path: string): Promise<FinishedRun> {
       `${files.result}: no cell is finished; is ${path} a run folder, trained to its end?`,
     );
   }
-  const { data, testLimit } = result.config;
+  const { data, testLimit, architecture = 'paper' } = result.config;
   return {
     path,
     data,
     testLimit,
     cells: result.runs.map((run) => {
       const cell = cellFolder(path, run);
-      return { ...run, load: (model) => readModel(cell[model], run.models[model]) };
+      return { ...run, architecture, load: (model) => readModel(cell[model], run.models[model]) };
     }),
   };
 }

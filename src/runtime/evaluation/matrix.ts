@@ -97,7 +97,7 @@ interface Seat {
 const letters = { attacker: 'A', c1: 'C1', c2: 'C2' } as const;
 
 function seat({ run, cell }: MatrixCell, role: Player['role']): Seat {
-  const { folder, mode, eps, seed, clip, models } = cell;
+  const { folder, mode, eps, seed, clip, architecture, models } = cell;
   const at = run === '.' ? folder : `${run}/${folder}`;
   return {
     player: {
@@ -109,6 +109,7 @@ function seat({ run, cell }: MatrixCell, role: Player['role']): Seat {
       eps,
       seed,
       clip,
+      architecture,
       model: models[role],
     },
     target: models.c1,

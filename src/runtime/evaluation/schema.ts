@@ -117,6 +117,7 @@ const Player = z.strictObject({
   eps: z.number(),
   seed: z.int(),
   clip: z.boolean(),
+  architecture: z.string(),
   model: Sha256,
 });
 export type Player = Readonly<z.infer<typeof Player>>;

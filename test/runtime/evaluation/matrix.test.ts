@@ -32,6 +32,7 @@ function cellOf(folder: string, models: { c1: Uint8Array; c2: Uint8Array; attack
     seed: 1,
     bound: 'tanh',
     clip: true,
+    architecture: 'paper',
     models: {
       c1: known.get(models.c1)!,
       c2: known.get(models.c2)!,
