@@ -190,6 +190,11 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
     const wide = spatial(op, x).map((n, i) => (n - 1) * strides[i]! + kernel[i]! - begins[i]! - ends[i]!);
     return [type(x.dtype, [x.shape[0]!, x.shape[1]!, ...wide])];
   },
+  AveragePool: ({ op, inputs: [x], attrs }) => {
+    demand(isFloat(x), op, `needs floating point, got ${x.dtype}`);
+    demand(!attrs.ceil_mode, op, `ceil_mode ${attrs.ceil_mode} is not supported, only 0`);
+    return [type(x.dtype, [x.shape[0]!, x.shape[1]!, ...poolSpatial(op, x, attrs)])];
+  },
   GlobalAveragePool: ({ op, inputs: [x] }) => {
     demand(x.shape.length >= 3, op, `needs [N,C,...], got ${showShape(x.shape)}`);
     return [

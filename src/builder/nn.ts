@@ -1,6 +1,7 @@
 import { constant, input, tensorOf, type Value } from './ir.ts';
 import {
   add,
+  averagePool,
   batchNormalization,
   cast,
   conv,
@@ -216,6 +217,9 @@ export function batchNorm(scope: Scope, x: Value, { momentum = 0.1, epsilon = 1e
 
 /** Largest of each 2x2 square: [N,C,H,W] -> [N,C,H/2,W/2]. */
 export const maxPool2 = (x: Value): Value => maxPool(x, { kernel_shape: [2, 2], strides: [2, 2] }).y;
+
+/** Mean of each 2x2 square: [N,C,H,W] -> [N,C,H/2,W/2]. */
+export const averagePool2 = (x: Value): Value => averagePool(x, { kernel_shape: [2, 2], strides: [2, 2] });
 
 /** Class labels [N] (integers) as rows of zeros with a one: float32 [N,classes]. */
 export function oneHot(labels: Value, classes: number): Value {

@@ -16,6 +16,7 @@ export interface Window {
   auto_pad?: string;
 }
 type Pool = { ceil_mode?: number; storage_order?: number } & Window;
+type AveragePool = { ceil_mode?: number; count_include_pad?: number } & Omit<Window, 'dilations' | 'group'>;
 
 /**
  * Every operator the builder knows: its inputs and attributes as ONNX names them (opset 17), so that graphs made by
@@ -76,6 +77,7 @@ export interface Ops {
     inputs: readonly [x: Value, indices: Value];
     attrs: Pick<Window, 'strides' | 'pads'> & { kernel_shape: readonly number[] };
   };
+  AveragePool: { inputs: readonly [x: Value]; attrs: AveragePool };
   GlobalAveragePool: Unary;
   BatchNormalization: {
     inputs: readonly [x: Value, scale: Value, bias: Value, mean: Value, variance: Value];
@@ -223,6 +225,8 @@ export function maxPool(x: Value, attrs: Pool): { readonly y: Value; readonly in
 /** ONNX MaxUnpool: zeros with `x` where `indices` say, those that MaxPool of the same window gave. */
 export const maxUnpool = (x: Value, indices: Value, attrs: Ops['MaxUnpool']['attrs']): Value =>
   one('MaxUnpool', [x, indices], attrs);
+/** ONNX AveragePool: padding counts only with `count_include_pad`. */
+export const averagePool = (x: Value, attrs: AveragePool): Value => one('AveragePool', [x], attrs);
 export const globalAveragePool = (x: Value): Value => one('GlobalAveragePool', [x], {});
 /** ONNX BatchNormalization in its inference form; all parameters [C]. */
 export const batchNormalization = (

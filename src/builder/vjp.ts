@@ -1,5 +1,5 @@
 import type { Node, Value } from './ir.ts';
-import { constantNumbers, ints, isFloat, scalar } from './ir.ts';
+import { constant, constantNumbers, ints, isFloat, scalar, tensorOf } from './ir.ts';
 import {
   add,
   cast,
@@ -157,6 +157,14 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     reshapeTo(gather(reshape(dy, [-1]), reshape(indices, [-1]), 0), shapeOf(x)),
     null,
   ],
+  // each window's cotangent, over the elements it counts, in equal parts to all of them: every image by itself through a
+  // transposed convolution with ones
+  AveragePool: (dy, { inputs: [x], attrs }) => {
+    const { kernel, strides, begins, ends } = geometry('AveragePool', attrs.kernel_shape ?? [], attrs);
+    const ones = constant(tensorOf(x.dtype, [1, 1, ...kernel], new Array<number>(product(kernel)).fill(1)));
+    const share = reshape(div(dy, windowCounts(x, dy, attrs)), [-1, 1, ...spatial('AveragePool', dy)]);
+    return [reshapeLike(convInputGrad(x, ones, share, { strides, pads: [...begins, ...ends] }), x)];
+  },
   GlobalAveragePool: (dy, { inputs: [x] }) => [
     div(expand(dy, shapeOf(x)), div(elementCount(x, x.dtype), elementCount(dy, x.dtype))),
   ],
@@ -265,6 +273,25 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   },
   StopGradient: null,
 };
+
+const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
+/** How many elements each window of an AveragePool counts: a scalar, or [1,1,...] where windows reach into the padding. */
+function windowCounts(x: Value, y: Value, attrs: Ops['AveragePool']['attrs']): Value {
+  const { kernel, strides, begins, ends } = geometry('AveragePool', attrs.kernel_shape ?? [], attrs);
+  if (attrs.count_include_pad || [...begins, ...ends].every((size) => size === 0)) {
+    return scalar(product(kernel), x.dtype);
+  }
+  const outputs = spatial('AveragePool', y);
+  const along = spatial('AveragePool', x).map((size, axis) =>
+    Array.from({ length: outputs[axis]! }, (_, i) => {
+      const start = i * strides[axis]! - begins[axis]!;
+      return Math.min(start + kernel[axis]!, size) - Math.max(start, 0);
+    }),
+  );
+  const counts = along.reduce((all, own) => all.flatMap((a) => own.map((b) => a * b)), [1]);
+  return constant(tensorOf(x.dtype, [1, 1, ...outputs], counts));
+}
 
 const times = (x: Value, factor: number): Value => (factor === 1 ? x : mul(x, factor));
 

@@ -154,6 +154,10 @@ const types: { readonly [K in b.OpType]: Typed } = {
       () => b.maxUnpool(f32(1, 1, 4), i64(1, 1, 4), { kernel_shape: [3], strides: [3], pads: [1, 2] }),
     ],
   ],
+  AveragePool: [
+    ['float32[batch,3,14,14]', () => b.averagePool(image, { kernel_shape: [2, 2], strides: [2, 2] })],
+    ['float32[1,1,4]', () => b.averagePool(f32(1, 1, 5), { kernel_shape: [3], strides: [2], pads: [2, 2] })],
+  ],
   GlobalAveragePool: [['float32[batch,3,1,1]', () => b.globalAveragePool(image)]],
   BatchNormalization: [
     ['float32[batch,3,28,28]', () => b.batchNormalization(image, f32(3), f32(3), f32(3), f32(3), 1e-5)],
@@ -417,6 +421,10 @@ const refusals: readonly (readonly [message: string, value: () => unknown])[] = 
   [
     'ConvWeightGrad: cotangent [3,1,3] is not [2,1,3]',
     () => b.convWeightGrad(f32(2, 1, 4), f32(3, 1, 3), rowWindow),
+  ],
+  [
+    'AveragePool: ceil_mode 1 is not supported, only 0',
+    () => b.averagePool(image, { kernel_shape: [2, 2], ceil_mode: 1 }),
   ],
   ['GlobalAveragePool: needs [N,C,...], got [2,3]', () => b.globalAveragePool(f32(2, 3))],
   [
@@ -691,6 +699,12 @@ const configurations: { readonly [K in b.OpType]: (d: Draw) => readonly b.Value[
     const size = kernel.map((k) => k * d.int(1, 4));
     const { y, indices } = b.maxPool(d.float([d.pick(['batch', 2]), d.int(1, 3), ...size]), attrs);
     return [b.maxUnpool(y, indices, attrs)];
+  },
+  AveragePool: (d) => {
+    const rank = d.int(1, 3);
+    const { kernel, strides, pads } = d.window(rank);
+    const x = d.float([d.pick(['batch', 2]), d.int(1, 3), ...d.list(rank, 5, 9)]);
+    return [b.averagePool(x, { strides, pads, kernel_shape: kernel, count_include_pad: d.int(0, 1) })];
   },
   GlobalAveragePool: (d) => [b.globalAveragePool(d.float([...d.shape(2, 2), ...d.list(d.int(1, 3), 1, 4)]))],
   BatchNormalization: (d) => {

@@ -101,6 +101,17 @@ test('the largest tap of each window is its maximum, in 20 geometries', async ()
   pairs.forEach((_, i) => expect(results[`taps${i}`]).toBeAllClose(results[`y${i}`]!));
 });
 
+test('the mean of the taps of each window is its average, without cuDNN', async () => {
+  const random = stream(1, 'cuda', 'average');
+  const feed = feeder();
+  const x = feed.input('float32', ['batch', 2, 6, 4], between(random, -1, 1));
+  const y = b.averagePool(x, { kernel_shape: [3, 2], strides: [3, 2] });
+  const lowered = b.lower(graphOf({ y }), 'cuda');
+  expect(nodesOf(lowered).filter(needsCudnn)).toEqual([]);
+  const expected = await evaluate({ y }, feed.feeds);
+  expect((await evaluateGraph(lowered, feed.feeds))['y']).toBeAllClose(expected.y, { atol: 1e-6 });
+});
+
 test('batch norm behind anything but a convolution is a product and a sum, and a mean over space a sum', async () => {
   const random = stream(1, 'cuda', 'norm');
   const feed = feeder();

@@ -459,6 +459,23 @@ const entries: { readonly [K in b.OpType]?: Entry } = {
       },
     ]),
   },
+  AveragePool: {
+    // a share of a whole number, in windows of 3 and 6 rounded
+    comparison: { ...exact, tolerance: { rtol: 1e-6, atol: 1e-6 } },
+    cases: (
+      [
+        [[4, 4], { kernel_shape: [2, 2], strides: [2, 2] }],
+        [[5, 4], { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 0, 1, 1] }],
+        [[5, 4], { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 0, 1, 1], count_include_pad: 1 }],
+        [[5, 6], { kernel_shape: [2, 3], strides: [3, 2] }],
+        [[7], { kernel_shape: [3], strides: [2] }],
+        [[3, 3, 2], { kernel_shape: [2, 2, 2] }],
+      ] as const
+    ).map(([size, attrs]) => [
+      `${size.join('x')} ${JSON.stringify(attrs)}`,
+      (d) => b.averagePool(d.whole([2, 2, ...size]), attrs),
+    ]),
+  },
   GlobalAveragePool: {
     comparison: exact,
     // of 4, 8 and 1 elements: the mean is exact

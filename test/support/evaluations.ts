@@ -40,6 +40,7 @@ export function evaluationOf(cells: readonly MadeUp[]): Evaluation {
     eps: cell.eps,
     seed: 1,
     clip: false,
+    architecture: 'paper',
     model: modelsOf(cell)[role],
   });
   const attackers = cells.map((cell) => player(cell, 'attacker', 'A'));

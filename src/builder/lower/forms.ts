@@ -63,6 +63,7 @@ const table: readonly Row[] = [
   { op: 'Loop', form: 'body' },
   // on CUDA, convolutions, pools and batch norm of ONNX need cuDNN, which users of ONNX Runtime rarely have
   { op: 'MaxPool', on: ['cuda'], if: (f) => f.tiles, form: 'taps' },
+  { op: 'AveragePool', on: ['cuda'], if: (f) => f.tiles, form: 'taps' },
   { op: 'GlobalAveragePool', on: ['cuda'], form: 'mean' },
   { op: 'BatchNormalization', on: ['cuda'], form: 'scale and shift' },
   { op: 'Conv', on: ['cuda'], if: (f) => f.plain, form: 'gemm' },
@@ -85,6 +86,8 @@ const table: readonly Row[] = [
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain, form: 'phases' },
 ];
 
+const pools: ReadonlySet<AnyNode['op']> = new Set(['MaxPool', 'MaxPoolGrad', 'AveragePool'] as const);
+
 function facts(node: AnyNode): Facts {
   const [x, w] = node.inputs as readonly [Value, Value];
   const [y] = node.outputs as readonly [Value];
@@ -93,7 +96,7 @@ function facts(node: AnyNode): Facts {
   const g = geometry(node.op, kernel, attrs);
   return {
     plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
-    tiles: node.op.startsWith('MaxPool') && tiles(node as Node<'MaxPool' | 'MaxPoolGrad'>),
+    tiles: pools.has(node.op) && tiles(node as Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>),
     stride: Math.max(...g.strides),
     dtype: x.dtype,
     padsInside: kernel.every((k, i) => g.begins[i]! < k && g.ends[i]! < k),

@@ -12,7 +12,7 @@ import {
   convTransposeByPhases,
   convWeightGradByGemm,
 } from './gemm.ts';
-import { maxPoolByTaps, maxPoolGradByMasks } from './pool.ts';
+import { averagePoolByTaps, maxPoolByTaps, maxPoolGradByMasks } from './pool.ts';
 import { sinkTransposes } from './layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter, maxPoolGradByUnpool } from './native.ts';
 import { reduceByEdges } from './reduce.ts';
@@ -61,7 +61,9 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
           : convWeightGradByGemm(node as Node<'ConvWeightGrad'>),
       ];
     case 'taps':
-      return [maxPoolByTaps(node as Node<'MaxPool'>), node.outputs[1]!];
+      return node.op === 'AveragePool'
+        ? [averagePoolByTaps(node as Node<'AveragePool'>)]
+        : [maxPoolByTaps(node as Node<'MaxPool'>), node.outputs[1]!];
     case 'mean':
       return [meanOverSpace(node.inputs[0]!)];
     case 'scale and shift':

@@ -1,9 +1,22 @@
 import type { Node, Value } from '../ir.ts';
-import { cast, concat, equal, max, maxPool, mul, reshape, slice, sub, transpose, unsqueeze } from '../ops.ts';
+import {
+  add,
+  cast,
+  concat,
+  equal,
+  max,
+  maxPool,
+  mul,
+  reshape,
+  slice,
+  sub,
+  transpose,
+  unsqueeze,
+} from '../ops.ts';
 import { geometry, poolSpatial, spatial } from '../window.ts';
 
 /** Whether a pool's windows tile a two-dimensional image: stride equal to kernel, no padding, nothing left over. */
-export function tiles({ op, inputs, attrs }: Node<'MaxPool' | 'MaxPoolGrad'>): boolean {
+export function tiles({ op, inputs, attrs }: Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>): boolean {
   const [x] = inputs;
   const g = geometry(op, attrs.kernel_shape ?? [], attrs);
   const pooled = poolSpatial(op, x, attrs);
@@ -22,6 +35,15 @@ export function tiles({ op, inputs, attrs }: Node<'MaxPool' | 'MaxPoolGrad'>): b
 /** MaxPool of two-dimensional tiling windows: the largest of its taps. */
 export function maxPoolByTaps({ inputs: [x], attrs }: Node<'MaxPool'>): Value {
   return tapsOf(x, attrs.kernel_shape as Kernel).reduce((y, tap) => max(y, tap));
+}
+
+/** AveragePool of two-dimensional tiling windows: the mean of its taps. */
+export function averagePoolByTaps({ inputs: [x], attrs }: Node<'AveragePool'>): Value {
+  const taps = tapsOf(x, attrs.kernel_shape as Kernel);
+  return mul(
+    taps.reduce((y, tap) => add(y, tap)),
+    1 / taps.length,
+  );
 }
 
 type Kernel = readonly [height: number, width: number];
