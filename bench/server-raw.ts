@@ -1,4 +1,4 @@
-/** A worker thread that runs the sessions of an attack back to back, with nothing around them. */
+/** A worker process that runs the sessions of an attack back to back, with nothing around them. */
 import { readFile } from 'node:fs/promises';
 import { openCell } from '../src/server/inference.ts';
 

@@ -6,9 +6,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
-import { Piscina } from 'piscina';
 import { writeAtomic } from '../src/runtime/files.ts';
 import { count } from '../src/cli/options.ts';
+import { Tinypool } from 'tinypool';
 import { loadCatalogue, serve, type Cell } from '../src/server/index.ts';
 import type { RawJob } from './server-raw.ts';
 
@@ -16,7 +16,7 @@ const command = new Command('bench:server')
   .description('Load a server of a trained run, beside the rate of its sessions alone on as many threads.')
   .option('--run <dir>', 'run folder', 'runs/latest')
   .option('--seconds <n>', 'seconds for each number of clients', count, 20)
-  .option('--workers <n>', 'worker threads', count, Math.max(1, availableParallelism() - 1))
+  .option('--workers <n>', 'worker processes', count, Math.max(1, availableParallelism() - 1))
   .option('--threads <n>', 'threads of ONNX Runtime in each worker', count, 1)
   .option('--batch <n>', 'images of a full batch', count, 16)
   .option('--accept <type>', 'application/json or image/png', 'application/json')
@@ -25,7 +25,7 @@ const command = new Command('bench:server')
   .parse();
 const { run, seconds, workers, threads, batch, accept, clients, out } = command.opts();
 
-/** Attacks a second by the sessions alone, in `workers` worker threads at once. */
+/** Attacks a second by the sessions alone, in `workers` processes at once. */
 async function raw(cell: Cell, images: number): Promise<number> {
   const { c1, c2, attacker } = cell.models;
   const job: RawJob = {
@@ -36,13 +36,17 @@ async function raw(cell: Cell, images: number): Promise<number> {
     seconds: Math.max(2, seconds / 4),
   };
   const filename = fileURLToPath(new URL('./server-raw.ts', import.meta.url));
-  const pool = new Piscina<RawJob, number>({
+  const pool = new Tinypool({
+    runtime: 'child_process',
+    env: process.env as Record<string, string>,
     filename,
     name: 'rate',
     minThreads: workers,
     maxThreads: workers,
   });
-  const rates = await Promise.all(Array.from({ length: workers }, async () => await pool.run(job)));
+  const rates = await Promise.all(
+    Array.from({ length: workers }, async () => (await pool.run(job)) as number),
+  );
   await pool.destroy();
   return rates.reduce((a, b) => a + b, 0);
 }

@@ -16,7 +16,7 @@ export function serveCommand() {
     .option('--run <dir>', 'run folder', 'runs/latest')
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', port, 8080)
-    .option('--workers <n>', 'worker threads that attack', threads, Math.max(1, availableParallelism() - 1))
+    .option('--workers <n>', 'worker processes that attack', threads, Math.max(1, availableParallelism() - 1))
     .option('--threads <n>', 'threads of ONNX Runtime in each worker', threads, 1)
     .option('--batch <n>', 'images of concurrent requests that are attacked together', count, 16)
     .option('--queue <n>', 'images that may wait; more are answered 429', count, 256)

@@ -3,16 +3,6 @@ import { openModel, type Model } from '../runtime/session.ts';
 import { float32 } from '../runtime/tensor.ts';
 import { pixels, side } from './schemas.ts';
 
-/** A cell as a worker thread gets it: plain data. */
-export interface CellSource {
-  readonly folder: string;
-  readonly eps: number;
-  /** Paths, or bytes. */
-  readonly c1: string | Uint8Array;
-  readonly c2: string | Uint8Array;
-  readonly attacker: string | Uint8Array;
-}
-
 /** Images for one attacker, from one or more requests. */
 export interface Batch {
   /** The folder of the cell. */

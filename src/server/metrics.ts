@@ -69,7 +69,7 @@ export function createMetrics(): Metrics {
         });
       };
       gauge('sparring_queue_images', 'Images that wait for a worker', () => batcher.waiting());
-      gauge('sparring_workers', 'Worker threads that are alive', () => pool.alive());
+      gauge('sparring_workers', 'Worker processes that are alive', () => pool.pids().length);
     },
   };
 }

@@ -1,12 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import { Tinypool } from 'tinypool';
 import type { Cell } from './catalogue.ts';
 import type { Batch, BatchResult } from './inference.ts';
-import type { WorkerData } from './worker.ts';
+import { pixels } from './schemas.ts';
+import type { CellSource, Task } from './worker.ts';
 
 export interface PoolOptions {
+  /** At least one, with their models in files. */
   readonly cells: readonly Cell[];
-  /** Worker threads: batches in work at a time. */
+  /** Worker processes: batches in work at a time. */
   readonly workers: number;
   /** Threads of ONNX Runtime in each worker. */
   readonly threads: number;
@@ -16,7 +18,7 @@ export interface PoolOptions {
   readonly execArgv?: readonly string[];
 }
 
-/** Worker threads that attack batches. */
+/** Processes that attack batches. */
 export interface Pool {
   readonly workers: number;
   /**
@@ -26,14 +28,18 @@ export interface Pool {
    * @throws Error when the worker dies on the way; it is replaced.
    */
   run(batch: Batch, signal: AbortSignal): Promise<BatchResult>;
-  /** Worker threads that are alive. */
-  alive(): number;
-  /** Ends a worker thread, as a crash would. */
-  kill(index: number): Promise<void>;
+  /** The process ids of the workers that are alive. */
+  pids(): readonly number[];
   close(): Promise<void>;
 }
 
-/** Starts the workers; done when each of them has attacked an image of the first cell. */
+/**
+ * Starts the workers; done when each of them has attacked an image of the first cell.
+ *
+ * They are processes, not threads: a thread that ends while ONNX Runtime computes takes the whole process with it.
+ *
+ * @throws Error when the models of the first cell cannot be opened.
+ */
 export async function createPool({
   cells,
   workers,
@@ -41,40 +47,63 @@ export async function createPool({
   openCells,
   execArgv,
 }: PoolOptions): Promise<Pool> {
-  const data: WorkerData = {
-    cells: cells.map(({ folder, eps, models: { c1, c2, attacker } }) => ({
+  const sources = new Map(
+    cells.map(({ folder, eps, models: { c1, c2, attacker } }): [string, CellSource] => [
       folder,
-      eps,
-      c1: c1.content,
-      c2: c2.content,
-      attacker: attacker.content,
-    })),
-    threads,
-    openCells,
-  };
-  const piscina = new Piscina<Batch, BatchResult>({
+      { folder, eps, c1: String(c1.content), c2: String(c2.content), attacker: String(attacker.content) },
+    ]),
+  );
+  // workers need no secret
+  const { SPARRING_TOKEN: _, ...env } = process.env;
+  const tinypool = new Tinypool({
+    runtime: 'child_process',
+    serialization: 'advanced',
     filename: fileURLToPath(import.meta.url).replace(/pool(\.[jt]s)$/, 'worker$1'),
     name: 'attack',
-    workerData: data,
     minThreads: workers,
     maxThreads: workers,
+    env: env as Record<string, string>,
     ...(execArgv && { execArgv: [...execArgv] }),
   });
   // A worker that dies while it has nothing to do is replaced like any other, and nobody's request fails.
-  piscina.on('error', () => {});
+  tinypool.on('error', () => {});
+  const pool: Pool = {
+    workers,
+    async run(batch, signal) {
+      const task: Task = { source: sources.get(batch.cell)!, batch, threads, openCells };
+      return (await tinypool.run(task, { signal })) as BatchResult;
+    },
+    pids: () => tinypool.threads.map(({ threadId }) => threadId),
+    async close() {
+      const pids = pool.pids();
+      const closed = tinypool.destroy();
+      for (const pid of pids) end(pid);
+      await closed;
+    },
+  };
   const warmUp: Batch = {
     cell: cells[0]!.folder,
-    images: new Float32Array(28 * 28),
+    images: new Float32Array(pixels),
     constraints: [{ clip: true, bits: null }],
   };
-  await Promise.all(Array.from({ length: workers }, async () => await piscina.run(warmUp)));
-  return {
-    workers,
-    run: async (batch, signal) => await piscina.run(batch, { signal }),
-    alive: () => piscina.threads.length,
-    async kill(index) {
-      await piscina.threads[index]?.terminate();
-    },
-    close: async () => await piscina.destroy(),
-  };
+  try {
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: workers }, async () => await pool.run(warmUp, signal)));
+  } catch (error) {
+    await pool.close();
+    const reason = error instanceof Error ? error.message : (error as { readonly message?: string }).message;
+    throw new Error(`cannot run the models of ${cells[0]!.folder}: ${reason ?? String(error)}`, {
+      cause: error,
+    });
+  }
+  return pool;
+}
+
+/** Ends a process that has nothing left to do and ignores gentler signals. */
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended by itself
+  }
 }

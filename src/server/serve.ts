@@ -58,7 +58,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     ...options,
     batcher,
     metrics,
-    ready: () => !draining && pool.alive() > 0,
+    ready: () => !draining && pool.pids().length > 0,
   });
   const listener = getRequestListener(app.fetch);
   const server = createServer(
