@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { pino } from 'pino';
 import { InputError } from '../runtime/index.ts';
@@ -26,10 +28,9 @@ export function serveCommand() {
     .option('--drain-timeout <ms>', 'for requests in work when SIGTERM or SIGINT comes', count, 30_000)
     .option('--open-cells <n>', 'attackers that each worker keeps in memory', count, 8)
     .addOption(
-      new Option(
-        '--token <token>',
-        'ask for Authorization: Bearer <token> on attacks, models and metrics',
-      ).env('SPARRING_TOKEN'),
+      new Option('--token <token>', 'ask for Authorization: Bearer <token> on attacks, models and metrics')
+        .env('SPARRING_TOKEN')
+        .argParser(token),
     )
     .option('--cors <origins...>', 'origins whose pages may use the server, or *')
     .addOption(
@@ -73,8 +74,18 @@ function port(text: string): number {
   return Number(text);
 }
 
-/** The script of the docs page: a development dependency, so absent where only the package is installed. */
+/** RFC 6750's characters; an empty token, as of a variable that is not set, would be no lock at all. */
+function token(text: string): string {
+  if (!/^[\w~+/.-]+=*$/.test(text)) {
+    throw new InvalidArgumentError('It must be one or more letters, digits or -._~+/.');
+  }
+  return text;
+}
+
+/** The script of the docs page: copied into a built package, else where the checkout has installed it. */
 function docsScript(): string | null {
+  const copied = fileURLToPath(new URL('../server/openapi-explorer.js', import.meta.url));
+  if (existsSync(copied)) return copied;
   try {
     return createRequire(import.meta.url).resolve('openapi-explorer/dist/browser/openapi-explorer.min.js');
   } catch {
