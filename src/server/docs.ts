@@ -59,7 +59,10 @@ export function describeRoutes(registry: Registry, limits: RequestLimits, secure
     registry.registerPath({
       method: 'get',
       path,
-      summary: 'Attackers, classifiers and how they did',
+      summary:
+        path === '/models'
+          ? 'Attackers, classifiers and how they did'
+          : 'The same, by the name that it has beside a static demo',
       ...security,
       responses: {
         200: { description: 'The run', content: { 'application/json': { schema: ManifestAnswer } } },
