@@ -1,16 +1,23 @@
 import type { ProgramMetadata } from '../../src/builder/program.ts';
 import { batchAt } from '../../src/runtime/batches.ts';
 import { env } from '../../src/runtime/ort.ts';
-import { initialState, openTraining } from '../../src/runtime/session.ts';
+import { decodeSafetensors } from '../../src/runtime/safetensors.ts';
+import { openTraining } from '../../src/runtime/session.ts';
+import type { Tensors } from '../../src/runtime/tensor.ts';
 
-/** Some steps of a training program, on the first images of a split. */
+/** Steps of a training program. Files are those that the page's server was given. */
 export interface Job {
-  readonly metadata: ProgramMetadata;
-  readonly frozen: ProgramMetadata | null;
   readonly device: 'cpu' | 'webgpu';
-  readonly steps: number;
+  /** File of the program in the forms of the device. */
+  readonly program: string;
+  readonly metadata: ProgramMetadata;
+  /** Files of safetensors: the state to begin with, and the weights that are read only. */
+  readonly state: string;
+  readonly frozen: string | null;
+  /** The images of all steps, 28x28, as they are stored, and their labels. */
   readonly images: readonly number[];
   readonly labels: readonly number[];
+  readonly batchSize: number;
 }
 
 declare global {
@@ -21,14 +28,16 @@ declare global {
 
 env.wasm.numThreads = 1;
 
-/** What Node does in the test, done in the browser: the losses of each step. */
-window.sparring = async ({ metadata, frozen, device, steps, images, labels }) => {
-  const response = await fetch(`/${metadata.name}-${device}.onnx`);
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  const weights = frozen ? initialState(frozen, [1, 'c1']) : new Map();
-  const state = initialState(metadata, [1, metadata.name]);
-  const training = await openTraining({ bytes, metadata }, state, weights, { device, threads: 1 });
-  const count = labels.length / steps;
+const file = async (name: string): Promise<Uint8Array> =>
+  new Uint8Array(await (await fetch(`/${name}`)).arrayBuffer());
+const tensors = async (name: string): Promise<Tensors> => decodeSafetensors(await file(name), name).tensors;
+
+/** What Node does, done in the browser: the losses of each step. */
+window.sparring = async ({ device, program, metadata, images, labels, batchSize, ...own }) => {
+  const state = await tensors(own.state);
+  const frozen = own.frozen === null ? new Map() : await tensors(own.frozen);
+  const options = { device, threads: 1 } as const;
+  const training = await openTraining({ bytes: await file(program), metadata }, state, frozen, options);
   const split = {
     images: Uint8Array.from(images),
     labels: Uint8Array.from(labels),
@@ -38,10 +47,9 @@ window.sparring = async ({ metadata, frozen, device, steps, images, labels }) =>
     classes: 10,
   };
   const losses: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    const indices = Array.from({ length: count }, (_, i) => step * count + i);
-    const { image, label } = batchAt(split, indices);
-    losses.push((await training.step({ image, label }))['loss']!);
+  for (let start = 0; start < split.count; start += batchSize) {
+    const indices = Array.from({ length: batchSize }, (_, i) => start + i);
+    losses.push((await training.step({ ...batchAt(split, indices) }))['loss']!);
   }
   await training.state(); // read back from the device
   await training.close();

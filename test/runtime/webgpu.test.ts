@@ -1,89 +1,39 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import {
-  bind,
-  constant,
-  encode,
-  encodeProgram,
-  lower,
-  readback,
-  type Program,
-} from '../../src/builder/index.ts';
+import { bind, constant } from '../../src/builder/index.ts';
 import { attackStepModel } from '../../src/models/attacks.ts';
 import { attackerTrain, classifierInfer, classifierTrain } from '../../src/models/programs.ts';
 import { validRange } from '../../src/runtime/attack.ts';
 import { batchAt } from '../../src/runtime/batches.ts';
-import { loadDataset, type Split } from '../../src/runtime/datasets/index.ts';
+import { limit, loadDataset } from '../../src/runtime/datasets/index.ts';
 import { InferenceSession, OrtTensor } from '../../src/runtime/ort.ts';
-import { initialState, openTraining } from '../../src/runtime/session.ts';
-import type { Tensors } from '../../src/runtime/tensor.ts';
+import { initialState } from '../../src/runtime/session.ts';
+import { apart, inNode, trainedClassifier } from '../support/curves.ts';
+import { useSoftwareVulkan } from '../support/vulkan.ts';
 
-/** SwiftShader, a Vulkan in software, as Debian's Chromium brings it; and Vulkan's loader. */
-const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
-const hasLoader = (): boolean => {
-  try {
-    return execFileSync('ldconfig', ['-p'], { encoding: 'utf8' }).includes('libvulkan.so.1');
-  } catch {
-    return false;
-  }
-};
-const available = process.platform === 'linux' && existsSync(driver) && hasLoader();
-// before the first WebGPU session of the process
-if (available) Object.assign(process.env, { VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver });
-
+const available = useSoftwareVulkan();
 const batchSize = 4;
 const settings = { batchSize, learningRate: 1e-3 };
 const c = classifierTrain(settings);
 const a = attackerTrain({ ...settings, eps: 0.16, bound: 'tanh', clip: true });
 
-interface Curve {
-  readonly losses: readonly number[];
-  readonly state: Tensors;
-}
-
-/** Some steps of a program on a device, on real digits. Its sessions refuse to fall back to the CPU. */
-async function curve(
-  program: Program,
-  split: Split,
-  device: 'cpu' | 'webgpu',
-  steps: number,
-): Promise<Curve> {
-  const { metadata } = program;
-  const file = {
-    bytes: encodeProgram({ ...program, graph: lower(program.graph, device) }),
-    metadata,
-    readback: encode(readback(program)),
-  };
-  const state = initialState(metadata, [1, metadata.name]);
-  const frozen = initialState(c.metadata, [1, 'c1']);
-  const training = await openTraining(file, state, frozen, { device, threads: 1 });
-  const losses: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    const indices = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
-    losses.push((await training.step({ ...batchAt(split, indices) }))['loss']!);
-  }
-  const after = await training.state();
-  await training.close();
-  return { losses, state: after };
-}
-
 const reason = available ? '' : ' (skipped: needs libvulkan1 and the SwiftShader of a Chromium package)';
 
 describe.skipIf(!available)(`training on WebGPU in Node${reason}`, () => {
-  // Measured over 4 steps: losses part by 3e-5 (C) and 1e-6 (A).
+  // A from Adam's first step, where the sign of a gradient that is all rounding decides
   it.each([
     ['classifier', c, 4, 5e-4],
-    ['attacker', a, 2, 1e-4],
+    ['attacker', a, 2, 5e-3],
   ] as const)(
     'the %s follows the CPU, wholly on the device',
     async (_name, program, steps, tolerance) => {
       const { train } = await loadDataset('mnist');
-      const expected = await curve(program, train, 'cpu', steps);
-      const actual = await curve(program, train, 'webgpu', steps);
-      actual.losses.forEach((loss, i) =>
-        expect(Math.abs(loss - expected.losses[i]!), `step ${i + 1}`).toBeLessThan(tolerance),
-      );
+      const state = initialState(program.metadata, [1, program.metadata.name]);
+      const frozen = await trainedClassifier(train);
+      const part = { program, state, frozen, images: limit(train, steps * batchSize) };
+      const expected = await inNode(part, 'cpu', 'cpu');
+      const actual = await inNode(part, 'webgpu', 'webgpu');
+      expect(actual.losses).toHaveLength(steps);
+      expect(apart(actual.losses, expected.losses)).toBeLessThan(tolerance);
       expect([...actual.state.keys()]).toEqual([...expected.state.keys()]);
       const step = [...actual.state.keys()].find((name) => name.startsWith('adam/step/'));
       expect(actual.state.get(step!)!.data[0]).toBe(steps);

@@ -1,0 +1,105 @@
+import {
+  encode,
+  encodeProgram,
+  lower,
+  readback,
+  type Program,
+  type Target,
+} from '../../src/builder/index.ts';
+import { classifierTrain } from '../../src/models/programs.ts';
+import { batchAt } from '../../src/runtime/batches.ts';
+import { limit, type Split } from '../../src/runtime/datasets/index.ts';
+import type { Device } from '../../src/runtime/index.ts';
+import { encodeSafetensors } from '../../src/runtime/safetensors.ts';
+import { initialState, openTraining } from '../../src/runtime/session.ts';
+import type { Tensors } from '../../src/runtime/tensor.ts';
+import { openPage } from './browser.ts';
+
+/** Consecutive steps of a training program: the batches are the images in order. */
+export interface Steps {
+  readonly program: Program;
+  readonly state: Tensors;
+  readonly frozen: Tensors;
+  readonly images: Split;
+}
+
+/** The losses of the steps, and the state behind them where the side gives it. */
+export interface Curve {
+  readonly losses: readonly number[];
+  readonly state: Tensors;
+}
+
+const batchOf = ({ metadata }: Program): number => metadata.data[0]!.shape[0] as number;
+
+/** In this process. WebGPU sessions refuse to fall back to the CPU. */
+export async function inNode(
+  { program, state, frozen, images }: Steps,
+  target: Target,
+  device: Device,
+  threads = 1,
+): Promise<Curve> {
+  const file = {
+    bytes: encodeProgram({ ...program, graph: lower(program.graph, target) }),
+    metadata: program.metadata,
+    readback: encode(readback(program)),
+  };
+  const training = await openTraining(file, state, frozen, { device, threads });
+  const losses: number[] = [];
+  for (let start = 0; start < images.count; start += batchOf(program)) {
+    const indices = Array.from({ length: batchOf(program) }, (_, i) => start + i);
+    losses.push((await training.step({ ...batchAt(images, indices) }))['loss']!);
+  }
+  const after = await training.state();
+  await training.close();
+  return { losses, state: after };
+}
+
+/** In Chromium: the same through onnxruntime-web. */
+export interface Browser {
+  losses(steps: Steps, device: 'cpu' | 'webgpu'): Promise<readonly number[]>;
+  close(): Promise<void>;
+}
+
+export async function openBrowser(): Promise<Browser> {
+  const files = new Map<string, Uint8Array>();
+  const { page, close } = await openPage(files);
+  return {
+    async losses({ program, state, frozen, images }, device) {
+      const { metadata } = program;
+      files.set('program.onnx', encodeProgram({ ...program, graph: lower(program.graph, device) }));
+      files.set('state.safetensors', encodeSafetensors(state as never, {}));
+      files.set('frozen.safetensors', encodeSafetensors(frozen as never, {}));
+      return await page.evaluate((job) => window.sparring(job), {
+        device,
+        program: 'program.onnx',
+        metadata,
+        state: 'state.safetensors',
+        frozen: metadata.frozen.length > 0 ? 'frozen.safetensors' : null,
+        images: Array.from(images.images),
+        labels: Array.from(images.labels),
+        batchSize: batchOf(program),
+      });
+    },
+    close,
+  };
+}
+
+/** A classifier that has learned something: 100 steps on 5,000 images, on the CPU. */
+export async function trainedClassifier(train: Split): Promise<Tensors> {
+  const program = classifierTrain({ batchSize: 50, learningRate: 1e-3 });
+  const state = initialState(program.metadata, [1, 'c1']);
+  return (await inNode({ program, state, frozen: new Map(), images: limit(train, 5000) }, 'cpu', 'cpu'))
+    .state;
+}
+
+/** The images of steps `from` to `to`, the last not included. */
+export const imagesOf = (split: Split, batchSize: number, from: number, to: number): Split => ({
+  ...split,
+  images: split.images.subarray(from * batchSize * 784, to * batchSize * 784),
+  labels: split.labels.subarray(from * batchSize, to * batchSize),
+  count: (to - from) * batchSize,
+});
+
+/** The largest difference of two curves. */
+export const apart = (a: readonly number[], b: readonly number[]): number =>
+  Math.max(...a.map((loss, i) => Math.abs(loss - b[i]!)));
