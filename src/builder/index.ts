@@ -25,3 +25,4 @@ export { quantizeWeights } from './quantize.ts';
 export { lower, type Target } from './lower/index.ts';
 export { encode, encodeProgram, decode, decodeProgram, opset } from './proto.ts';
 export { print } from './print.ts';
+export * as ortTraining from './ort-training/index.ts';

@@ -34,6 +34,14 @@ export interface AdamOptions {
   readonly epsilon?: number;
 }
 
+/** PyTorch's. */
+export const adamDefaults: Required<Omit<AdamOptions, 'network'>> = {
+  learningRate: 1e-3,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+};
+
 /**
  * Adam with PyTorch's formula and defaults (Kingma & Ba 2015, epsilon outside the bias-corrected root):
  *
@@ -42,13 +50,8 @@ export interface AdamOptions {
  *
  * State: `adam/step` (scalar t, float32; see {@link AdamOptions.network}), `adam/m/<name>` and `adam/v/<name>`, all zero at first.
  */
-export function adam({
-  network,
-  learningRate = 1e-3,
-  beta1 = 0.9,
-  beta2 = 0.999,
-  epsilon = 1e-8,
-}: AdamOptions = {}): Optimizer {
+export function adam({ network, ...options }: AdamOptions = {}): Optimizer {
+  const { learningRate, beta1, beta2, epsilon } = { ...adamDefaults, ...options };
   return {
     init: (parameters) => [
       zero(network === undefined ? 'adam/step' : `adam/step/${network}`, []),

@@ -161,7 +161,8 @@ export function inference(spec: Inference): Program {
   };
 }
 
-const variables = ({ trainable, buffers }: Parameters): readonly Value[] =>
+/** The tensors of a network, trained ones first. */
+export const variables = ({ trainable, buffers }: Parameters): readonly Value[] =>
   [...trainable, ...buffers].map((v) => v.value);
 
 const port = (value: Value): Port => ({ name: inputName(value), dtype: value.dtype, shape: value.shape });

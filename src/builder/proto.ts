@@ -40,7 +40,8 @@ const dtypes: { readonly [K in DType]: number } = {
   uint8: DataType.UINT8,
   bool: DataType.BOOL,
 };
-const dtypeOf = (code: number, what: string): DType => {
+/** The dtype of an ONNX element type. Throws, naming `what`, on one that is not supported. */
+export const dtypeOf = (code: number, what: string): DType => {
   const found = Object.entries(dtypes).find(([, value]) => value === code);
   if (!found) throw new Error(`decode: ${what} has ONNX element type ${code}, which is not supported`);
   return found[0] as DType;
@@ -55,17 +56,24 @@ const floatAttributes = new Set(['alpha', 'beta', 'epsilon', 'momentum']);
  * operator that exists only before lowering is left.
  */
 export function encode(graph: Graph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const model = onnx.ModelProto.create({
-    irVersion,
-    producerName: 'sparring',
-    opsetImport: [{ domain: '', version: opset }],
-    metadataProps: Object.entries(metadata).map(([k, value]) => ({ key: k, value })),
-    graph: encodeGraph(graph),
-  });
-  return onnx.ModelProto.encode(model).finish();
+  const metadataProps = Object.entries(metadata).map(([k, value]) => ({ key: k, value }));
+  return serialize({ ...modelProto(encodeGraph(graph)), metadataProps });
 }
 
-function encodeGraph(graph: Graph, prefix = '', outer: ReadonlySet<string> = new Set()): GraphProto {
+/** A model around a graph, as every file of ours begins. */
+export const modelProto = (graph: GraphProto): onnxProto.onnx.IModelProto => ({
+  irVersion,
+  producerName: 'sparring',
+  opsetImport: [{ domain: '', version: opset }],
+  graph,
+});
+
+/** The bytes of a model. */
+export const serialize = (model: onnxProto.onnx.IModelProto): Uint8Array =>
+  onnx.ModelProto.encode(onnx.ModelProto.create(model)).finish();
+
+/** A graph in ONNX's own terms, which whoever adds what a graph of values cannot say may extend. */
+export function encodeGraph(graph: Graph, prefix = '', outer: ReadonlySet<string> = new Set()): GraphProto {
   const outputs = distinct(graph);
   const names = nameValues({ ...graph, outputs }, prefix, outer);
   const nameOf = (value: Value): string => names.get(key(value))!;
@@ -158,7 +166,8 @@ function parseMetadata(text: string | undefined): ProgramMetadata {
   return parsed;
 }
 
-function decodeModel(bytes: Uint8Array): onnxProto.onnx.ModelProto {
+/** A model in ONNX's own terms. Throws when the bytes are none. */
+export function decodeModel(bytes: Uint8Array): onnxProto.onnx.ModelProto {
   try {
     return onnx.ModelProto.decode(bytes);
   } catch (cause) {
@@ -236,7 +245,11 @@ function decodeAttribute(what: string, attribute: AttributeProto): unknown {
   throw new Error(`decode: ${what}: attribute ${name} has a type that is not supported`);
 }
 
-function valueInfo(name: string, { dtype, shape }: { dtype: DType; shape: readonly Dim[] }): ValueInfoProto {
+/** Name and type of a graph's input or output. */
+export function valueInfo(
+  name: string,
+  { dtype, shape }: { dtype: DType; shape: readonly Dim[] },
+): ValueInfoProto {
   const dim = shape.map((d) => (typeof d === 'number' ? { dimValue: d } : { dimParam: d }));
   return { name, type: { tensorType: { elemType: dtypes[dtype], shape: { dim } } } };
 }
@@ -250,7 +263,8 @@ function decodeInput(info: ValueInfoProto): Value {
   return input(info.name!, dtypeOf(type.elemType ?? 0, `input ${info.name}`), shape);
 }
 
-function encodeTensor(name: string, { dtype, shape, data }: Tensor): TensorProto {
+/** A tensor under a name, as an initializer. */
+export function encodeTensor(name: string, { dtype, shape, data }: Tensor): TensorProto {
   const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { name, dataType: dtypes[dtype], dims: [...shape], rawData };
 }

@@ -5,6 +5,7 @@ import { devicesCommand } from './devices.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { reportCommand } from './report.ts';
 import { serveCommand } from './serve.ts';
+import { exportCommand } from './export.ts';
 import { trainCommand } from './train.ts';
 import { version } from './version.ts';
 
@@ -18,7 +19,8 @@ export function program(): Command {
     .addCommand(serveCommand())
     .addCommand(demoCommand())
     .addCommand(reportCommand())
-    .addCommand(devicesCommand());
+    .addCommand(devicesCommand())
+    .addCommand(exportCommand());
   for (const each of [command, ...command.commands]) {
     each
       .exitOverride()

@@ -19,6 +19,7 @@ import {
   trainStep,
   type Program,
   type Resident,
+  type TrainStep,
   type Value,
 } from '../builder/index.ts';
 import { attack, attacker, type ThreatModel } from './attacker.ts';
@@ -47,14 +48,14 @@ export interface TrainOptions {
 }
 
 /** One Adam step of C on clean images: minimises the cross-entropy (paper, section 2.1). */
-export function classifierTrain({ batchSize, learningRate }: TrainOptions): Program {
+export function classifierStep({ batchSize, learningRate }: TrainOptions): TrainStep {
   const image = imageInput(batchSize);
   const label = labelInput(batchSize);
   const { result: logits, parameters } = nn.declare('classifier', 'train', (scope) =>
     classifier(scope, image),
   );
   const loss = nn.crossEntropy(logits, label);
-  return trainStep({
+  return {
     name: 'classifier-train',
     loss,
     parameters,
@@ -62,21 +63,23 @@ export function classifierTrain({ batchSize, learningRate }: TrainOptions): Prog
     data: [image, label],
     metrics: { loss, accuracy: accuracy(logits, label) },
     options: { batchSize, learningRate },
-  });
+  };
 }
+
+export const classifierTrain = (options: TrainOptions): Program => trainStep(classifierStep(options));
 
 /**
  * One Adam step of A against a frozen classifier, which stands in inference form with its running statistics: minimises
  * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1).
  */
-export function attackerTrain({ batchSize, learningRate, ...threat }: TrainOptions & ThreatModel): Program {
+export function attackerStep({ batchSize, learningRate, ...threat }: TrainOptions & ThreatModel): TrainStep {
   const image = imageInput(batchSize);
   const label = labelInput(batchSize);
   const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, threat));
   const attacked = attack(image, own.result, threat);
   const target = nn.declare('classifier', 'infer', (scope) => classifier(scope, attacked));
   const loss = nn.crossEntropy(target.result, label);
-  return trainStep({
+  return {
     name: 'attacker-train',
     loss: neg(loss),
     parameters: own.parameters,
@@ -85,6 +88,37 @@ export function attackerTrain({ batchSize, learningRate, ...threat }: TrainOptio
     data: [image, label],
     metrics: { loss, accuracy: accuracy(target.result, label) },
     options: { batchSize, learningRate, eps: threat.eps, bound: threat.bound, clip: threat.clip },
+  };
+}
+
+export const attackerTrain = (options: TrainOptions & ThreatModel): Program =>
+  trainStep(attackerStep(options));
+
+/** C measured with its running statistics: `image`, `label` -> `loss`, `accuracy`. */
+export function classifierEval(): Program {
+  const [image, label] = [imageInput('batch'), labelInput('batch')];
+  const own = nn.declare('classifier', 'infer', (scope) => classifier(scope, image));
+  const outputs = { loss: nn.crossEntropy(own.result, label), accuracy: accuracy(own.result, label) };
+  return inference({
+    name: 'classifier-eval',
+    data: [image, label],
+    parameters: [own.parameters],
+    outputs,
+  });
+}
+
+/** C under the attacks of A, both with their running statistics: `image`, `label` -> C's `loss` and `accuracy`. */
+export function attackerEval(threat: ThreatModel): Program {
+  const [image, label] = [imageInput('batch'), labelInput('batch')];
+  const own = nn.declare('attacker', 'infer', (scope) => attacker(scope, image, threat));
+  const attacked = attack(image, own.result, threat);
+  const target = nn.declare('classifier', 'infer', (scope) => classifier(scope, attacked));
+  const outputs = { loss: nn.crossEntropy(target.result, label), accuracy: accuracy(target.result, label) };
+  return inference({
+    name: 'attacker-eval',
+    data: [image, label],
+    parameters: [own.parameters, target.parameters],
+    outputs,
   });
 }
 

@@ -50,6 +50,7 @@ export {
   saveCheckpoint,
   EpochRecord,
   ClassifierRecord,
+  makeFolder,
   type Checkpoint,
   type Network,
   type Position,
@@ -92,3 +93,10 @@ export { readFinishedRun, type Cell, type FinishedRun } from './evaluation/cells
 export { crossAttack, type MatrixCell } from './evaluation/matrix.ts';
 export { writeEvaluation } from './evaluation/write.ts';
 export { warningsOf } from './evaluation/checks.ts';
+export {
+  encodeOrtCheckpoint,
+  decodeOrtCheckpoint,
+  type OrtCheckpoint,
+  type OrtOptimizer,
+} from './ort-checkpoint.ts';
+export { describeFsError, writeAtomic } from './files.ts';

@@ -24,12 +24,19 @@ const types: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** A page of `test/browser` in headless Chromium with a software WebGPU, and the way to close all of it. */
+/**
+ * A page of `test/browser` in headless Chromium with a software WebGPU, and the way to close all of it.
+ *
+ * @param files what the page can fetch besides itself, by path; looked up when it is asked for.
+ * @param folder where the page's index.html lies within `test/browser`.
+ * @param ready the global that the page sets when it is ready.
+ */
 export async function openPage(
   files: ReadonlyMap<string, Uint8Array>,
+  { folder = '.', ready = 'sparring' }: { readonly folder?: string; readonly ready?: string } = {},
 ): Promise<{ readonly page: Page; readonly close: () => Promise<void> }> {
   const outDir = await mkdtemp(join(tmpdir(), 'sparring-page-'));
-  const root = fileURLToPath(new URL('../browser', import.meta.url));
+  const root = fileURLToPath(new URL(`../browser/${folder}`, import.meta.url));
   await build({
     root,
     logLevel: 'error',
@@ -59,7 +66,7 @@ export async function openPage(
   });
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  await page.waitForFunction(() => 'sparring' in window);
+  await page.waitForFunction((name) => name in window, ready);
   return {
     page,
     async close() {
