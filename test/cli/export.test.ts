@@ -96,7 +96,7 @@ describe('sparring export --ort-training', () => {
     const { trainable } = decodeOrtCheckpoint(await readFile('seed5/checkpoint'), 'x');
     const { metadata } = classifierTrain({ batchSize: 8, learningRate: 1e-3 });
     const first = initialState(metadata, [5, 'c1']);
-    for (const [name, tensor] of trainable) expect(tensor, name).toEqual(first.get(name));
+    for (const [name, tensor] of trainable) expect(tensor, `${name}`).toEqual(first.get(name));
   });
 
   it('freezes the classifier within the attacker and trains the rest', async () => {

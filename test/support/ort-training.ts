@@ -104,7 +104,7 @@ export async function inNode(
 /** Whose backward pass trains: the exported model's, or one of ONNX Runtime's own gradient kernels. */
 export type Backward = 'exported' | 'kernels';
 
-/** onnxruntime's TrainingSession in the page, on the same images, beside a state that our engine reached. */
+/** onnxruntime's TrainingSession in the page, on the same images; its tensors beside `expected`, where that is given. */
 export async function inPage(
   page: Page,
   files: Map<string, Uint8Array>,
@@ -114,8 +114,11 @@ export async function inPage(
     steps,
     backward,
     expected,
-  }: { readonly steps: number; readonly backward: Backward; readonly expected: Tensors },
+  }: { readonly steps: number; readonly backward: Backward; readonly expected?: Tensors },
 ): Promise<Trained> {
+  // each session in a WASM memory of its own
+  await page.reload();
+  await page.waitForFunction(() => 'ortTraining' in window);
   const artifacts = artifactsFor({ step, evaluation, learningRate, state, frozen });
   const training = backward === 'exported' ? artifacts.training : trainingModelInKernels(step, threat.eps);
   for (const [name, file] of Object.entries(ortTraining.files)) {
@@ -130,10 +133,12 @@ export async function inPage(
   files.set('labels.bin', bytesOf([label!.data]));
   const own = [...step.parameters.trainable, ...step.parameters.buffers];
   const target = (step.frozen ?? []).flatMap((network) => [...network.trainable, ...network.buffers]);
-  const tensors = [
-    ...own.map(({ name }) => [name, expected.get(name)!.data] as const),
-    ...target.map(({ name }) => [name, frozen.get(name)!.data] as const),
-  ];
+  const tensors = expected
+    ? [
+        ...own.map(({ name }) => [name, expected.get(name)!.data] as const),
+        ...target.map(({ name }) => [name, frozen.get(name)!.data] as const),
+      ]
+    : [];
   files.set('expected.bin', bytesOf(tensors.map(([, data]) => data)));
   return await page.evaluate((job) => window.ortTraining.train(job), {
     folder: 'artifacts',
