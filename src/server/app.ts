@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { requestId } from 'hono/request-id';
 import { attack } from './attack.ts';
 import type { Batcher } from './batcher.ts';
@@ -14,7 +13,7 @@ import type { Metrics } from './metrics.ts';
 import { findModel, sendModel } from './models.ts';
 import { onError, Problem } from './problem.ts';
 import type { RequestLimits } from './schemas.ts';
-import { crossOrigin, headers, needsToken } from './security.ts';
+import { crossOrigin, headers, limitBody, needsToken } from './security.ts';
 
 /** Everything that the app needs; it reads no environment and opens nothing. */
 export interface AppDeps {
@@ -55,18 +54,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   if (token !== undefined)
     for (const path of ['/attack', '/models/*', '/models.json', '/metrics']) app.use(path, needsToken(token));
 
-  app.post(
-    '/attack',
-    bodyLimit({
-      maxSize: limits.body,
-      onError() {
-        throw new Problem('body-too-large', `a body may have ${limits.body} bytes`, {
-          errors: [{ field: 'body', message: 'Too many bytes', limit: limits.body }],
-        });
-      },
-    }),
-    (c) => attack(c, { cells: catalogue.cells, batcher, limits }),
-  );
+  app.post('/attack', limitBody(limits.body), (c) => attack(c, { cells: catalogue.cells, batcher, limits }));
   app.on('GET', ['/models', '/models.json'], (c) =>
     c.json(manifestOf(catalogue), 200, { 'cache-control': 'no-cache' }),
   );

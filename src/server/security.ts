@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 import { bearerAuth } from 'hono/bearer-auth';
+import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { secureHeaders } from 'hono/secure-headers';
 import { Problem } from './problem.ts';
@@ -65,5 +66,25 @@ export function needsToken(token: string): MiddlewareHandler {
         },
       );
     }
+  };
+}
+
+/**
+ * Refuses bodies of more than `limit` bytes. One that says its length is judged by that, which leaves it unread: Hono's
+ * middleware makes a stream of every body, and that costs as much as the rest of a request.
+ */
+export function limitBody(limit: number): MiddlewareHandler {
+  const refuse = (): never => {
+    throw new Problem('body-too-large', `a body may have ${limit} bytes`, {
+      errors: [{ field: 'body', message: 'Too many bytes', limit }],
+    });
+  };
+  const counted = bodyLimit({ maxSize: limit, onError: refuse });
+  return async (c, next) => {
+    const length = c.req.header('content-length');
+    if (length === undefined || c.req.header('transfer-encoding') !== undefined)
+      return await counted(c, next);
+    if (Number(length) > limit) refuse();
+    return await next();
   };
 }
