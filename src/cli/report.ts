@@ -1,6 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
 import { basename, resolve } from 'node:path';
-import { InputError } from '../runtime/index.ts';
+import { InputError, mergeResults } from '../runtime/index.ts';
 import { readInputs, writeMarkdown, writeReport } from './write-report.ts';
 
 /** `sparring report`: one page, and its figures, of the results of one or more runs. */
@@ -10,16 +10,19 @@ export function reportCommand() {
     .argument('<folders...>', 'runs, or folders of runs or of copies of their JSON files')
     .option('--out <dir>', 'where to write (default: the folder, when it is one)')
     .option('--markdown', 'write the tables alone, as README.md: the paper says, we measured, holds?')
-    .action(async (folders, { out, markdown }) => {
+    .option('--json', 'print the results of shards as that of the one sweep they are of, as JSON on stdout')
+    .action(async (folders, { out, markdown, json }) => {
       if (out === undefined && folders.length > 1) {
         throw new InputError('a report of several folders needs a folder of its own; name it by --out');
       }
       const inputs = await readInputs(folders);
+      const merged = json ? mergeResults(inputs.results.map(({ result }) => result)) : null;
       const title = folders.map((folder) => basename(resolve(folder))).join(', ');
       const target = out ?? folders[0]!;
       const written = markdown
         ? await writeMarkdown(target, inputs)
         : await writeReport(target, inputs, title);
-      for (const path of written) console.log(path);
+      if (merged) console.log(JSON.stringify(merged, null, 2));
+      else for (const path of written) console.log(path);
     });
 }

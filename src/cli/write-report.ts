@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder } from '../runtime/checkpoint.ts';
 import { describeFsError, writeAtomic } from '../runtime/files.ts';
@@ -54,23 +54,31 @@ const runFiles = ['result.json', 'evaluation.json'] as const;
 async function findFiles(folder: string): Promise<readonly string[]> {
   const own = await existing(runFiles.map((name) => join(folder, name)));
   if (own.length > 0) return own;
-  const names = await readdir(folder).catch((error: unknown) => {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw new InputError(describeFsError(error, `cannot read ${folder}`));
   });
+  // links last: what runs/latest leads to goes by its own name
+  const names = [false, true].flatMap((isLink) =>
+    entries
+      .filter((entry) => entry.isSymbolicLink() === isLink)
+      .map(({ name }) => name)
+      .toSorted(),
+  );
   const found = await existing(
-    names
-      .toSorted()
-      .flatMap((name) =>
-        name.endsWith('.json') ? [join(folder, name)] : runFiles.map((file) => join(folder, name, file)),
-      ),
+    names.flatMap((name) =>
+      name.endsWith('.json') ? [join(folder, name)] : runFiles.map((file) => join(folder, name, file)),
+    ),
   );
   if (found.length > 0) return found;
   throw new InputError(`${folder}: has no result.json; name the folder of a run, or one that holds runs`);
 }
 
+/** The files among some paths; one that a link leads to as well, such as runs/latest, stands there once. */
 async function existing(paths: readonly string[]): Promise<readonly string[]> {
-  const found = await Promise.all(paths.map((path) => stat(path).catch(() => null)));
-  return paths.filter((_, i) => found[i]?.isFile());
+  const real = await Promise.all(
+    paths.map(async (path) => ((await stat(path).catch(() => null))?.isFile() ? await realpath(path) : null)),
+  );
+  return paths.filter((_, i) => real[i] !== null && real.indexOf(real[i]!) === i);
 }
 
 const read = (file: string): Promise<string> =>

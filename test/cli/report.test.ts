@@ -1,10 +1,11 @@
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readInputs, writeReport } from '../../src/cli/write-report.ts';
+import { Result } from '../../src/runtime/index.ts';
 import { chromiumPath } from '../support/browser.ts';
 import { sparring } from '../support/cli.ts';
 import { evaluationOf } from '../support/evaluations.ts';
@@ -51,21 +52,27 @@ describe('sparring report', () => {
     expect(page).toContain('Not measured in this run: eps 0.01, 0.02, 0.04, 0.08, 0.16, 0.32 and 0.64.');
   });
 
-  it('reports several folders together, and a folder of runs', async () => {
-    for (const [name, cells] of [
-      ['a', asInThePaper.slice(0, 5)],
-      ['b', asInThePaper.slice(5)],
-    ] as const) {
-      await mkdir(join(cwd, 'shards', name), { recursive: true });
-      await writeFile(join(cwd, 'shards', name, 'result.json'), resultJson(cells));
+  it('reports shards together, and gives them as the one result of their sweep', async () => {
+    const whole = Result.parse(JSON.parse(resultJson(asInThePaper)));
+    for (const index of [1, 2]) {
+      const folder = join(cwd, 'shards', `shard-${index}-of-2`);
+      await mkdir(folder, { recursive: true });
+      const shard: Result = {
+        ...whole,
+        config: { ...whole.config, shard: { index, count: 2 } },
+        runs: whole.runs.filter((_, i) => i % 2 === index - 1),
+      };
+      await writeFile(join(folder, 'result.json'), JSON.stringify(shard));
     }
-    for (const folders of [['shards'], ['shards/a', 'shards/b']]) {
-      const inputs = await readInputs(folders.map((folder) => join(cwd, folder)));
-      await writeReport(join(cwd, 'both'), inputs, 'both');
-      const page = await readFile(join(cwd, 'both/report.html'), 'utf8');
-      for (const { mode, eps } of asInThePaper) expect(page).toContain(`${mode}-eps${eps}-seed1`);
-      await rm(join(cwd, 'both'), { recursive: true });
-    }
+    await symlink('shard-1-of-2', join(cwd, 'shards/latest'));
+    const { code, stdout } = await sparring(['report', 'shards', '--json'], { cwd });
+    expect(code).toBe(0);
+    const merged = Result.parse(JSON.parse(stdout));
+    expect({ ...merged, environment: null }).toEqual({ ...whole, environment: null });
+    const page = await readFile(join(cwd, 'shards/report.html'), 'utf8');
+    for (const { mode, eps } of asInThePaper) expect(page).toContain(`${mode}-eps${eps}-seed1`);
+    expect(page).toContain('shards/shard-1-of-2/result.json');
+    expect(page).not.toContain('latest');
   });
 
   it('writes the tables as Markdown from JSON files alone', async () => {

@@ -1,11 +1,20 @@
+import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../errors.ts';
 import { Evaluation } from '../evaluation/schema.ts';
 import { Result } from '../result.ts';
 import type { NamedEvaluation } from './attacks.ts';
 import { cellsIn, type Cell } from './results.ts';
 
+/** A `result.json`, and what it was read from. */
+export interface NamedResult {
+  readonly result: Result;
+  readonly source: string;
+}
+
 /** What a report is made of. */
 export interface Inputs {
+  readonly results: readonly NamedResult[];
+  /** The cells of all results. */
   readonly cells: readonly Cell[];
   readonly evaluations: readonly NamedEvaluation[];
 }
@@ -27,8 +36,8 @@ export function parseInput(text: string, source: string): Inputs {
   const parsed = isEvaluation ? Evaluation.safeParse(json) : Result.safeParse(json);
   if (parsed.success) {
     return 'runs' in parsed.data
-      ? { cells: cellsIn(parsed.data, source), evaluations: [] }
-      : { cells: [], evaluations: [{ evaluation: parsed.data, source }] };
+      ? { results: [{ result: parsed.data, source }], cells: cellsIn(parsed.data, source), evaluations: [] }
+      : { results: [], cells: [], evaluations: [{ evaluation: parsed.data, source }] };
   }
   const [issue] = parsed.error.issues;
   const what = isEvaluation ? 'evaluation' : 'result';
@@ -37,21 +46,24 @@ export function parseInput(text: string, source: string): Inputs {
   );
 }
 
-/** Puts what several files hold together. Throws InputError when two hold the same cell. */
+/** Puts what several files hold together. Throws InputError when two hold the same cell with other numbers. */
 export function joinInputs(inputs: readonly Inputs[]): Inputs {
-  const cells = inputs.flatMap((each) => each.cells);
   const seen = new Map<string, Cell>();
-  for (const cell of cells) {
+  for (const cell of inputs.flatMap((each) => each.cells)) {
     const other = seen.get(cellKey(cell));
     // A report could not say which one it shows.
-    if (other) {
+    if (other && !isDeepStrictEqual([other.models, other.epochs], [cell.models, cell.epochs])) {
       throw new InputError(
         `${cellKey(cell)} stands in ${other.source} and in ${cell.source}; leave one of them out`,
       );
     }
-    seen.set(cellKey(cell), cell);
+    if (!other) seen.set(cellKey(cell), cell);
   }
-  return { cells, evaluations: inputs.flatMap((each) => each.evaluations) };
+  return {
+    results: inputs.flatMap((each) => each.results),
+    cells: [...seen.values()],
+    evaluations: inputs.flatMap((each) => each.evaluations),
+  };
 }
 
 /** What makes a cell the same as another, apart from how long it was trained. */

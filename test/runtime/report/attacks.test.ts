@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { curvePanels } from '../../../src/runtime/report/attacks.ts';
 import { renderReport } from '../../../src/runtime/report/index.ts';
-import { parseInput } from '../../../src/runtime/report/inputs.ts';
+import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
 import { renderMarkdown } from '../../../src/runtime/report/markdown.ts';
 import { threatModels } from '../../../src/runtime/report/results.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
@@ -9,10 +9,10 @@ import { asInThePaper, resultJson } from '../../support/results.ts';
 
 const some = asInThePaper.filter(({ eps }) => eps === 0.08 || eps === 0.16);
 const evaluation = evaluationOf(some);
-const inputs = {
-  cells: parseInput(resultJson(some), 'results/result.json').cells,
-  evaluations: parseInput(JSON.stringify(evaluation), 'results/evaluation.json').evaluations,
-};
+const inputs = joinInputs([
+  parseInput(resultJson(some), 'results/result.json'),
+  parseInput(JSON.stringify(evaluation), 'results/evaluation.json'),
+]);
 const page = async (): Promise<string> => {
   const threats = threatModels(inputs.cells).map((each) => ({ ...each, intensities: [], missing: [] }));
   return (await renderReport(threats, inputs.evaluations, 'made up')).get('report.html') as string;

@@ -96,10 +96,10 @@ describe('results', () => {
     expect(() => parseInput(text, 'x.json')).toThrow(message);
   });
 
-  it('are refused when two hold the same cell', () => {
+  it('are refused when two hold the same cell with other numbers', () => {
     const inputs = [
       parseInput(resultJson(asInThePaper), 'made-up.json'),
-      parseInput(resultJson(asInThePaper.slice(3, 4)), 'other.json'),
+      parseInput(resultJson(asInThePaper.slice(3, 4), { epochs: 5 }), 'other.json'),
     ];
     expect(() => joinInputs(inputs)).toThrow(
       'consecutive eps 0.08 tanh unclipped seed 1 stands in made-up.json and in other.json; leave one of them out',
