@@ -16,6 +16,7 @@ import { programsFor } from './programs.ts';
 import { createProgress, type ProgressReporter } from './progress.ts';
 import { accuracyTable } from './table.ts';
 import { environment } from './version.ts';
+import { writePage } from './write-report.ts';
 
 /** `sparring train`: C1 and C2, then an attacker against C1; or the continuation of such a run. */
 export function trainCommand() {
@@ -84,7 +85,10 @@ export function trainCommand() {
         const run = flags.resume === undefined ? await begin(flags) : await goOn(flags.resume, given);
         if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
         const end = await runToEnd(run, progress, started);
-        if (end.kind === 'done') return report(end.result, run.folder, flags.json === true);
+        if (end.kind === 'done') {
+          const page = await writePage(run.folder.path);
+          return report(end.result, run.folder, page, flags.json === true);
+        }
         const goOnBy = `go on with --resume ${run.folder.path}`;
         if (end.error)
           throw new Error(
@@ -167,7 +171,7 @@ const titles = { c1: 'C1', c2: 'C2', attacker: 'attacker' } as const;
 
 const oneLine = ({ message }: Error): string => message.split('\n', 1)[0]!;
 
-function report(result: Result, { path, ...files }: RunFolder, json: boolean): void {
+function report(result: Result, { path, ...files }: RunFolder, page: string, json: boolean): void {
   if (json) {
     console.log(JSON.stringify(result, null, 2));
     return;
@@ -182,7 +186,7 @@ function report(result: Result, { path, ...files }: RunFolder, json: boolean): v
     })),
   );
   console.log(accuracyTable(rows));
-  for (const file of [files.result, files.metrics]) console.log(file);
+  for (const file of [page, files.result, files.metrics]) console.log(file);
   for (const run of result.runs) {
     const { c1, c2, attacker, samples, path: cell } = cellFolder(path, run);
     for (const file of alone ? [c1, c2, attacker, samples] : [cell]) console.log(file);

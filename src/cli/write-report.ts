@@ -1,5 +1,5 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { makeFolder } from '../runtime/checkpoint.ts';
 import { describeFsError, writeAtomic } from '../runtime/files.ts';
 import { InputError } from '../runtime/index.ts';
@@ -20,23 +20,39 @@ export async function readInputs(folders: readonly string[]): Promise<Inputs> {
   throw new InputError(`${folders.join(', ')}: no cell is finished yet; let the run go on`);
 }
 
-/** Writes a report and its figures into a folder, which is made; gives the paths written. */
+/**
+ * Writes `report.html` into a folder, which is made, and its figures into `figures` there; gives the paths written.
+ *
+ * @param title what the page is called.
+ * @param figures false for the page alone, which holds them too.
+ */
 export async function writeReport(
   folder: string,
   { cells, evaluations }: Inputs,
   title: string,
+  { figures = true }: { readonly figures?: boolean } = {},
 ): Promise<readonly string[]> {
   // Only here, so that other commands do not wait for the plotting library.
-  const { renderReport } = await import('../runtime/report/index.ts');
+  const { panelFiles, renderReport } = await import('../runtime/report/index.ts');
   const threats = [];
   for (const threat of threatModels(cells))
     threats.push({ ...threat, ...(await perturbations(threat.cells)) });
-  const files = await renderReport(threats, evaluations, title);
-  for (const [name, content] of files) {
-    await makeFolder(dirname(join(folder, name)));
-    await writeAtomic(join(folder, name), content);
+  const { page, panels } = await renderReport(threats, evaluations, title);
+  const files = new Map<string, string | Uint8Array>([[join(folder, 'report.html'), page]]);
+  for (const panel of figures ? panels : []) {
+    for (const [name, content] of await panelFiles(panel)) files.set(join(folder, 'figures', name), content);
   }
-  return [...files.keys()].map((name) => join(folder, name));
+  for (const [path, content] of files) {
+    await makeFolder(dirname(path));
+    await writeAtomic(path, content);
+  }
+  return [...files.keys()];
+}
+
+/** Writes a run's `report.html`, in the run's folder; gives its path. */
+export async function writePage(run: string): Promise<string> {
+  const [page] = await writeReport(run, await readInputs([run]), basename(resolve(run)), { figures: false });
+  return page!;
 }
 
 /** Writes the tables of a report as `README.md` into a folder, which is made; gives its path. */

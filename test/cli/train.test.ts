@@ -45,7 +45,7 @@ const sha256 = async (path: string): Promise<string> =>
     .update(await readFile(path))
     .digest('hex');
 
-const files = ['config.json', 'metrics.jsonl', 'result.json'];
+const files = ['config.json', 'metrics.jsonl', 'report.html', 'result.json'];
 const cellFiles = [
   'attacker.onnx',
   'checkpoint/state.safetensors',
@@ -107,9 +107,12 @@ const Result = z.strictObject({
 });
 const resultOf = async (run: string) => Result.parse(await json(inRun(run, 'result.json')));
 
-/** Every file of a run with its hash, and `result.json` without its environment: what two equal runs share. */
+/**
+ * Every file of a run with its hash, and `result.json` without its environment, which `report.html` shows too: what two
+ * equal runs share.
+ */
 async function contentOf(run: string): Promise<object> {
-  const hashed = (await filesOf(run)).filter((file) => file !== 'result.json');
+  const hashed = (await filesOf(run)).filter((file) => !['report.html', 'result.json'].includes(file));
   const hashes = await Promise.all(hashed.map(async (file) => `${file} ${await sha256(inRun(run, file))}`));
   return { hashes, result: { ...(await resultOf(run)), environment: null } };
 }
@@ -347,8 +350,8 @@ describe('sparring train', () => {
       const percent = `${(100 * runs[0].final.c1.clean.accuracy).toFixed(1)} %`;
       expect(lines.find((line) => line.includes('C1'))).toContain(percent);
       const models = ['classifier-c1.onnx', 'classifier-c2.onnx', 'attacker.onnx', 'samples.png'];
-      expect(lines.slice(-6)).toEqual(
-        ['result.json', 'metrics.jsonl', ...models.map((file) => `${folder}/${file}`)].map(
+      expect(lines.slice(-7)).toEqual(
+        ['report.html', 'result.json', 'metrics.jsonl', ...models.map((file) => `${folder}/${file}`)].map(
           (path) => `elsewhere/paper/${path}`,
         ),
       );

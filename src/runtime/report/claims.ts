@@ -107,19 +107,21 @@ export const claims: readonly Claim[] = [
       ['consecutive', 0.08],
       ['alternating', 0.08],
     ],
-    judge: (cells) => [
-      ...falls(cells, 'consecutive', 0.08, 'c1', 'least', thresholds.notable),
-      ...falls(cells, 'alternating', 0.08, 'c1', 'least', thresholds.notable),
-      ...about(cells, 'consecutive', 0.08, (consecutive) => attacked(consecutive, 'c1')).flatMap((left) =>
+    // nothing can be said of it from one of the modes alone
+    judge: (cells) =>
+      about(cells, 'consecutive', 0.08, (consecutive) =>
         about(cells, 'alternating', 0.08, (alternating) => {
-          const gain = attacked(alternating, 'c1') - left;
-          return {
-            demand: `alternating at least ${points(thresholds.clearly)} above consecutive`,
-            measured: `${points(gain)} above`,
-            holds: gain >= thresholds.clearly,
-          };
+          const gain = attacked(alternating, 'c1') - attacked(consecutive, 'c1');
+          return [
+            ...falls(cells, 'consecutive', 0.08, 'c1', 'least', thresholds.notable),
+            ...falls(cells, 'alternating', 0.08, 'c1', 'least', thresholds.notable),
+            {
+              demand: `alternating at least ${points(thresholds.clearly)} above consecutive`,
+              measured: `${points(gain)} above`,
+              holds: gain >= thresholds.clearly,
+            },
+          ];
         }),
-      ),
-    ],
+      ).flat(2),
   },
 ];

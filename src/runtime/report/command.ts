@@ -6,6 +6,7 @@ export function trainingCommand({ config, mode, eps, bound, clip, seed }: Cell):
   const options: readonly (readonly [name: string, value: string | number | null])[] = [
     ['--mode', mode],
     ['--eps', eps],
+    ...(config.architecture ? [['--architecture', config.architecture] as const] : []),
     ['--bound', bound],
     [clip ? '--clip' : '--no-clip', null],
     ['--seed', seed],

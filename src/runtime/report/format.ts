@@ -1,3 +1,5 @@
+import type { ThreatModel } from './results.ts';
+
 /** A fraction as a percentage with one decimal: `98.7 %`. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 
@@ -13,10 +15,18 @@ export function list(words: readonly (string | number)[]): string {
   return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
-/** A threat model in a few words: `unclipped, tanh bound`. */
-export const threatName = ({ clip, bound }: { readonly clip: boolean; readonly bound: string }): string =>
-  `${clip ? 'clipped' : 'unclipped'}, ${bound} bound`;
+/** A threat model in a few words: `unclipped, tanh bound`, and the network and data where they are not the paper's. */
+export const threatName = ({ clip, bound, architecture, data }: Omit<ThreatModel, 'cells'>): string =>
+  [
+    clip ? 'clipped' : 'unclipped',
+    `${bound} bound`,
+    ...(architecture === 'paper' ? [] : [`network ${architecture}`]),
+    ...(data === 'mnist' ? [] : [`data ${data}`]),
+  ].join(', ');
 
 /** A count with its noun: `1 seed`, `3 seeds`, `10,000 images`. */
 export const count = (n: number, noun: string): string =>
   `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`;
+
+/** Words as a part of a file's or an element's name: `unclipped-tanh-bound`. */
+export const slug = (words: string): string => words.toLowerCase().replace(/[^a-z0-9.]+/g, '-');

@@ -1,19 +1,24 @@
 import { curvePanels, type NamedEvaluation } from './attacks.ts';
+import type { Panel } from './chart.ts';
 import { paperFigures } from './figures.ts';
+import { slug, threatName } from './format.ts';
 import { judge } from './judge.ts';
-import { renderPage, type Report } from './page.ts';
+import { renderPage } from './page.ts';
 import { perturbationFigure, type Intensity } from './perturbations.ts';
 import { plotToPng, standaloneSvg } from './plot.ts';
 import type { ThreatModel } from './results.ts';
-
-/** The files of a report by name: `report.html`, which needs no other, and its figures as SVG and PNG. */
-export type ReportFiles = ReadonlyMap<string, string | Uint8Array>;
 
 /** What figure 2 is drawn from. */
 export interface Perturbations {
   readonly intensities: readonly Intensity[];
   /** Why some are not there. */
   readonly missing: readonly string[];
+}
+
+/** A report: the page, which needs nothing else, and the figures that stand in it. */
+export interface RenderedReport {
+  readonly page: string;
+  readonly panels: readonly Panel[];
 }
 
 /**
@@ -27,10 +32,10 @@ export async function renderReport(
   threats: readonly (ThreatModel & Perturbations)[],
   evaluations: readonly NamedEvaluation[],
   title: string,
-): Promise<ReportFiles> {
+): Promise<RenderedReport> {
   const parts = threats.map((threat, i) => {
     // tells the figures of several threat models in one page apart
-    const suffix = i === 0 ? '' : `-${threat.clip ? 'clipped' : 'unclipped'}-${threat.bound}-`;
+    const suffix = i === 0 ? '' : `-${slug(threatName(threat))}-`;
     const two = perturbationFigure(`figure-2${suffix}`, threat.intensities, threat.missing);
     return { threat, judgements: judge(threat), figures: [two, ...paperFigures(threat, suffix)] };
   });
@@ -38,12 +43,15 @@ export async function renderReport(
     ...each,
     panels: curvePanels(each.evaluation, evaluations.length === 1 ? 'curve-' : `curve-${i + 1}-`),
   }));
-  const report: Report = { title, parts, evaluations: measured };
-  const files = new Map<string, string | Uint8Array>([['report.html', await renderPage(report)]]);
-  const figures = [...parts.flatMap((part) => part.figures), ...measured];
-  for (const { id, svg } of figures.flatMap(({ panels }) => panels)) {
-    files.set(`figures/${id}.svg`, standaloneSvg(svg));
-    files.set(`figures/${id}.png`, await plotToPng(svg));
-  }
-  return files;
+  return {
+    page: await renderPage({ title, parts, evaluations: measured }),
+    panels: [...parts.flatMap((part) => part.figures), ...measured].flatMap(({ panels }) => panels),
+  };
 }
+
+/** A figure's files by name: SVG with its own colours, light and dark, and PNG. */
+export const panelFiles = async ({ id, svg }: Panel): Promise<ReadonlyMap<string, string | Uint8Array>> =>
+  new Map<string, string | Uint8Array>([
+    [`${id}.svg`, standaloneSvg(svg)],
+    [`${id}.png`, await plotToPng(svg)],
+  ]);

@@ -67,5 +67,9 @@ export function joinInputs(inputs: readonly Inputs[]): Inputs {
 }
 
 /** What makes a cell the same as another, apart from how long it was trained. */
-const cellKey = ({ mode, eps, bound, clip, seed }: Cell): string =>
-  `${mode} eps ${eps} ${bound} ${clip ? 'clipped' : 'unclipped'} seed ${seed}`;
+const cellKey = ({ mode, eps, bound, clip, seed, config }: Cell): string =>
+  [
+    `${mode} eps ${eps} ${bound} ${clip ? 'clipped' : 'unclipped'} seed ${seed}`,
+    ...(config.architecture ? [config.architecture] : []),
+    ...(config.data.source === 'mnist' ? [] : [config.data.source]),
+  ].join(' ');

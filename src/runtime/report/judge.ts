@@ -2,13 +2,13 @@ import type { Mode } from '../config.ts';
 import { claims, type Claim } from './claims.ts';
 import type { Criterion } from './criteria.ts';
 import { count, list } from './format.ts';
-import { cellsAt, isPapers, testImages, trainImages, type Cell, type ThreatModel } from './results.ts';
+import { cellsAt, testImages, trainImages, type Cell, type ThreatModel } from './results.ts';
 
 /** How long the paper trained (sections 2.1.1 and 2.1.2). */
 export const paperEpochs: Readonly<Record<Mode, { readonly classifier: number; readonly attacker: number }>> =
   { consecutive: { classifier: 20, attacker: 20 }, alternating: { classifier: 5, attacker: 20 } };
 
-export type Verdict = 'yes' | 'in part' | 'no' | 'not measured';
+export type Verdict = 'yes' | 'yes where measured' | 'in part' | 'no' | 'not measured';
 
 /** A claim of the paper, judged by the cells of one threat model. */
 export interface Judgement {
@@ -22,33 +22,38 @@ export interface Judgement {
 }
 
 /** Judges every claim by the cells of a threat model. */
-export const judge = ({ cells, bound, clip }: ThreatModel): readonly Judgement[] =>
+export const judge = ({ cells, ...threat }: ThreatModel): readonly Judgement[] =>
   claims.map((claim) => {
     const criteria = claim.judge(cells);
     const held = criteria.filter(({ holds }) => holds).length;
-    const verdict: Verdict =
-      criteria.length === 0
-        ? 'not measured'
-        : held === criteria.length
-          ? 'yes'
-          : held === 0
-            ? 'no'
-            : 'in part';
     const there = claim.about.flatMap(([mode, eps]) => cellsAt(cells, mode, eps));
     const missing = claim.about
       .filter(([mode, eps]) => cellsAt(cells, mode, eps).length === 0)
       .map(([mode, eps]) => `${mode} ${eps}`);
+    const verdict: Verdict =
+      criteria.length === 0
+        ? 'not measured'
+        : held === criteria.length
+          ? missing.length === 0
+            ? 'yes'
+            : 'yes where measured'
+          : held === 0
+            ? 'no'
+            : 'in part';
     return {
       claim,
       verdict,
       criteria,
       missing,
-      caveats: there.length === 0 ? [] : caveats(there, { bound, clip }),
+      caveats: there.length === 0 ? [] : caveats(there, threat),
     };
   });
 
 /** In what cells differ from the paper's: fewer epochs or images, another threat model, one seed. */
-function caveats(cells: readonly Cell[], threat: Pick<ThreatModel, 'bound' | 'clip'>): readonly string[] {
+function caveats(
+  cells: readonly Cell[],
+  { clip, architecture, data }: Omit<ThreatModel, 'cells'>,
+): readonly string[] {
   const fewer = (mode: Mode): string[] => {
     const of = cells.filter((cell) => cell.mode === mode);
     const paper = paperEpochs[mode];
@@ -69,7 +74,9 @@ function caveats(cells: readonly Cell[], threat: Pick<ThreatModel, 'bound' | 'cl
     ...fewer('alternating'),
     ...(train < 60_000 ? [`${count(train, 'training image')} of 60,000`] : []),
     ...(test < 10_000 ? [`${count(test, 'test image')} of 10,000`] : []),
-    ...(isPapers(threat) ? [] : ["clipped, not the paper's threat model"]),
+    ...(clip ? ["clipped, not the paper's threat model"] : []),
+    ...(architecture === 'paper' ? [] : [`network ${architecture}, not the paper's`]),
+    ...(data === 'mnist' ? [] : [`data ${data}, not MNIST`]),
     ...(seeds === 1 ? ['one seed'] : []),
   ];
 }

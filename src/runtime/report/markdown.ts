@@ -7,7 +7,7 @@ import { count, list, percent, points, threatName } from './format.ts';
 import type { Inputs } from './inputs.ts';
 import { judge, type Judgement } from './judge.ts';
 import { cellData } from './provenance.ts';
-import { isPapers, threatModels, type Cell, type ThreatModel } from './results.ts';
+import { threatModels, type Cell, type ThreatModel } from './results.ts';
 
 /**
  * The results as Markdown: what the paper says, what was measured, whether it holds, and the command of every cell.
@@ -35,9 +35,9 @@ export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): 
 function threatBlocks(threat: ThreatModel): readonly string[] {
   return [
     `## Paper says, we measured, holds? (${threatName(threat)})`,
-    ...(isPapers(threat)
-      ? []
-      : ["Attacked images are clipped to [0, 1] here; the paper's figures are of unclipped ones."]),
+    ...(threat.clip
+      ? ["Attacked images are clipped to [0, 1] here; the paper's figures are of unclipped ones."]
+      : []),
     table({
       head: ['figure', 'the paper says', 'we measured', 'holds?', 'notes', 'cells'],
       rows: judge(threat).map((each) => claimRow(each, threat)),
@@ -96,7 +96,10 @@ function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): read
       ? [
           `Cross-attack matrix: accuracy left of the classifier in the column by the attacker in the row, on ${count(matrix.images, 'test image')}.`,
           table({
-            head: ['attacker', ...matrix.classifiers.map(({ name }) => name)],
+            head: [
+              'attacker',
+              ...matrix.classifiers.map(({ name, architecture }) => `${name} (${architecture})`),
+            ],
             rows: [
               ['no attack', ...matrix.clean.map(({ accuracy }) => percent(accuracy))],
               ...matrix.attackers.map(({ name }, i) => [

@@ -12,7 +12,7 @@ export const matrixTables = ({ attackers, classifiers, images, clean, attacked, 
     </p>
     ${heatTable(
       'Accuracy left, attackers by classifiers',
-      classifiers.map(({ name }) => name),
+      classifiers.map(({ name, architecture }) => `${name} (${architecture})`),
       [
         { name: 'no attack', cells: clean.map(({ accuracy }) => ({ accuracy })) },
         ...attackers.map(({ name }, i) => ({

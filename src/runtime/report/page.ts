@@ -3,12 +3,12 @@ import type { Warning } from '../evaluation/schema.ts';
 import { attackSection, type NamedEvaluation } from './attacks.ts';
 import type { Panel } from './chart.ts';
 import type { Figure } from './figures.ts';
-import { count, list, threatName } from './format.ts';
+import { count, list, slug, threatName } from './format.ts';
 import { threatHeader } from './header.ts';
 import type { Judgement } from './judge.ts';
 import { dataTable, scroll, type Markup } from './markup.ts';
 import { cellTable, provenance } from './provenance.ts';
-import { isPapers, type ThreatModel } from './results.ts';
+import type { ThreatModel } from './results.ts';
 import { styleSheet } from './style.ts';
 
 /** What is shown of one threat model. */
@@ -92,9 +92,8 @@ const warningBox = (warnings: readonly Warning[]): Markup =>
 
 function partSection({ threat, judgements, figures }: Part, several: boolean): Markup {
   const suffix = several ? `, ${threatName(threat)}` : '';
-  const id = `${threat.clip ? 'clipped' : 'unclipped'}-${threat.bound}`;
-  return html`<h2 id="${id}">The paper and this run${suffix}</h2>
-    ${isPapers(threat) ? '' : html`<p class="missing">Attacked images are clipped to [0, 1] here. The paper's figures are of unclipped ones, which are easier to attack with.</p>`}
+  return html`<h2 id="${slug(threatName(threat))}">The paper and this run${suffix}</h2>
+    ${threat.clip ? html`<p class="missing">Attacked images are clipped to [0, 1] here. The paper's figures are of unclipped ones, which are easier to attack with.</p>` : ''}
     ${claimTable(judgements)} ${figures.map((figure) => figureSection(figure, judgements))}`;
 }
 

@@ -30,26 +30,39 @@ export function cellsIn({ config, environment, runs }: Result, source: string): 
   });
 }
 
-/** The cells that were measured under one threat model, the unit that figures and claims are about. */
+/** The cells that can be set side by side: the unit that figures and claims are about. */
 export interface ThreatModel {
   readonly bound: string;
   readonly clip: boolean;
+  /** The classifiers' network; `paper` for the paper's. */
+  readonly architecture: string;
+  /** `mnist` or a folder. */
+  readonly data: string;
   readonly cells: readonly Cell[];
 }
 
-/** The paper's own threat model: image + perturbation as it is. */
-export const isPapers = ({ clip }: Pick<ThreatModel, 'clip'>): boolean => !clip;
+const threatOf = ({ bound, clip, config }: Cell): Omit<ThreatModel, 'cells'> => ({
+  bound,
+  clip,
+  architecture: config.architecture ?? 'paper',
+  data: config.data.source,
+});
 
-/** Cells by threat model, unclipped (the paper's) first; within each by mode, eps and seed. */
+/**
+ * Cells by threat model, the paper's first: unclipped, on its own network and MNIST. Within each they are in order of
+ * mode, eps and seed.
+ */
 export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
-  const rank = ({ bound, clip }: Pick<Cell, 'bound' | 'clip'>): string =>
-    `${Number(clip)} ${Number(bound !== 'tanh')} ${bound}`;
+  const rank = (cell: Cell): string => {
+    const { bound, clip, architecture, data } = threatOf(cell);
+    const others = [data !== 'mnist', architecture !== 'paper', clip, bound !== 'tanh'].map(Number).join('');
+    return JSON.stringify([others, data, architecture, bound]);
+  };
   const order = (a: Cell, b: Cell): number =>
     Number(a.mode === 'alternating') - Number(b.mode === 'alternating') || a.eps - b.eps || a.seed - b.seed;
   return [...new Set(cells.map(rank))].sort().map((key) => {
     const members = cells.filter((cell) => rank(cell) === key).sort(order);
-    const { bound, clip } = members[0]!;
-    return { bound, clip, cells: members };
+    return { ...threatOf(members[0]!), cells: members };
   });
 }
 

@@ -15,7 +15,7 @@ const inputs = joinInputs([
 ]);
 const page = async (): Promise<string> => {
   const threats = threatModels(inputs.cells).map((each) => ({ ...each, intensities: [], missing: [] }));
-  return (await renderReport(threats, inputs.evaluations, 'made up')).get('report.html') as string;
+  return (await renderReport(threats, inputs.evaluations, 'made up')).page;
 };
 
 describe('the report of an evaluation', () => {
@@ -37,7 +37,7 @@ describe('the report of an evaluation', () => {
 
   it('says where nothing was evaluated how to do it', async () => {
     const threats = threatModels(inputs.cells).map((each) => ({ ...each, intensities: [], missing: [] }));
-    const text = (await renderReport(threats, [], 'made up')).get('report.html') as string;
+    const text = (await renderReport(threats, [], 'made up')).page;
     expect(text).toContain('Not measured in this run: FGSM, PGD');
   });
 

@@ -45,7 +45,11 @@ describe('a claim of the paper', () => {
   it('is not measured where its cells are missing, and names them', () => {
     const some = judged(asInThePaper.filter(({ mode, eps }) => mode === 'consecutive' && eps === 0.08));
     expect(some.get('no-effect')).toMatchObject({ verdict: 'not measured', criteria: [] });
-    expect(some.get('alternating-helps')).toMatchObject({ missing: ['alternating 0.08'] });
+    expect(some.get('alternating-helps')).toMatchObject({
+      verdict: 'not measured',
+      missing: ['alternating 0.08'],
+    });
+    expect(verdicts(asInThePaper.filter(({ eps }) => eps !== 0.64))['guessing']).toBe('yes where measured');
     expect(some.get('transfer')).toMatchObject({ verdict: 'yes', missing: [] });
   });
 

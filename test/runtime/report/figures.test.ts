@@ -2,7 +2,7 @@ import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { describe, expect, it } from 'vitest';
 import { spreadOut } from '../../../src/runtime/report/chart.ts';
 import { paperFigures } from '../../../src/runtime/report/figures.ts';
-import { renderReport } from '../../../src/runtime/report/index.ts';
+import { panelFiles, renderReport } from '../../../src/runtime/report/index.ts';
 import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
 import { threatModels, type Cell } from '../../../src/runtime/report/results.ts';
 import { theme } from '../../../src/runtime/report/theme.ts';
@@ -52,22 +52,23 @@ describe('figures 3 to 6', () => {
 
 describe('a report', () => {
   it('escapes what it shows', async () => {
-    const files = await reportOf(
+    const report = await reportOf(
       cellsOf(asInThePaper.slice(0, 1), { source: '<script>alert(1)</script>' }),
       '<b>&"bold"</b>',
     );
-    const page = files.get('report.html') as string;
+    const { page } = report;
     expect(page).not.toMatch(/<script>|<b>/);
     expect(page).toContain('&lt;b&gt;&amp;&quot;bold&quot;&lt;/b&gt;');
     expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
   });
 
   it('has every figure as SVG with its own colours, and as PNG with a drawing on it', async () => {
-    const files = await reportOf(cellsOf(asInThePaper), 'made up');
-    const svg = files.get('figures/figure-3a.svg') as string;
+    const report = await reportOf(cellsOf(asInThePaper), 'made up');
+    const files = await Promise.all(report.panels.map(panelFiles));
+    const svg = files[0]!.get('figure-3a.svg') as string;
     expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
     for (const [, name] of svg.matchAll(/var\(--([\w-]+)\)/g)) expect(svg).toContain(`--${name}:`);
-    for (const [name, bytes] of files) {
+    for (const [name, bytes] of files.flatMap((each) => [...each])) {
       if (!name.endsWith('.png')) continue;
       const image = await loadImage(bytes as Buffer);
       const context = createCanvas(image.width, image.height).getContext('2d');
@@ -80,8 +81,8 @@ describe('a report', () => {
 
   it('shows a threat model after the other, with names of their own', async () => {
     const both = [true, false].flatMap((clip) => cellsOf(asInThePaper.slice(0, 2), { clip }));
-    const files = await reportOf(both, 'made up');
-    const page = files.get('report.html') as string;
+    const report = await reportOf(both, 'made up');
+    const { page } = report;
     expect(page.indexOf('unclipped, tanh bound')).toBeLessThan(page.indexOf(', clipped, tanh bound'));
     const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
     expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
