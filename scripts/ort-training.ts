@@ -1,5 +1,4 @@
 import { Command } from '@commander-js/extra-typings';
-import Table from 'cli-table3';
 import { count } from '../src/cli/options.ts';
 import { loadDataset } from '../src/runtime/index.ts';
 import { chromiumPath, openPage } from '../test/support/browser.ts';
@@ -34,10 +33,12 @@ for (const name of models as Name[]) {
       backward: 'kernels',
     }),
   };
-  const table = new Table({ head: ['step', ...Object.keys(sides)], style: { head: [], border: [] } });
-  for (let i = 0; i < steps; i++) {
-    table.push([i + 1, ...Object.values(sides).map(({ losses }) => losses[i]!.toFixed(6))]);
-  }
-  console.log(`${name}, batches of ${batch}\n${table.toString()}`);
+  const names = Object.keys(sides);
+  const row = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
+  const rows = Array.from({ length: steps }, (_, i) =>
+    row([i + 1, ...Object.values(sides).map(({ losses }) => losses[i]!.toFixed(6))]),
+  );
+  const head = [row(['step', ...names]), row(['---:', ...names.map(() => '---:')])];
+  console.log([`${name}, batches of ${batch}:`, '', ...head, ...rows, ''].join('\n'));
 }
 await close();

@@ -94,31 +94,38 @@ export function attackerStep({ batchSize, learningRate, ...threat }: TrainOption
 export const attackerTrain = (options: TrainOptions & ThreatModel): Program =>
   trainStep(attackerStep(options));
 
-/** C measured with its running statistics: `image`, `label` -> `loss`, `accuracy`. */
+/** C measured with its running statistics: `image`, `label` -> `loss`, `accuracy`, and the `logits`. */
 export function classifierEval(): Program {
   const [image, label] = [imageInput('batch'), labelInput('batch')];
   const own = nn.declare('classifier', 'infer', (scope) => classifier(scope, image));
-  const outputs = { loss: nn.crossEntropy(own.result, label), accuracy: accuracy(own.result, label) };
+  const logits = own.result;
   return inference({
     name: 'classifier-eval',
     data: [image, label],
     parameters: [own.parameters],
-    outputs,
+    outputs: { loss: nn.crossEntropy(logits, label), accuracy: accuracy(logits, label), logits },
   });
 }
 
-/** C under the attacks of A, both with their running statistics: `image`, `label` -> C's `loss` and `accuracy`. */
+/**
+ * C under the attacks of A, both with their running statistics: `image`, `label` -> C's `loss` and `accuracy`, and A's
+ * `perturbation` and `attacked`.
+ */
 export function attackerEval(threat: ThreatModel): Program {
   const [image, label] = [imageInput('batch'), labelInput('batch')];
   const own = nn.declare('attacker', 'infer', (scope) => attacker(scope, image, threat));
   const attacked = attack(image, own.result, threat);
   const target = nn.declare('classifier', 'infer', (scope) => classifier(scope, attacked));
-  const outputs = { loss: nn.crossEntropy(target.result, label), accuracy: accuracy(target.result, label) };
   return inference({
     name: 'attacker-eval',
     data: [image, label],
     parameters: [own.parameters, target.parameters],
-    outputs,
+    outputs: {
+      loss: nn.crossEntropy(target.result, label),
+      accuracy: accuracy(target.result, label),
+      perturbation: own.result,
+      attacked,
+    },
   });
 }
 
