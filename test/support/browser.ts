@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Page } from 'playwright-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
 import { build } from 'vite';
 
 /** Where Chromium is, or null: `SPARRING_CHROMIUM`, or where Linux distributions put it. */
@@ -22,7 +22,45 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript',
   '.mjs': 'text/javascript',
   '.wasm': 'application/wasm',
+  '.css': 'text/css',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
 };
+
+/** Starts headless Chromium with a software WebGPU. */
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: chromiumPath!,
+    args: [
+      '--no-sandbox',
+      '--enable-unsafe-webgpu',
+      '--use-webgpu-adapter=swiftshader',
+      '--enable-features=Vulkan',
+    ],
+  });
+
+/** Serves a folder as any file host does, and some files from memory; gives the address and the way to stop. */
+export async function serveFolder(
+  folder: string,
+  files: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<{ readonly url: string; readonly close: () => void }> {
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const name = path === '/' ? '/index.html' : path;
+    const own = files.get(name.slice(1));
+    const body = own ? Promise.resolve(own) : readFile(join(folder, name));
+    body.then(
+      (bytes) =>
+        response.setHeader('content-type', types[extname(name)] ?? 'application/octet-stream').end(bytes),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () => void server.close(),
+  };
+}
 
 /**
  * A page of `test/browser` in headless Chromium with a software WebGPU, and the way to close all of it.
@@ -43,29 +81,10 @@ export async function openPage(
     configFile: false,
     build: { outDir, emptyOutDir: true, target: 'esnext', chunkSizeWarningLimit: 1e6 },
   });
-  const server = createServer((request, response) => {
-    const path = normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
-    const name = path === '/' ? '/index.html' : path;
-    const own = files.get(name.slice(1));
-    const body = own ? Promise.resolve(own) : readFile(join(outDir, name));
-    body.then(
-      (bytes) =>
-        response.setHeader('content-type', types[extname(name)] ?? 'application/octet-stream').end(bytes),
-      () => response.writeHead(404).end(),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const browser = await chromium.launch({
-    executablePath: chromiumPath!,
-    args: [
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
-      '--enable-features=Vulkan',
-    ],
-  });
+  const server = await serveFolder(outDir, files);
+  const browser = await launch();
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.goto(server.url);
   await page.waitForFunction((name) => name in window, ready);
   return {
     page,

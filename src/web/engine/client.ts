@@ -20,9 +20,12 @@ export function startEngine(backend: Backend, threads: number, onReply: (reply: 
   };
 }
 
-/** As many threads as help a small model, if the page may have any: they need cross-origin isolation. */
+/**
+ * Threads of WASM, if the page may have any: they need cross-origin isolation. Half the cores, as ONNX Runtime itself
+ * chooses: its threads wait by spinning, which is slow where something else needs the core.
+ */
 export const wasmThreads = (): number =>
-  globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 4) : 1;
+  globalThis.crossOriginIsolated ? Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2)) : 1;
 
 /**
  * WebGPU where there is a real GPU behind it, otherwise WASM: a software adapter is slower than WASM and takes twice the

@@ -1,0 +1,505 @@
+import { createRequire } from 'node:module';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PNG } from 'pngjs';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { batchAt } from '../../src/runtime/batches.ts';
+import { loadDataset, openModel, type Model, type Split } from '../../src/runtime/index.ts';
+import { chromiumPath, launch, serveFolder } from '../support/browser.ts';
+import { sparring, start, type Command } from '../support/cli.ts';
+import '../support/run.ts';
+
+/** In milliseconds: the machine may be busy with much else. */
+const patience = 240_000;
+const folder = 'consecutive-eps0.3-seed3';
+
+/** What `Save JSON` writes, as far as it is read here. */
+interface Saved {
+  readonly image: { readonly pixels: readonly (readonly number[])[] };
+  readonly threat: { readonly eps: number; readonly clip: boolean; readonly bits: number | null };
+  readonly engine: { readonly backend: string; readonly threads: number };
+  readonly label: number;
+  readonly before: Readonly<Record<string, { readonly probabilities: readonly number[] }>>;
+  readonly attacks: readonly {
+    readonly method: string;
+    readonly linf: number;
+    readonly gradientSteps: number;
+    readonly perturbation: readonly (readonly number[])[];
+    readonly attacked: readonly (readonly number[])[];
+    readonly after: Readonly<Record<string, { readonly probabilities: readonly number[] }>>;
+  }[];
+}
+
+let cwd: string;
+let browser: Browser;
+let site: { readonly url: string; readonly close: () => void };
+let server: Command;
+let serverUrl: string;
+let test: Split;
+let attacker: Model;
+let classifier: Model;
+/** Everything that pages wrote to the console or threw. */
+const complaints: string[] = [];
+
+const reason = chromiumPath ? '' : ' (skipped: no Chromium here; install it or set SPARRING_CHROMIUM)';
+
+describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
+  beforeAll(async () => {
+    cwd = await mkdtemp(join(tmpdir(), 'sparring-demo-'));
+    const options =
+      '--device cpu --threads 1 --eps 0.3 --seed 3 --batch-size 20 --train-limit 600 --test-limit 100 --attacker-epochs 1';
+    const trained = await sparring(`train ${options} --out run`.split(' '), { cwd });
+    expect(trained.stderr + trained.stdout).toContain('attacker.onnx');
+    const written = await sparring('demo --run run --out site'.split(' '), { cwd });
+    expect(written.code, written.stderr).toBe(0);
+    // no headers that isolate the page: a plain file host, and WASM with one thread
+    site = await serveFolder(join(cwd, 'site'));
+    server = start('serve --run run --port 0 --workers 1 --log-level silent'.split(' '), { cwd });
+    serverUrl = await addressOf(server);
+    ({ test } = await loadDataset('mnist'));
+    const models = await Promise.all(
+      ['attacker', 'classifier-c1'].map(async (name) =>
+        openModel(new Uint8Array(await readFile(join(cwd, 'run', folder, `${name}.onnx`))), {
+          device: 'cpu',
+          threads: 1,
+        }),
+      ),
+    );
+    [attacker, classifier] = models as [Model, Model];
+    browser = await launch();
+  }, patience);
+
+  afterAll(async () => {
+    await browser?.close();
+    site?.close();
+    server?.process.kill('SIGTERM');
+    await server?.finished;
+    await attacker?.close();
+    await classifier?.close();
+    await rm(cwd, { recursive: true, force: true });
+  }, patience);
+
+  it(
+    'attacks a digit when it opens, by three methods, without asking anybody else',
+    async () => {
+      const page = await open();
+      const asked: string[] = [];
+      page.on('request', (request) => asked.push(new URL(request.url()).origin));
+      await page.goto(site.url);
+      await settled(page);
+      expect(new Set(asked.filter((origin) => origin !== 'null'))).toEqual(
+        new Set([new URL(site.url).origin]),
+      );
+      const { engine, attacks } = await savedBy(page);
+      expect(engine).toEqual({ backend: 'wasm', threads: 1 });
+      expect(attacks.map(({ method, gradientSteps }) => [method, gradientSteps])).toEqual([
+        ['attacker', 0],
+        ['fgsm', 1],
+        ['pgd', 40],
+      ]);
+      for (const { linf } of attacks) expect(linf).toBeLessThanOrEqual(0.3 + 1e-6);
+      // iterated, the gradient does at least as well as once, and both do something
+      const [before, fgsm, pgd] = await losses(page);
+      expect(fgsm).toBeGreaterThan(before!);
+      expect(pgd).toBeGreaterThan(before!);
+      await page.context().setOffline(true);
+      await page.getByRole('button', { name: 'Clear' }).click();
+      await page
+        .getByRole('radio', { name: /^3, test image/ })
+        .first()
+        .click();
+      await settled(page);
+      expect((await savedBy(page)).label).toBe(3);
+      await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'gives the perturbations of onnxruntime-node and of the server, for 100 test digits within 1e-4',
+    async () => {
+      const page = await open();
+      await page.goto(`${serverUrl}#weights=full`);
+      await settled(page);
+      const digits = await page
+        .getByRole('radiogroup', { name: /Digits/ })
+        .getByRole('radio')
+        .all();
+      expect(digits).toHaveLength(100);
+      await collectSaved(page);
+      const indices: number[] = [];
+      for (const digit of digits) {
+        const name = (await digit.getAttribute('aria-label'))!;
+        indices.push(Number(/image (\d+)/.exec(name)![1]));
+        await digit.click();
+        await settled(page);
+        await page.getByRole('button', { name: 'Save JSON' }).click();
+      }
+      const saved = await collected(page);
+      expect(saved).toHaveLength(100);
+      const { image } = batchAt(test, indices);
+      const inNode = (await attacker.run({ image }))['perturbation']!;
+      const inBrowser = Float32Array.from(saved.flatMap(({ attacks }) => attacks[0]!.perturbation.flat()));
+      expect(inBrowser).toBeAllClose(inNode.data as Float32Array, { atol: 1e-4 });
+      const bySever: number[] = [];
+      for (let from = 0; from < 100; from += 50) {
+        const body = JSON.stringify({ images: saved.slice(from, from + 50).map((one) => one.image.pixels) });
+        const headers = { 'content-type': 'application/json' };
+        const response = await fetch(new URL('attack', serverUrl), { method: 'POST', headers, body });
+        const { results } = (await response.json()) as {
+          readonly results: readonly { readonly perturbation: readonly (readonly number[])[] }[];
+        };
+        bySever.push(...results.flatMap(({ perturbation }) => perturbation.flat()));
+      }
+      expect(inBrowser).toBeAllClose(bySever, { atol: 1e-4 });
+
+      await page.getByRole('button', { name: 'Ask the server instead' }).click();
+      const answer = page.getByText(/differs from the browser’s by at most/);
+      await answer.waitFor();
+      const apart = Number(/most (\S+) in the perturbation/.exec((await answer.textContent())!)![1]);
+      expect(apart).toBeLessThan(1e-4);
+      await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'computes on WebGPU what onnxruntime-node computes',
+    async () => {
+      const page = await open();
+      await page.goto(`${serverUrl}#weights=full&backend=webgpu`);
+      await settled(page);
+      const { engine, attacks, image, before } = await savedBy(page);
+      expect(engine.backend).toBe('webgpu');
+      const pixels = {
+        dtype: 'float32',
+        shape: [1, 1, 28, 28],
+        data: Float32Array.from(image.pixels.flat()),
+      } as const;
+      const { perturbation } = await attacker.run({ image: pixels });
+      const { probabilities } = await classifier.run({ image: pixels });
+      expect(attacks[0]!.perturbation.flat()).toBeAllClose(perturbation!.data as Float32Array, {
+        atol: 1e-4,
+      });
+      expect(before['c1']!.probabilities).toBeAllClose(probabilities!.data as Float32Array, { atol: 1e-4 });
+      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'pgd']);
+
+      await page.getByLabel('Computed here by').selectOption('wasm');
+      await settled(page);
+      const other = await savedBy(page);
+      expect(other.engine).toEqual({ backend: 'wasm', threads: expect.any(Number) as number });
+      expect(other.attacks[1]!.attacked.flat()).toBeAllClose(attacks[1]!.attacked.flat(), { atol: 1e-4 });
+      await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'is drawn on with a pointer and with the keyboard',
+    async () => {
+      const page = await open();
+      await page.goto(site.url);
+      await page.getByRole('button', { name: 'Clear' }).click();
+      const pad = page.getByRole('application');
+      const { x, y, width } = (await pad.boundingBox())!;
+      const at = (column: number, row: number): [number, number] => [
+        x + (width * (column + 0.5)) / 28,
+        y + (width * (row + 0.5)) / 28,
+      ];
+      await page.mouse.move(...at(14, 4));
+      await page.mouse.down();
+      await page.mouse.move(...at(14, 23), { steps: 6 });
+      await page.mouse.up();
+      await settled(page);
+      const drawn = (await savedBy(page)).image.pixels;
+      for (let row = 4; row <= 23; row++) expect(drawn[row]![14]).toBe(1);
+      expect(drawn[14]![4]).toBe(0);
+
+      await page.getByRole('button', { name: 'Clear' }).click();
+      await pad.focus();
+      await page.keyboard.press('Space');
+      for (let i = 0; i < 5; i++) await page.keyboard.press('Shift+ArrowRight');
+      for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('Backspace');
+      await settled(page);
+      const typed = (await savedBy(page)).image.pixels;
+      for (let column = 14; column <= 19; column++) expect(typed[14]![column]).toBe(1);
+      expect(typed[14]![8]).toBe(0);
+      await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'says that it scales between trained eps, and keeps 8-bit pixels within eps',
+    async () => {
+      const page = await open();
+      await page.goto(site.url);
+      await settled(page);
+      const whole = (await savedBy(page)).attacks[0]!.perturbation.flat();
+      await page.getByRole('slider', { name: /^eps/ }).fill('0.15');
+      await page.getByText('No attacker was trained for 0.15').waitFor();
+      await settled(page);
+      const half = await savedBy(page);
+      expect(half.threat.eps).toBe(0.15);
+      expect(half.attacks[0]!.perturbation.flat()).toBeAllClose(
+        whole.map((p) => p / 2),
+        { atol: 1e-6 },
+      );
+      await page.getByRole('switch', { name: /8-bit pixels/ }).check();
+      await settled(page);
+      const { attacks, threat } = await savedBy(page);
+      expect(threat).toMatchObject({ bits: 8, clip: true });
+      for (const { attacked, linf } of attacks) {
+        expect(linf).toBeLessThanOrEqual(0.15 + 1e-6);
+        expect(attacked.flat()).toBeAllClose(
+          attacked.flat().map((pixel) => Math.round(255 * pixel) / 255),
+          { atol: 1e-6 },
+        );
+      }
+      await page.getByRole('switch', { name: /8-bit pixels/ }).uncheck();
+      await page.getByRole('switch', { name: /Clip/ }).uncheck();
+      await settled(page);
+      expect(Math.min(...(await savedBy(page)).attacks[1]!.attacked.flat())).toBeLessThan(0);
+      await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'takes a picture from a file, and refuses what is none',
+    async () => {
+      const page = await open();
+      await page.goto(site.url);
+      await settled(page);
+      const picture = new PNG({ width: 120, height: 160 });
+      picture.data.fill(255);
+      for (let y = 30; y < 130; y++) {
+        for (let x = 50; x < 70; x++) picture.data.set([20, 20, 20, 255], 4 * (y * 120 + x));
+      }
+      const file = { name: 'one.png', mimeType: 'image/png', buffer: PNG.sync.write(picture) };
+      await page.getByLabel('Open…').setInputFiles(file);
+      await page.getByText('one.png').waitFor();
+      await settled(page);
+      const { pixels } = (await savedBy(page)).image;
+      expect(pixels.map((row) => row[14]! > 0.5)).toEqual(
+        Array.from({ length: 28 }, (_, row) => row >= 4 && row < 24),
+      );
+      await page.getByLabel('Open…').setInputFiles({ ...file, buffer: Buffer.from('no picture') });
+      await page.getByText('This file is no picture that the browser can read').waitFor();
+      await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'saves a figure, and opens again as it was from its link',
+    async () => {
+      const page = await open();
+      await page.goto(site.url);
+      await settled(page);
+      await page
+        .getByRole('radio', { name: /^4, test image/ })
+        .nth(2)
+        .click();
+      await page.getByRole('radio', { name: /^PGD-40/ }).check();
+      await settled(page);
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'Save PNG' }).click(),
+      ]);
+      const figure = PNG.sync.read(await readFile(await download.path()));
+      expect([figure.width, figure.height]).toEqual([1200, 748]);
+      await page.getByRole('button', { name: 'Copy link' }).click();
+      await page.getByText(/The link is in/).waitFor();
+      const link = page.url();
+      const again = await open();
+      await again.goto(link);
+      await settled(again);
+      const [one, two] = [await savedBy(page), await savedBy(again)];
+      expect(two.image).toEqual(one.image);
+      // the random start has a seed
+      expect(two.attacks.find(({ method }) => method === 'pgd')!.attacked).toEqual(
+        one.attacks.find(({ method }) => method === 'pgd')!.attacked,
+      );
+      expect(await again.getByRole('radio', { name: /^PGD-40/ }).isChecked()).toBe(true);
+      await page.close();
+      await again.close();
+    },
+    patience,
+  );
+
+  it(
+    'keeps answering while it attacks',
+    async () => {
+      const page = await open();
+      await page.goto(site.url);
+      await settled(page);
+      // a timer of the page counts on while gradients are computed
+      const { ticks, milliseconds } = await page.evaluate(async () => {
+        const main = document.querySelector('main')!;
+        const started = performance.now();
+        let count = 0;
+        document.querySelector<HTMLElement>('.picker button:nth-child(42)')!.click();
+        do {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          count++;
+        } while (main.getAttribute('aria-busy') === 'true');
+        return { ticks: count, milliseconds: performance.now() - started };
+      });
+      expect(ticks).toBeGreaterThan(milliseconds / 50);
+      await page.close();
+    },
+    patience,
+  );
+
+  it.each([
+    ['desktop', 'light', 1280],
+    ['desktop', 'dark', 1280],
+    ['phone', 'light', 390],
+    ['phone', 'dark', 390],
+  ] as const)(
+    'has no serious accessibility issue and no overflow: %s, %s',
+    async (_, colorScheme, width) => {
+      const page = await open({ colorScheme, viewport: { width, height: 844 } });
+      await page.goto(site.url);
+      await settled(page);
+      await page.evaluate(
+        await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'),
+      );
+      const violations = await page.evaluate(async () => {
+        const { axe } = globalThis as unknown as {
+          axe: {
+            run(): Promise<{
+              violations: readonly { id: string; impact: string; nodes: readonly { html: string }[] }[];
+            }>;
+          };
+        };
+        return (await axe.run()).violations.map(
+          ({ id, impact, nodes }) =>
+            `${impact}: ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
+        );
+      });
+      expect(violations).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+      await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'is used with the keyboard alone',
+    async () => {
+      const page = await open();
+      await page.goto(site.url);
+      await settled(page);
+      const reached: string[] = [];
+      for (let i = 0; i < 25; i++) {
+        await page.keyboard.press('Tab');
+        reached.push(
+          await page.evaluate(() => {
+            const own = document.activeElement as HTMLElement & { name?: string; value?: string };
+            return own.getAttribute('aria-label') ?? own.id + (own.textContent || own.name || '');
+          }),
+        );
+      }
+      for (const name of [
+        '7, test image 0',
+        'Clear',
+        'Eraser',
+        'eps',
+        'Original image',
+        'method',
+        'Save PNG',
+      ])
+        expect(
+          reached.some((text) => text.startsWith(name)),
+          `${name} in ${reached.join(', ')}`,
+        ).toBe(true);
+      await page.getByRole('radio', { name: '7, test image 0' }).focus();
+      await page.keyboard.press('ArrowDown');
+      await settled(page);
+      expect((await savedBy(page)).label).toBe(8);
+      await page.getByRole('slider', { name: /^eps/ }).focus();
+      await page.keyboard.press('Home');
+      await settled(page);
+      expect((await savedBy(page)).attacks.map(({ linf }) => linf)).toEqual([0, 0, 0]);
+      await page.close();
+    },
+    patience,
+  );
+
+  it('says in one line what is wrong when there is no run beside it', async () => {
+    const empty = await serveFolder(
+      join(cwd, 'site', 'assets'),
+      new Map([['index.html', await readFile(join(cwd, 'site', 'index.html'))]]),
+    );
+    const page = await browser.newPage();
+    await page.route('**/assets/*', async (route) => {
+      const name = new URL(route.request().url()).pathname.split('/').at(-1)!;
+      await route.fulfill({ path: join(cwd, 'site', 'assets', name) });
+    });
+    await page.goto(empty.url);
+    await page.getByRole('alert').filter({ hasText: 'There is no models.json here (HTTP 404)' }).waitFor();
+    await page.close();
+    empty.close();
+  });
+
+  it('wrote nothing to the console', () => {
+    expect(complaints).toEqual([]);
+  });
+});
+
+/** A page whose complaints are kept. */
+async function open(options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await browser.newPage(options);
+  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  return page;
+}
+
+const settled = async (page: Page): Promise<void> => {
+  await page.waitForSelector('main[aria-busy="false"]', { timeout: 120_000 });
+};
+
+/** What `Save JSON` writes. */
+async function savedBy(page: Page): Promise<Saved> {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Save JSON' }).click(),
+  ]);
+  return JSON.parse(await readFile(await download.path(), 'utf8')) as Saved;
+}
+
+/** Keeps what is saved from now on in the page: a hundred downloads take long. */
+const collectSaved = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    const own = globalThis as unknown as { saved: Blob[] };
+    own.saved = [];
+    URL.createObjectURL = (blob) => `#${own.saved.push(blob as Blob)}`;
+    HTMLAnchorElement.prototype.click = () => {};
+  });
+
+const collected = async (page: Page): Promise<readonly Saved[]> => {
+  const texts = await page.evaluate(() =>
+    Promise.all((globalThis as unknown as { saved: Blob[] }).saved.map((blob) => blob.text())),
+  );
+  return texts.map((text) => JSON.parse(text) as Saved);
+};
+
+/** C1's cross-entropy before, after FGSM and after PGD. */
+async function losses(page: Page): Promise<readonly number[]> {
+  const { label, before, attacks } = await savedBy(page);
+  const of = (said: Saved['before']): number => -Math.log(said['c1']!.probabilities[label]!);
+  return [before, ...attacks.slice(1).map(({ after }) => after)].map(of);
+}
+
+/** Waits until the server says where it is. */
+async function addressOf(command: Command): Promise<string> {
+  let text = '';
+  command.process.stderr!.on('data', (chunk: string) => (text += chunk));
+  await command.says('serves run');
+  return /http:\/\/\S+\//.exec(text)![0];
+}
