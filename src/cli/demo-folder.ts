@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,11 +14,20 @@ export async function demoFolder(): Promise<string> {
   const config = path('../../vite.config.ts');
   const checkout = existsSync(config);
   if (checkout && (await newest(path('../web/'))) > (await time(join(folder, 'index.html')))) {
-    const { build } = await import('vite');
     process.stderr.write('building the demo\n');
-    await build({ configFile: config, logLevel: 'error' });
+    await buildInto(folder, config);
   }
   return folder;
+}
+
+/** Builds beside the folder and then takes its place: another process may be reading or building it too. */
+async function buildInto(folder: string, configFile: string): Promise<void> {
+  const { build } = await import('vite');
+  const outDir = `${folder.replace(/[/\\]$/, '')}-${process.pid}`;
+  await build({ configFile, logLevel: 'error', build: { outDir } });
+  await rm(folder, { recursive: true, force: true });
+  // where another has put its own in between, that one is as good
+  await rename(outDir, folder).catch(() => rm(outDir, { recursive: true, force: true }));
 }
 
 const time = async (file: string): Promise<number> =>

@@ -28,9 +28,7 @@ export function demoCommand() {
           await rm(partial, { recursive: true, force: true });
           throw new Error(describeFsError(error, `cannot write ${out}`), { cause: error });
         });
-      console.log(
-        `${out}: ${(bytes / 1e6).toFixed(0)} MB; serve it with any file server, such as: npx vite preview --outDir ${out}`,
-      );
+      console.log(`${out}: ${(bytes / 1e6).toFixed(0)} MB, for any file server`);
     });
 }
 

@@ -9,7 +9,12 @@ function cell(mode: ManifestCell['mode'], eps: number, more: Partial<CellModels>
   const folder = `${mode}-eps${eps}`;
   const file = (name: string, content: string) => ({ url: `${folder}/${name}`, bytes: 1, sha256: content });
   return {
-    ...{ mode, eps, folder, bound: 'tanh' as const, clip: true, seed: 1 },
+    mode,
+    eps,
+    folder,
+    bound: 'tanh',
+    clip: true,
+    seed: 1,
     final: { c1: scores, c2: scores },
     models: {
       c1: file('c1', mode === 'consecutive' ? 'C1' : `C1 ${eps}`),
