@@ -9,7 +9,7 @@ const roles: Readonly<Record<ClassifierName, string>> = {
 };
 
 const height = 100;
-const width = 30;
+const width = 27;
 
 /** What one classifier says of the clean and of the attacked image: two bars a class. */
 export function Bars({
@@ -35,13 +35,14 @@ export function Bars({
   return (
     <figure class="bars">
       <figcaption>
-        <b>{classifierNames[name]}</b> <span class="role">{role}</span>
+        <b>{classifierNames[name]}</b>
         {label !== null && (
           <span class={`outcome ${own.kind.replace(' ', '-')}`}>
             {own.before} <span aria-hidden="true">→</span>
             <span class="visually-hidden"> then </span> {own.after}
           </span>
         )}
+        <span class="role">{role}</span>
       </figcaption>
       <svg viewBox={`0 -4 ${10 * width} ${height + 22}`} role="img" aria-label={spoken}>
         {[0, 0.5, 1].map((part) => (
@@ -53,15 +54,15 @@ export function Bars({
           const wrong = digit === own.after && own.after !== label;
           return (
             <g>
-              <rect class="before" x={x + 5} width="9" y={height * (1 - p)} height={height * p} />
+              <rect class="before" x={x + 4} width="9" y={height * (1 - p)} height={height * p} />
               <rect
                 class={wrong ? 'after wrong' : 'after'}
-                x={x + 16}
+                x={x + 14.5}
                 width="9"
                 y={height * (1 - q)}
                 height={height * q}
               />
-              <text class={digit === label ? 'class true' : 'class'} x={x + 15} y={height + 13}>
+              <text class={digit === label ? 'class true' : 'class'} x={x + 13.5} y={height + 13}>
                 {digit}
               </text>
             </g>
