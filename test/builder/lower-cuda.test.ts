@@ -3,13 +3,23 @@ import * as b from '../../src/builder/index.ts';
 import { scaleAndShift } from '../../src/builder/lower/batchnorm.ts';
 import { maxPoolByTaps } from '../../src/builder/lower/pool.ts';
 import { reduceByEdges } from '../../src/builder/lower/reduce.ts';
-import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../../src/models/programs.ts';
+import {
+  alternatingTrain,
+  attackerInfer,
+  attackerTrain,
+  classifierInfer,
+  classifierTrain,
+} from '../../src/models/programs.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { between, evaluate, evaluateGraph, feeder, graphOf, pick, whole } from '../support/run.ts';
 
 const train = { batchSize: 4, learningRate: 1e-3 };
 const threat = { eps: 0.16, bound: 'tanh', clip: true } as const;
-const steps = { classifier: classifierTrain(train), attacker: attackerTrain({ ...train, ...threat }) };
+const steps = {
+  classifier: classifierTrain(train),
+  attacker: attackerTrain({ ...train, ...threat }),
+  both: alternatingTrain({ ...train, ...threat }),
+};
 const repeated = ({ graph, metadata }: b.Program): b.Program => {
   const decode = Object.fromEntries(metadata.data.map((port) => [port.name, b.asTheyAre(port)]));
   return b.repeatSteps({ graph: b.lower(graph, 'cuda'), metadata }, decode);
@@ -17,6 +27,7 @@ const repeated = ({ graph, metadata }: b.Program): b.Program => {
 const graphs: Readonly<Record<string, b.Graph>> = {
   'a step of the classifier': steps.classifier.graph,
   'a step of the attacker': steps.attacker.graph,
+  'an alternating step': steps.both.graph,
   'steps of the classifier in a Loop': repeated(steps.classifier).graph,
   'steps of the attacker in a Loop': repeated(steps.attacker).graph,
   'the classifier': classifierInfer().graph,
