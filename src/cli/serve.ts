@@ -39,7 +39,16 @@ export function serveCommand() {
         .default('info'),
     )
     .action(async (flags) => {
-      const catalogue = await withDemoModels(await loadCatalogue(flags.run));
+      if (flags.maxImages > flags.queue) {
+        throw new InputError(
+          `--max-images ${flags.maxImages} is more than the ${flags.queue} of --queue: such a request would never fit`,
+        );
+      }
+      const trained = await loadCatalogue(flags.run);
+      if (trained.cells.length > 1) {
+        process.stderr.write(`preparing ${trained.cells.length} attackers, half a second each\n`);
+      }
+      const catalogue = await withDemoModels(trained);
       const log = pino({ level: flags.logLevel });
       const serving = await serve({
         ...flags,

@@ -16,6 +16,8 @@ export interface PoolOptions {
   readonly openCells: number;
   /** Arguments of Node for the workers, such as a loader for TypeScript; those of this process when absent. */
   readonly execArgv?: readonly string[];
+  /** A worker died while it had nothing to do; it is replaced. */
+  readonly onDeath?: (error: unknown) => void;
 }
 
 /** Processes that attack batches. */
@@ -46,6 +48,7 @@ export async function createPool({
   threads,
   openCells,
   execArgv,
+  onDeath = () => {},
 }: PoolOptions): Promise<Pool> {
   const sources = new Map(
     cells.map(({ folder, eps, models: { c1, c2, attacker } }): [string, CellSource] => [
@@ -65,8 +68,7 @@ export async function createPool({
     env: env as Record<string, string>,
     ...(execArgv && { execArgv: [...execArgv] }),
   });
-  // A worker that dies while it has nothing to do is replaced like any other, and nobody's request fails.
-  tinypool.on('error', () => {});
+  tinypool.on('error', onDeath);
   const pool: Pool = {
     workers,
     async run(batch, signal) {

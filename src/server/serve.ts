@@ -43,7 +43,11 @@ export interface Serving {
  */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, log, host, port, requestTimeout, drainDelay, drainTimeout } = options;
-  const pool = await createPool({ ...options, cells: catalogue.cells });
+  const pool = await createPool({
+    ...options,
+    cells: catalogue.cells,
+    onDeath: (error) => log.error({ err: error }, 'an idle worker died; it is replaced'),
+  });
   const metrics = createMetrics();
   const batcher = createBatcher(pool, options, {
     batch: metrics.events.batch,
