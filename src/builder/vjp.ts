@@ -165,9 +165,10 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     const share = reshape(div(dy, windowCounts(x, dy, attrs)), [-1, 1, ...spatial('AveragePool', dy)]);
     return [reshapeLike(convInputGrad(x, ones, share, { strides, pads: [...begins, ...ends] }), x)];
   },
-  GlobalAveragePool: (dy, { inputs: [x] }) => [
-    div(expand(dy, shapeOf(x)), div(elementCount(x, x.dtype), elementCount(dy, x.dtype))),
-  ],
+  GlobalAveragePool: (dy, { inputs: [x] }) => {
+    const sizes = spatial('GlobalAveragePool', x);
+    return [div(expand(dy, ints([1, 1, ...sizes])), product(sizes))];
+  },
   // y = (x - mean) * k + bias, k = scale / sqrt(variance + epsilon)
   BatchNormalization: (dy, { inputs: [x, scale, , mean, variance], attrs: { epsilon = 1e-5 } }) => {
     const wide = (p: Value): Value =>

@@ -35,7 +35,7 @@ export const networkFor = (
   settings: Settings,
 ): { readonly step: TrainStep; readonly evaluation: Program } =>
   model === 'classifier'
-    ? { step: classifierStep(settings), evaluation: classifierEval() }
+    ? { step: classifierStep(settings), evaluation: classifierEval(settings.architecture) }
     : { step: attackerStep(settings), evaluation: attackerEval(settings) };
 
 /** Where an export begins. */

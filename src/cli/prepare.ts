@@ -24,7 +24,10 @@ import { defaultThreads, presets } from './options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
 export interface Flags extends Partial<
-  Pick<RunConfig, 'bound' | 'clip' | 'batchSize' | 'attackerEpochs' | 'learningRate' | 'threads'>
+  Pick<
+    RunConfig,
+    'bound' | 'clip' | 'architecture' | 'batchSize' | 'attackerEpochs' | 'learningRate' | 'threads'
+  >
 > {
   readonly preset: string | true;
   readonly mode?: Mode[];
@@ -111,6 +114,7 @@ function configOf(flags: Flags, device: Device, sha256: string): RunConfig {
     seeds: flags.seed ?? preset.seeds,
     bound: flags.bound ?? preset.bound,
     clip: flags.clip ?? preset.clip,
+    ...(flags.architecture && flags.architecture !== 'paper' && { architecture: flags.architecture }),
     batchSize: flags.batchSize ?? preset.batchSize,
     classifierEpochs: Object.fromEntries(epochs) as RunConfig['classifierEpochs'],
     attackerEpochs: flags.attackerEpochs ?? preset.attackerEpochs,

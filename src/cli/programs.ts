@@ -41,7 +41,7 @@ export function programsFor(config: CellConfig): Programs {
     classifierTrain: file(classifierTrain(config)),
     attackerTrain: file(config.mode === 'consecutive' ? attackerTrain(config) : alternatingTrain(config)),
     // The classifier is written as others would write it. The attacker's convolutions are faster as products.
-    classifierModel: standalone(classifierInfer(), 'plain'),
+    classifierModel: standalone(classifierInfer(config.architecture), 'plain'),
     attackerModel: standalone(attackerInfer(config), 'cpu'),
   };
 }

@@ -1,5 +1,6 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import {
+  architectures,
   cellFolder,
   cellsOf,
   InputError,
@@ -33,6 +34,9 @@ export function trainCommand() {
     .option('--clip', 'clip attacked images to [0, 1]: valid images')
     .option('--no-clip', 'leave image + perturbation as it is: the paper')
     .option('--seed <integers>', 'seed of weights, order and noise; more with commas between', listOf(seed))
+    .addOption(
+      new Option('--architecture <name>', 'network of C1 and C2 (default: paper)').choices(architectures),
+    )
     .option('--batch-size <n>', 'images a step', count)
     .option(
       '--classifier-epochs <n>',

@@ -23,7 +23,7 @@ import {
   type Value,
 } from '../builder/index.ts';
 import { attack, attacker, type ThreatModel } from './attacker.ts';
-import { classifier } from './classifier.ts';
+import { networks, type Architecture } from './architectures.ts';
 
 /** Pixels of one image: channel, height, width. */
 const imageShape = [1, 28, 28] as const;
@@ -45,14 +45,21 @@ function accuracy(logits: Value, label: Value): Value {
 export interface TrainOptions {
   readonly batchSize: number;
   readonly learningRate: number;
+  /** Of the classifier; the paper's when it is left out. */
+  readonly architecture?: Architecture | undefined;
 }
 
+/** The architecture among a program's options; the paper's goes without saying. */
+const named = (architecture: Architecture) => (architecture === 'paper' ? {} : { architecture });
+
+const picked = ({ eps, bound, clip }: ThreatModel) => ({ eps, bound, clip });
+
 /** One Adam step of C on clean images: minimises the cross-entropy (paper, section 2.1). */
-export function classifierStep({ batchSize, learningRate }: TrainOptions): TrainStep {
+export function classifierStep({ batchSize, learningRate, architecture = 'paper' }: TrainOptions): TrainStep {
   const image = imageInput(batchSize);
   const label = labelInput(batchSize);
   const { result: logits, parameters } = nn.declare('classifier', 'train', (scope) =>
-    classifier(scope, image),
+    networks[architecture](scope, image),
   );
   const loss = nn.crossEntropy(logits, label);
   return {
@@ -62,7 +69,7 @@ export function classifierStep({ batchSize, learningRate }: TrainOptions): Train
     optimizer: adam({ learningRate, network: 'classifier' }),
     data: [image, label],
     metrics: { loss, accuracy: accuracy(logits, label) },
-    options: { batchSize, learningRate },
+    options: { batchSize, learningRate, ...named(architecture) },
   };
 }
 
@@ -72,12 +79,17 @@ export const classifierTrain = (options: TrainOptions): Program => trainStep(cla
  * One Adam step of A against a frozen classifier, which stands in inference form with its running statistics: minimises
  * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1).
  */
-export function attackerStep({ batchSize, learningRate, ...threat }: TrainOptions & ThreatModel): TrainStep {
+export function attackerStep({
+  batchSize,
+  learningRate,
+  architecture = 'paper',
+  ...threat
+}: TrainOptions & ThreatModel): TrainStep {
   const image = imageInput(batchSize);
   const label = labelInput(batchSize);
   const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, threat));
   const attacked = attack(image, own.result, threat);
-  const target = nn.declare('classifier', 'infer', (scope) => classifier(scope, attacked));
+  const target = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, attacked));
   const loss = nn.crossEntropy(target.result, label);
   return {
     name: 'attacker-train',
@@ -87,7 +99,7 @@ export function attackerStep({ batchSize, learningRate, ...threat }: TrainOption
     optimizer: adam({ learningRate, network: 'attacker' }),
     data: [image, label],
     metrics: { loss, accuracy: accuracy(target.result, label) },
-    options: { batchSize, learningRate, eps: threat.eps, bound: threat.bound, clip: threat.clip },
+    options: { batchSize, learningRate, ...picked(threat), ...named(architecture) },
   };
 }
 
@@ -95,9 +107,9 @@ export const attackerTrain = (options: TrainOptions & ThreatModel): Program =>
   trainStep(attackerStep(options));
 
 /** C measured with its running statistics: `image`, `label` -> `loss`, `accuracy`, and the `logits`. */
-export function classifierEval(): Program {
+export function classifierEval(architecture: Architecture = 'paper'): Program {
   const [image, label] = [imageInput('batch'), labelInput('batch')];
-  const own = nn.declare('classifier', 'infer', (scope) => classifier(scope, image));
+  const own = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, image));
   const logits = own.result;
   return inference({
     name: 'classifier-eval',
@@ -111,11 +123,14 @@ export function classifierEval(): Program {
  * C under the attacks of A, both with their running statistics: `image`, `label` -> C's `loss` and `accuracy`, and A's
  * `perturbation` and `attacked`.
  */
-export function attackerEval(threat: ThreatModel): Program {
+export function attackerEval({
+  architecture = 'paper',
+  ...threat
+}: ThreatModel & Pick<TrainOptions, 'architecture'>): Program {
   const [image, label] = [imageInput('batch'), labelInput('batch')];
   const own = nn.declare('attacker', 'infer', (scope) => attacker(scope, image, threat));
   const attacked = attack(image, own.result, threat);
-  const target = nn.declare('classifier', 'infer', (scope) => classifier(scope, attacked));
+  const target = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, attacked));
   return inference({
     name: 'attacker-eval',
     data: [image, label],
@@ -138,12 +153,14 @@ export function attackerEval(threat: ThreatModel): Program {
 export function alternatingTrain({
   batchSize,
   learningRate,
+  architecture = 'paper',
   ...threat
 }: TrainOptions & ThreatModel): Program {
   const image = imageInput(batchSize);
   const label = labelInput(batchSize);
   const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, threat));
   const attacked = attack(image, own.result, threat);
+  const classifier = networks[architecture];
   const learner = nn.declare('classifier', 'train', (scope) => classifier(scope, stopGradient(attacked)));
   const target = nn.inferWith(learner.parameters, 'classifier', (scope) => classifier(scope, attacked));
   const attackerLoss = nn.crossEntropy(target, label);
@@ -169,21 +186,22 @@ export function alternatingTrain({
       'classifier/loss': classifierLoss,
       'classifier/accuracy': accuracy(learner.result, label),
     },
-    options: { batchSize, learningRate, eps: threat.eps, bound: threat.bound, clip: threat.clip },
+    options: { batchSize, learningRate, ...picked(threat), ...named(architecture) },
   });
 }
 
 /** C as it is used: `image` [batch,1,28,28] in 0..1 -> `logits` and `probabilities` [batch,10]. */
-export function classifierInfer(): Program {
+export function classifierInfer(architecture: Architecture = 'paper'): Program {
   const image = imageInput('batch');
   const { result: logits, parameters } = nn.declare('classifier', 'infer', (scope) =>
-    classifier(scope, image),
+    networks[architecture](scope, image),
   );
   return inference({
     name: 'classifier',
     data: [image],
     parameters: [parameters],
     outputs: { logits, probabilities: softmax(logits) },
+    options: named(architecture),
   });
 }
 
@@ -198,7 +216,7 @@ export function attackerInfer(threat: ThreatModel): Program {
     data: [image],
     parameters: [parameters],
     outputs: { perturbation, attacked: attack(image, perturbation, threat) },
-    options: { eps: threat.eps, bound: threat.bound, clip: threat.clip },
+    options: picked(threat),
   });
 }
 

@@ -90,7 +90,16 @@ export const cellName = ({ mode, eps, seed }: Pick<CellConfig, 'mode' | 'eps' | 
 /** Classifiers on clean images, trained once for all cells of a run that begin with them: those of one seed. */
 export interface ClassifierConfig extends Pick<
   CellConfig,
-  'seed' | 'clip' | 'batchSize' | 'learningRate' | 'trainLimit' | 'testLimit' | 'data' | 'device' | 'threads'
+  | 'seed'
+  | 'clip'
+  | 'architecture'
+  | 'batchSize'
+  | 'learningRate'
+  | 'trainLimit'
+  | 'testLimit'
+  | 'data'
+  | 'device'
+  | 'threads'
 > {
   /** Epochs after which cells begin, ascending; the last is the end. */
   readonly epochs: readonly number[];
@@ -103,10 +112,12 @@ export function classifiersOf(cells: readonly CellConfig[]): readonly Classifier
   const distinct = (numbers: readonly number[]): readonly number[] => [...new Set(numbers)];
   return distinct(cells.map(({ seed }) => seed)).map((seed) => {
     const own = cells.filter((cell) => cell.seed === seed);
-    const { clip, batchSize, learningRate, trainLimit, testLimit, data, device, threads } = own[0]!;
+    const { clip, architecture, batchSize, learningRate, trainLimit, testLimit, data, device, threads } =
+      own[0]!;
     return {
       seed,
       clip,
+      ...(architecture && { architecture }),
       batchSize,
       learningRate,
       trainLimit,

@@ -35,6 +35,7 @@ export {
 export { devices, chooseDevice, deviceNames, type Device, type DeviceReport } from './devices/index.ts';
 export {
   RunConfig,
+  architectures,
   modes,
   cellsOf,
   cellName,

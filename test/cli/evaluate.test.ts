@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { examples, writeIdxFolder } from '../support/idx.ts';
 const patience = 240_000;
 const images = 40;
 let cwd: string;
-let trained: Finished;
+let trained: readonly Finished[];
 let first: Finished;
 
 const evaluate = (run: string, ...more: readonly string[]): Promise<Finished> =>
@@ -21,12 +21,12 @@ const evaluationOf = async (run: string): Promise<Evaluation> =>
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'sparring-evaluate-'));
   await writeIdxFolder(join(cwd, 'data'), { train: examples(48), test: examples(images) });
-  const settings = '--data data --device cpu --threads 1 --eps 0.3 --seed 5 --batch-size 8';
-  trained = await sparring(
-    ['train', ...settings.split(' '), '--classifier-epochs', '2', '--attacker-epochs', '1', '--out', 'run'],
-    { cwd },
-  );
-  await cp(join(cwd, 'run'), join(cwd, 'other'), { recursive: true });
+  const train = (out: string, ...more: readonly string[]): Promise<Finished> => {
+    const settings = '--data data --device cpu --threads 1 --eps 0.3 --seed 5 --batch-size 8';
+    const epochs = '--classifier-epochs 2 --attacker-epochs 1';
+    return sparring(['train', ...settings.split(' '), ...epochs.split(' '), '--out', out, ...more], { cwd });
+  };
+  trained = [await train('run'), await train('other', '--architecture', 'lenet5', '--train-limit', '16')];
   first = await evaluate(
     'run',
     ...'--restarts 2 --eps-curve 0.5,0.1 --curve-images 16 --matrix --also other --json'.split(' '),
@@ -38,7 +38,7 @@ afterAll(async () => {
 
 describe('sparring evaluate', () => {
   it('prints and writes an evaluation of the contract', async () => {
-    expect(trained).toMatchObject({ code: 0 });
+    expect(trained).toMatchObject([{ code: 0 }, { code: 0 }]);
     expect(first).toMatchObject({ code: 0 });
     const evaluation = await evaluationOf('run');
     expect(JSON.parse(first.stdout)).toEqual(evaluation);
@@ -68,7 +68,14 @@ describe('sparring evaluate', () => {
       'c2 pgd',
     ]);
     for (const { points } of evaluation.curves) expect(points.map((p) => p.eps)).toEqual([0.1, 0.5]);
-    expect(evaluation.matrix!.attackers.map(({ run }) => run)).toEqual(['.', 'other']);
+    const { attackers, classifiers } = evaluation.matrix!;
+    expect(attackers.map(({ run }) => run)).toEqual(['.', 'other']);
+    expect(classifiers.map(({ role, architecture }) => `${role} ${architecture}`)).toEqual([
+      'c1 paper',
+      'c2 paper',
+      'c1 lenet5',
+      'c2 lenet5',
+    ]);
   });
 
   it('gives the numbers that training ended with, for what both measure', async () => {

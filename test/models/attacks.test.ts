@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import { attackStep, attackStepModel } from '../../src/models/attacks.ts';
+import { networks, type Architecture } from '../../src/models/architectures.ts';
 import { validRange } from '../../src/runtime/attack.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
 import { drawnClassifier, linearClassifier, pixels } from '../support/classifiers.ts';
@@ -45,39 +46,42 @@ const crossEntropies = (logits: b.Tensor, label: b.Tensor): number[] =>
 const meanOf = (values: readonly number[]): number => values.reduce((a, x) => a + x, 0) / values.length;
 
 describe('an attack step', () => {
-  test('moves every pixel along the slope of the cross-entropy, by finite differences', async () => {
-    const random = stream(3, 'attacks', 'slope');
-    const step = inDouble(attackStep(drawnClassifier(random)));
-    const opened = await openGraph<'next' | 'loss'>(step);
-    const double = (feeds: Record<string, b.Tensor>) =>
-      Object.fromEntries(
-        Object.entries(feeds).map(([name, t]) => [name, t.dtype === 'float32' ? doubleOf(t) : t]),
-      );
-    const image = drawn('float32', shape, between(random, 0.2, 0.8));
-    const feeds = double(feedsOf(image, labelsOf(random), 0.1, 0.05));
-    const { next } = await opened.run(feeds);
-    const lossAt = async (at: number, by: number): Promise<number> => {
-      const moved = Float64Array.from(numbers(image));
-      moved[at]! += by;
-      const { loss } = await opened.run({
-        ...feeds,
-        image: { dtype: 'float64', shape, data: moved },
-      });
-      return numbers(loss).reduce((a, x) => a + x, 0);
-    };
-    let compared = 0;
-    const h = 1e-6;
-    for (let n = 0; n < 60; n++) {
-      const at = random.below(batch * pixels);
-      const slope = ((await lossAt(at, h)) - (await lossAt(at, -h))) / (2 * h);
-      // a loss of size 2 rounded in its 16th digit, over 2 h
-      if (Math.abs(slope) < 1e-6) continue;
-      compared++;
-      expect(numbers(next)[at]! - numbers(image)[at]!).toBeCloseTo(0.05 * Math.sign(slope), 6);
-    }
-    await opened.close();
-    expect(compared).toBeGreaterThan(50);
-  });
+  test.for(Object.keys(networks) as Architecture[])(
+    'moves every pixel along the slope of the cross-entropy, by finite differences: %s',
+    async (architecture) => {
+      const random = stream(3, 'attacks', 'slope', architecture);
+      const step = inDouble(attackStep(drawnClassifier(random, architecture)));
+      const opened = await openGraph<'next' | 'loss'>(step);
+      const double = (feeds: Record<string, b.Tensor>) =>
+        Object.fromEntries(
+          Object.entries(feeds).map(([name, t]) => [name, t.dtype === 'float32' ? doubleOf(t) : t]),
+        );
+      const image = drawn('float32', shape, between(random, 0.2, 0.8));
+      const feeds = double(feedsOf(image, labelsOf(random), 0.1, 0.05));
+      const { next } = await opened.run(feeds);
+      const lossAt = async (at: number, by: number): Promise<number> => {
+        const moved = Float64Array.from(numbers(image));
+        moved[at]! += by;
+        const { loss } = await opened.run({
+          ...feeds,
+          image: { dtype: 'float64', shape, data: moved },
+        });
+        return numbers(loss).reduce((a, x) => a + x, 0);
+      };
+      let compared = 0;
+      const h = 1e-6;
+      for (let n = 0; n < 60; n++) {
+        const at = random.below(batch * pixels);
+        const slope = ((await lossAt(at, h)) - (await lossAt(at, -h))) / (2 * h);
+        // a loss of size 2 rounded in its 16th digit, over 2 h
+        if (Math.abs(slope) < 1e-6) continue;
+        compared++;
+        expect(numbers(next)[at]! - numbers(image)[at]!).toBeCloseTo(0.05 * Math.sign(slope), 6);
+      }
+      await opened.close();
+      expect(compared).toBeGreaterThan(50);
+    },
+  );
 
   test('gives the logits of the classifier, and their cross-entropy, of the images before the step', async () => {
     const random = stream(3, 'attacks', 'loss');

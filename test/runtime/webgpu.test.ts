@@ -79,4 +79,24 @@ describe.skipIf(!available)(`training on WebGPU in Node${reason}`, () => {
       0.09,
     );
   });
+
+  it.each(['mlp', 'lenet5', 'resnet'] as const)(
+    'an attack step on %s finds all of its operators on the device',
+    async (architecture) => {
+      const { metadata } = classifierTrain({ ...settings, architecture });
+      const weights = initialState(metadata, [1, 'c1']);
+      const { graph, metadata: own } = classifierInfer(architecture);
+      const bound = bind(
+        graph,
+        new Map(own.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const)),
+      );
+      // refuses to be made otherwise
+      const session = await InferenceSession.create(attackStepModel(bound, 'webgpu'), {
+        executionProviders: ['webgpu'],
+        extra: { session: { disable_cpu_ep_fallback: '1' } },
+      });
+      expect(session.outputNames).toContain('next');
+      await session.release();
+    },
+  );
 });

@@ -1,14 +1,15 @@
 import { bind, constant, encode, input, lower, matmul, reshape, tensorOf } from '../../src/builder/index.ts';
 import type { Graph, Value } from '../../src/builder/index.ts';
+import type { Architecture } from '../../src/models/architectures.ts';
 import { classifierInfer } from '../../src/models/programs.ts';
 import type { Random } from '../../src/runtime/random.ts';
 import { between, drawn } from './run.ts';
 
 export const pixels = 28 * 28;
 
-/** The paper's classifier with weights drawn wide, so that its answers differ from image to image. */
-export function drawnClassifier(random: Random): Graph {
-  const { graph, metadata } = classifierInfer();
+/** A classifier with weights drawn wide, so that its answers differ from image to image. */
+export function drawnClassifier(random: Random, architecture: Architecture = 'paper'): Graph {
+  const { graph, metadata } = classifierInfer(architecture);
   const weights = metadata.frozen.map(({ name, shape }) => {
     const next = name.endsWith('running_var') ? between(random, 0.5, 1.5) : between(random, -0.3, 0.3);
     return [name, constant(drawn('float32', shape as number[], next), name)] as const;

@@ -1,5 +1,6 @@
 import * as b from '../../src/builder/index.ts';
 import { convByGemm, convTransposeByColumns, convWeightGradByGemm } from '../../src/builder/lower/gemm.ts';
+import { averagePoolByTaps } from '../../src/builder/lower/pool.ts';
 import { maxPoolGradByScatter } from '../../src/builder/lower/native.ts';
 import { graphOf } from './run.ts';
 
@@ -16,6 +17,10 @@ export function inDouble(graph: b.Graph): b.Graph {
         return [convTransposeByColumns(node as b.Node<'ConvTranspose'>)];
       case 'ConvWeightGrad':
         return [convWeightGradByGemm(node as b.Node<'ConvWeightGrad'>)];
+      case 'AveragePool':
+        return [averagePoolByTaps(node as b.Node<'AveragePool'>)];
+      case 'GlobalAveragePool':
+        return [b.reduceMean(node.inputs[0]!, { axes: [2, 3], keepdims: true })];
       case 'MaxPoolGrad':
         return [maxPoolGradByScatter(node as b.Node<'MaxPoolGrad'>)];
       case 'StopGradient':
