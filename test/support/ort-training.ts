@@ -21,15 +21,26 @@ import { trainingModelInKernels } from './ort-networks.ts';
 
 const dist = dirname(createRequire(import.meta.url).resolve('onnxruntime-web-training'));
 
+const library = 'ort.training.wasm.min.mjs';
+const others = ['ort-training-wasm-simd-threaded.mjs', 'ort-training-wasm-simd-threaded.wasm'];
+
 /** onnxruntime-web 1.19.2's training build, as files that a page can fetch. */
 export const trainingBuild = (): Map<string, Uint8Array> =>
-  new Map(
-    [
-      'ort.training.wasm.min.mjs',
-      'ort-training-wasm-simd-threaded.mjs',
-      'ort-training-wasm-simd-threaded.wasm',
-    ].map((name) => [name, readFileSync(join(dist, name))]),
-  );
+  new Map([
+    [library, mended(readFileSync(join(dist, library), 'utf8'))],
+    ...others.map((name) => [name, readFileSync(join(dist, name))] as const),
+  ]);
+
+/**
+ * The library without one defect: getContiguousParameters ends by freeing an address on the stack as if it were on the
+ * heap, which now and then is an access out of bounds.
+ */
+function mended(text: string): Uint8Array {
+  const [before, after, ...more] = text.split('n._free(u),n._free(l),n.stackRestore(o)');
+  if (after === undefined || more.length > 0)
+    throw new Error(`${library} is not that of onnxruntime-web 1.19.2`);
+  return Buffer.from(`${before}n._free(u),n.stackRestore(o)${after}`);
+}
 
 const learningRate = 1e-3;
 const threat = { eps: 0.16, bound: 'tanh', clip: true } as const;
