@@ -49,7 +49,7 @@ export interface Program {
 const initialisation =
   'constant: every element is `value`. uniform: float32(low + (high - low) * u) in row-major order; u is the upper 24 ' +
   'of 32 bits of xoroshiro128+, divided by 2^24; its state is MurmurHash3_x86_32, each UTF-16 code unit a block, of the JSON text ' +
-  '[run seed, network ("c1", "c2" or "attacker"), "init", tensor name] with the seeds 1, 2, 3 and 4.';
+  '[run seed, network ("c1", "c2", "target2" and so on, or "attacker"), "init", tensor name] with the seeds 1, 2, 3 and 4.';
 
 /** A network that learns: what it minimises, by moving what, and how. */
 export interface Learner {

@@ -20,6 +20,7 @@ import {
   type Split,
   type Standing,
 } from '../runtime/index.ts';
+import { readGiven, readGivenAgain, type Given, type GivenSources } from './given.ts';
 import { defaultThreads, presets } from './options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
@@ -39,6 +40,9 @@ export interface Flags extends Partial<
   readonly data?: string;
   readonly device?: Device | 'auto';
   readonly out?: string;
+  readonly targets?: number;
+  readonly against?: string;
+  readonly transfer?: string;
   readonly shard?: { readonly index: number; readonly count: number };
 }
 
@@ -49,6 +53,8 @@ export interface Prepared {
   readonly train: Split;
   readonly test: Split;
   readonly standing: Standing;
+  /** Classifiers that are not trained, if there are any. */
+  readonly given: Given | null;
   /** Why the run is on its device, for the person who started it. */
   readonly why?: string;
 }
@@ -58,13 +64,15 @@ export interface Prepared {
  * scheduler may start its command again.
  */
 export async function begin(flags: Flags): Promise<Prepared> {
+  refuseWithGiven(flags);
   const out = outOf(flags);
   const found = flags.shard ? await stat(out).catch(() => null) : null;
   if (!found) await refuseExisting(out);
   const asked = flags.device ?? 'auto';
   const { device, why } = await chooseDevice(asked, selfTestModel());
+  const read = await readGiven(flags.against, flags.transfer);
   const dataset = await loadDataset(flags.data ?? 'mnist');
-  const config = configOf(flags, device, dataset.sha256);
+  const config = configOf(flags, device, dataset.sha256, read?.sources);
   refuseEmpty(config);
   const splits = limited(dataset, config);
   const folder = found ? await sameRun(out, config) : await createRun(out, config);
@@ -73,8 +81,27 @@ export async function begin(flags: Flags): Promise<Prepared> {
     config,
     ...splits,
     standing: found ? await restoreRun(folder, config) : atTheBeginning,
+    given: read?.given ?? null,
     ...(asked === 'auto' && { why }),
   };
+}
+
+/** Options that say how classifiers are trained say nothing where they are given. */
+function refuseWithGiven({ against, transfer, mode, ...flags }: Flags): void {
+  if (against === undefined) {
+    if (transfer === undefined) return;
+    throw new InputError('--transfer goes with --against; without it, transfer is measured on C2');
+  }
+  const options = {
+    '--classifier-epochs': flags.classifierEpochs,
+    '--targets': flags.targets,
+    '--architecture': flags.architecture,
+  };
+  const [other] = Object.entries(options).filter(([, value]) => value !== undefined);
+  if (other) throw new InputError(`--against trains no classifier; leave out ${other[0]}`);
+  if (mode?.includes('alternating')) {
+    throw new InputError('--against trains no classifier; leave out --mode alternating');
+  }
 }
 
 /** The run folder to make: `--out`, or for a shard a folder in it. */
@@ -94,7 +121,7 @@ function refuseEmpty(config: RunConfig): void {
 /** The run at `path`, which must have this configuration. */
 async function sameRun(path: string, config: RunConfig): Promise<RunFolder> {
   const there = await openRun(path);
-  const fields = Object.keys(config) as (keyof RunConfig)[];
+  const fields = Object.keys({ ...config, ...there.config }) as (keyof RunConfig)[];
   const other = fields.find((field) => !isDeepStrictEqual(config[field], there.config[field]));
   if (other === undefined) return there.folder;
   throw new InputError(
@@ -103,10 +130,13 @@ async function sameRun(path: string, config: RunConfig): Promise<RunFolder> {
 }
 
 /** The preset with the flags in their places. */
-function configOf(flags: Flags, device: Device, sha256: string): RunConfig {
+function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSources): RunConfig {
   const preset = presets[flags.preset as keyof typeof presets];
-  const modes = flags.mode ?? preset.modes;
-  const epochs = modes.map((mode) => [mode, flags.classifierEpochs ?? preset.classifierEpochs[mode]]);
+  const modes: Mode[] = given ? ['consecutive'] : (flags.mode ?? preset.modes);
+  const epochs = modes.map((mode) => [
+    mode,
+    given ? 0 : (flags.classifierEpochs ?? preset.classifierEpochs[mode]),
+  ]);
   return {
     schema: 1,
     modes,
@@ -125,6 +155,8 @@ function configOf(flags: Flags, device: Device, sha256: string): RunConfig {
     device,
     threads: flags.threads ?? defaultThreads,
     shard: flags.shard ?? null,
+    ...((flags.targets ?? 1) > 1 && { targets: flags.targets! }),
+    ...given,
   };
 }
 
@@ -139,7 +171,14 @@ export async function goOn(path: string, given: readonly string[]): Promise<Prep
       `${config.data.source} is not the data that ${path} began with (sha256 ${dataset.sha256.slice(0, 12)}...); put that back`,
     );
   }
-  return { folder, config, ...limited(dataset, config), standing: await restoreRun(folder, config) };
+  const again = await readGivenAgain(config);
+  return {
+    folder,
+    config,
+    ...limited(dataset, config),
+    standing: await restoreRun(folder, config),
+    given: again,
+  };
 }
 
 function limited(dataset: { readonly train: Split; readonly test: Split }, config: RunConfig) {

@@ -16,10 +16,12 @@ import {
   classifierTrain,
   onStored,
 } from '../models/programs.ts';
+import { givenModel } from '../models/given.ts';
 import type { CellConfig, ProgramFile, Programs, Tensors } from '../runtime/index.ts';
+import type { Given } from './given.ts';
 
 /** The programs of a cell, built for its configuration and lowered for its device. */
-export function programsFor(config: CellConfig): Programs {
+export function programsFor(config: CellConfig, given: Given | null = null): Programs {
   const target: Target = config.device;
   // A Loop keeps the state where it runs; WebGPU has none, but its state stays in GPU buffers from step to step.
   const file = (program: Program): ProgramFile => {
@@ -39,9 +41,12 @@ export function programsFor(config: CellConfig): Programs {
     };
   return {
     classifierTrain: file(classifierTrain(config)),
-    attackerTrain: file(config.mode === 'consecutive' ? attackerTrain(config) : alternatingTrain(config)),
+    attackerTrain: file(
+      config.mode === 'consecutive' ? attackerTrain(config, given?.c1) : alternatingTrain(config),
+    ),
     // The classifier is written as others would write it. The attacker's convolutions are faster as products.
     classifierModel: standalone(classifierInfer(config.architecture), 'plain'),
     attackerModel: standalone(attackerInfer(config), 'cpu'),
+    ...(given && { given: { c1: givenModel(given.c1), c2: givenModel(given.c2) } }),
   };
 }

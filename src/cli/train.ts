@@ -7,6 +7,7 @@ import {
   modes,
   sweep,
   type Mode,
+  type Network,
   type Result,
   type RunFolder,
   type SweepEvent,
@@ -48,6 +49,9 @@ export function trainCommand() {
       'epochs of the attacker, and in mode alternating of C1 on attacked images',
       count,
     )
+    .option('--targets <n>', 'train the attacker on the mean loss of C1 and n-1 further classifiers', count)
+    .option('--against <file>', 'attack this ONNX classifier, image -> logits; no classifier is trained')
+    .option('--transfer <file>', 'with --against: the ONNX classifier to measure transfer on, as on C2')
     .option('--learning-rate <rate>', "Adam's learning rate", rate)
     .option('--train-limit <n>', 'use the first n training images', count)
     .option('--test-limit <n>', 'use the first n test images', count)
@@ -113,7 +117,7 @@ type End =
 
 /** Drives the run and shows its progress. */
 async function runToEnd(
-  { folder, config, train, test, standing }: Prepared,
+  { folder, config, train, test, standing, given }: Prepared,
   progress: ProgressReporter,
   started: number,
 ): Promise<End> {
@@ -134,7 +138,7 @@ async function runToEnd(
       config,
       train,
       test,
-      programsFor,
+      programsFor: (cell) => programsFor(cell, given),
       standing,
       environment: () => environment(config, seconds()),
       signal: stop.signal,
@@ -142,7 +146,7 @@ async function runToEnd(
     for await (const event of events) {
       switch (event.kind) {
         case 'step': {
-          const names = event.networks.map((network) => titles[network]).join(' and ');
+          const names = event.networks.map(titleOf).join(' and ');
           progress.update({
             title: titled(event.training, `${names} epoch ${event.epoch}/${event.epochs}`),
             done: event.done,
@@ -171,7 +175,9 @@ async function runToEnd(
   }
 }
 
-const titles = { c1: 'C1', c2: 'C2', attacker: 'attacker' } as const;
+/** `target2` is told as `target 2`. */
+const titleOf = (network: Network): string =>
+  network === 'c1' || network === 'c2' ? network.toUpperCase() : network.replace('target', 'target ');
 
 const oneLine = ({ message }: Error): string => message.split('\n', 1)[0]!;
 
@@ -181,8 +187,10 @@ function report(result: Result, { path, ...files }: RunFolder, page: string, jso
     return;
   }
   const alone = result.runs.length === 1;
+  const { against, transfer } = result.config;
+  const shown = against && !transfer ? (['c1'] as const) : (['c1', 'c2'] as const);
   const rows = result.runs.flatMap(({ folder, final }) =>
-    (['c1', 'c2'] as const).map((name) => ({
+    shown.map((name) => ({
       name: alone ? name.toUpperCase() : `${folder} ${name.toUpperCase()}`,
       clean: final[name].clean,
       noise: final[name].noise,

@@ -9,7 +9,6 @@ import {
   grad,
   greater,
   input,
-  inputName,
   less,
   log,
   lower,
@@ -21,13 +20,13 @@ import {
   reduceMax,
   reduceSum,
   relu,
-  showType,
   stopGradient,
   sub,
   type Graph,
   type Target,
   type Value,
 } from '../builder/index.ts';
+import { portsOf } from './given.ts';
 
 /**
  * One step of a gradient attack in the L-infinity ball, as a graph with the classifier's weights inside: both FGSM
@@ -90,31 +89,6 @@ export function attackStep(classifier: Graph): Graph {
 export function attackStepModel(classifier: Uint8Array | Graph, target: Target): Uint8Array {
   const graph = classifier instanceof Uint8Array ? decode(classifier).graph : classifier;
   return encode(lower(attackStep(graph), target));
-}
-
-function portsOf({ name, inputs, outputs }: Graph): { readonly image: Value; readonly logits: Value } {
-  const [image, ...others] = inputs;
-  const { logits } = outputs;
-  if (!image || others.length > 0 || inputName(image) !== 'image' || image.dtype !== 'float32') {
-    const found = inputs.map((x) => `${inputName(x)} ${showType(x)}`).join(', ') || 'none';
-    throw new Error(
-      `attackStep: ${name} must have one input, image, of float32; it has ${found}; rename or cast it`,
-    );
-  }
-  if (!logits) {
-    const found = Object.keys(outputs).join(', ');
-    throw new Error(`attackStep: ${name} has no output logits, only ${found}; rename the one before softmax`);
-  }
-  if (
-    logits.shape.length !== 2 ||
-    logits.shape[0] !== image.shape[0] ||
-    typeof logits.shape[1] !== 'number'
-  ) {
-    throw new Error(
-      `attackStep: logits ${showType(logits)} of ${name} must be [${image.shape[0]},classes]; reshape them`,
-    );
-  }
-  return { image, logits };
 }
 
 /**

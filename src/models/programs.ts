@@ -1,5 +1,6 @@
 import {
   adam,
+  add,
   cast,
   div,
   equal,
@@ -17,6 +18,7 @@ import {
   softmax,
   stopGradient,
   trainStep,
+  type Graph,
   type Program,
   type Resident,
   type TrainStep,
@@ -24,6 +26,7 @@ import {
 } from '../builder/index.ts';
 import { attack, attacker, type ThreatModel } from './attacker.ts';
 import { networks, type Architecture } from './architectures.ts';
+import { givenClassifier } from './given.ts';
 
 /** Pixels of one image: channel, height, width. */
 const imageShape = [1, 28, 28] as const;
@@ -75,36 +78,64 @@ export function classifierStep({ batchSize, learningRate, architecture = 'paper'
 
 export const classifierTrain = (options: TrainOptions): Program => trainStep(classifierStep(options));
 
+/** What a program that trains A is built for. */
+export interface AttackerTrainOptions extends TrainOptions, ThreatModel {
+  /** How many classifiers A is trained against: C1, and further ones of other seeds. 1 when left out. */
+  readonly targets?: number;
+}
+
+/** The weights of the classifiers that A is trained against beside C1 stand under these names. */
+const furtherTargets = (targets: number): readonly string[] =>
+  Array.from({ length: targets - 1 }, (_, i) => `target${i + 2}`);
+
+/** Classifiers in inference form, each with weights of its own. */
+const frozenClassifiers = (names: readonly string[], architecture: Architecture, image: Value) =>
+  names.map((name) => nn.declare(name, 'infer', (scope) => networks[architecture](scope, image)));
+
+const mean = (values: readonly Value[]): Value =>
+  values.length === 1 ? values[0]! : div(values.reduce(add), values.length);
+
+const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
+  batchSize: options.batchSize,
+  learningRate: options.learningRate,
+  ...picked(options),
+  ...named(options.architecture ?? 'paper'),
+  ...(targets > 1 && { targets }),
+});
+
 /**
  * One Adam step of A against a frozen classifier, which stands in inference form with its running statistics: minimises
- * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1).
+ * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1). With
+ * several targets it is the mean over them (section 3.4), and so are the metrics.
+ *
+ * @param against takes C1's place: a classifier with its weights inside, `image` [N,1,28,28] -> `logits` [N,10].
  */
-export function attackerStep({
-  batchSize,
-  learningRate,
-  architecture = 'paper',
-  ...threat
-}: TrainOptions & ThreatModel): TrainStep {
+export function attackerStep(options: AttackerTrainOptions, against?: Graph): TrainStep {
+  const { batchSize, learningRate, architecture = 'paper', targets = 1 } = options;
   const image = imageInput(batchSize);
   const label = labelInput(batchSize);
-  const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, threat));
-  const attacked = attack(image, own.result, threat);
-  const target = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, attacked));
-  const loss = nn.crossEntropy(target.result, label);
+  const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, options));
+  const attacked = attack(image, own.result, options);
+  const frozen = against
+    ? []
+    : frozenClassifiers(['classifier', ...furtherTargets(targets)], architecture, attacked);
+  const answers = against ? [givenClassifier(against, attacked)] : frozen.map(({ result }) => result);
+  const loss = mean(answers.map((logits) => nn.crossEntropy(logits, label)));
   return {
     name: 'attacker-train',
     loss: neg(loss),
     parameters: own.parameters,
-    frozen: [target.parameters],
+    frozen: frozen.map(({ parameters }) => parameters),
     optimizer: adam({ learningRate, network: 'attacker' }),
     data: [image, label],
-    metrics: { loss, accuracy: accuracy(target.result, label) },
-    options: { batchSize, learningRate, ...picked(threat), ...named(architecture) },
+    metrics: { loss, accuracy: mean(answers.map((logits) => accuracy(logits, label))) },
+    options: chosen(options),
   };
 }
 
-export const attackerTrain = (options: TrainOptions & ThreatModel): Program =>
-  trainStep(attackerStep(options));
+/** {@link attackerStep} as a program. */
+export const attackerTrain = (options: AttackerTrainOptions, against?: Graph): Program =>
+  trainStep(attackerStep(options, against));
 
 /** C measured with its running statistics: `image`, `label` -> `loss`, `accuracy`, and the `logits`. */
 export function classifierEval(architecture: Architecture = 'paper'): Program {
@@ -148,22 +179,20 @@ export function attackerEval({
  * One step of A and one of C on the same attacked batch (paper, section 2.1.2). A is trained as in {@link attackerTrain},
  * against C in inference form; C minimises the cross-entropy of its answers to the attacked images, in training form and
  * with A's output taken as given. Both start from the weights before the step, so that A's forward pass is done once:
- * C learns from the attack that A has just been judged by. Metrics of both, on that batch.
+ * C learns from the attack that A has just been judged by. Metrics of both, on that batch. Further targets are frozen.
  */
-export function alternatingTrain({
-  batchSize,
-  learningRate,
-  architecture = 'paper',
-  ...threat
-}: TrainOptions & ThreatModel): Program {
+export function alternatingTrain(options: AttackerTrainOptions): Program {
+  const { batchSize, learningRate, architecture = 'paper', targets = 1 } = options;
   const image = imageInput(batchSize);
   const label = labelInput(batchSize);
-  const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, threat));
-  const attacked = attack(image, own.result, threat);
+  const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, options));
+  const attacked = attack(image, own.result, options);
   const classifier = networks[architecture];
   const learner = nn.declare('classifier', 'train', (scope) => classifier(scope, stopGradient(attacked)));
   const target = nn.inferWith(learner.parameters, 'classifier', (scope) => classifier(scope, attacked));
-  const attackerLoss = nn.crossEntropy(target, label);
+  const frozen = frozenClassifiers(furtherTargets(targets), architecture, attacked);
+  const answers = [target, ...frozen.map(({ result }) => result)];
+  const attackerLoss = mean(answers.map((logits) => nn.crossEntropy(logits, label)));
   const classifierLoss = nn.crossEntropy(learner.result, label);
   return jointStep({
     name: 'alternating-train',
@@ -179,14 +208,15 @@ export function alternatingTrain({
         optimizer: adam({ learningRate, network: 'classifier' }),
       },
     ],
+    frozen: frozen.map(({ parameters }) => parameters),
     data: [image, label],
     metrics: {
       'attacker/loss': attackerLoss,
-      'attacker/accuracy': accuracy(target, label),
+      'attacker/accuracy': mean(answers.map((logits) => accuracy(logits, label))),
       'classifier/loss': classifierLoss,
       'classifier/accuracy': accuracy(learner.result, label),
     },
-    options: { batchSize, learningRate, ...picked(threat), ...named(architecture) },
+    options: chosen(options),
   });
 }
 

@@ -10,14 +10,22 @@ const Scores = z.strictObject({ accuracy: z.number(), loss: z.number() });
 const ClassifierScores = z.strictObject({ clean: Scores, noise: Scores, attacked: Scores.optional() });
 const Means = z.strictObject({ loss: z.number(), accuracy: z.number() });
 
-/** In the order in which they are written down. */
-export const networks = ['c1', 'c2', 'attacker'] as const;
-export type Network = (typeof networks)[number];
+/** What is trained: C1, C2, the further classifiers that A may be trained against, A. */
+const Network = z.union([
+  z.enum(['c1', 'c2']),
+  z.templateLiteral(['target', z.int().min(2)]),
+  z.literal('attacker'),
+]);
+export type Network = z.infer<typeof Network>;
+
+/** The further classifiers that A is trained against beside C1: `target2` and so on. */
+export const furtherTargets = (targets = 1): readonly Network[] =>
+  Array.from({ length: targets - 1 }, (_, i) => `target${i + 2}` as const);
 
 const Epoch = z.strictObject({
   epoch: z.int().positive(),
   /** By network trained in this epoch: means over its batches. */
-  train: z.partialRecord(z.enum(networks), Means),
+  train: z.partialRecord(Network, Means),
 });
 const Scored = z.strictObject({ c1: ClassifierScores, c2: ClassifierScores });
 
@@ -103,20 +111,20 @@ export async function loadCheckpoint<R extends Pick<EpochRecord, 'train'>>(
   }
   const position = parsePosition(metadata['position'] ?? '', record);
   if (!position) throw new InputError(`${path}: its position is corrupt; remove it to start again`);
-  const states = networks.map((network) => [network, under(`${network}:`, tensors)] as const);
-  const begun = new Map(states.filter(([, state]) => state.size > 0));
-  const missing = networks.find((network) => hasBegun(network, position) && !begun.has(network));
+  const names = new Set([...tensors.keys()].map((name) => name.split(':', 1)[0]! as Network));
+  const begun = new Map([...names].map((network) => [network, under(`${network}:`, tensors)]));
+  const missing = trainedIn(position).find((network) => !begun.has(network));
   if (missing) throw new InputError(`${path}: has no state of ${missing}; remove it to start again`);
   return { position, states: begun };
 }
 
-const hasBegun = (network: Network, { records, running }: Position<Pick<EpochRecord, 'train'>>): boolean =>
-  network in running || records.some(({ train }) => network in train);
+const trainedIn = ({ records, running }: Position<Pick<EpochRecord, 'train'>>): readonly Network[] =>
+  [running, ...records.map(({ train }) => train)].flatMap((of) => Object.keys(of) as Network[]);
 
 function parsePosition<R>(text: string, record: z.ZodType<R>): Position<R> | null {
   const position = z.strictObject({
     records: z.array(record),
-    running: z.partialRecord(z.enum(networks), Running),
+    running: z.partialRecord(Network, Running),
   });
   try {
     return position.parse(JSON.parse(text)) as Position<R>;

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { deviceNames } from './devices/index.ts';
 
 const Count = z.int().positive();
+/** A file, or a folder of data, and what was found there. */
+const Source = z.strictObject({ source: z.string(), sha256: z.string() });
 
 /** How A and C1 are trained: one after the other (paper, section 2.1.1), or in turns on attacked images (2.1.2). */
 export const modes = ['consecutive', 'alternating'] as const;
@@ -30,7 +32,13 @@ const common = {
   trainLimit: Count.nullable(),
   testLimit: Count.nullable(),
   /** `mnist` or a folder, and what was found there. */
-  data: z.strictObject({ source: z.string(), sha256: z.string() }),
+  data: Source,
+  /** How many classifiers A is trained against, C1 and further ones; absent for C1 alone. */
+  targets: Count.exactOptional(),
+  /** An ONNX classifier in C1's place, which is not trained; absent where C1 and C2 are. */
+  against: Source.exactOptional(),
+  /** An ONNX classifier in C2's place; absent where it is C2, or the same as `against`. */
+  transfer: Source.exactOptional(),
   device: z.enum(deviceNames),
   threads: Count,
 };
@@ -46,8 +54,8 @@ export const RunConfig = z
     /** Largest changes of a pixel, each in (0, 1]. */
     eps: listOf(z.number().gt(0).max(1)),
     seeds: listOf(z.int().nonnegative()),
-    /** Epochs of the classifiers on clean images before there is an attacker, for each of the modes. */
-    classifierEpochs: z.partialRecord(z.enum(modes), Count),
+    /** Epochs of the classifiers on clean images before there is an attacker, for each of the modes; 0 for given ones. */
+    classifierEpochs: z.partialRecord(z.enum(modes), z.int().nonnegative()),
     ...common,
     /** Which of the cells this run has: every `count`-th, from the `index`-th on (from 1); null for all. */
     shard: z.strictObject({ index: Count, count: Count }).nullable(),
@@ -100,8 +108,9 @@ export interface ClassifierConfig extends Pick<
   | 'data'
   | 'device'
   | 'threads'
+  | 'targets'
 > {
-  /** Epochs after which cells begin, ascending; the last is the end. */
+  /** Epochs after which cells begin, ascending; the last is the end. Empty where the classifiers are given. */
   readonly epochs: readonly number[];
   /** Under noise of each eps the classifiers are measured. */
   readonly eps: readonly number[];
@@ -112,8 +121,8 @@ export function classifiersOf(cells: readonly CellConfig[]): readonly Classifier
   const distinct = (numbers: readonly number[]): readonly number[] => [...new Set(numbers)];
   return distinct(cells.map(({ seed }) => seed)).map((seed) => {
     const own = cells.filter((cell) => cell.seed === seed);
-    const { clip, architecture, batchSize, learningRate, trainLimit, testLimit, data, device, threads } =
-      own[0]!;
+    const { clip, architecture, batchSize, learningRate, trainLimit, testLimit } = own[0]!;
+    const { data, device, threads, targets } = own[0]!;
     return {
       seed,
       clip,
@@ -125,7 +134,10 @@ export function classifiersOf(cells: readonly CellConfig[]): readonly Classifier
       data,
       device,
       threads,
-      epochs: distinct(own.map(({ classifierEpochs }) => classifierEpochs)).toSorted((a, b) => a - b),
+      ...(targets !== undefined && { targets }),
+      epochs: distinct(own.map(({ classifierEpochs }) => classifierEpochs).filter((n) => n > 0)).toSorted(
+        (a, b) => a - b,
+      ),
       eps: distinct(own.map(({ eps }) => eps)).toSorted((a, b) => a - b),
     };
   });

@@ -57,7 +57,7 @@ export function mergeResults(results: readonly Result[]): Result {
   if (!first) throw new InputError('there is no result to merge');
   const config: RunConfig = { ...first.config, shard: null };
   for (const other of results) {
-    const fields = Object.keys(config) as (keyof RunConfig)[];
+    const fields = Object.keys({ ...config, ...other.config }) as (keyof RunConfig)[];
     const differs = fields.find(
       (field) => field !== 'shard' && !isDeepStrictEqual(other.config[field], config[field]),
     );

@@ -187,11 +187,10 @@ export async function restoreRun(folder: RunFolder, config: RunConfig): Promise<
   for (const own of classifiersOf(all)) {
     const file = classifierCheckpoint(path, own);
     const checkpoint = await loadCheckpoint(file, configHash(own), ClassifierRecord);
-    if (!checkpoint) continue;
-    classifiers.set(classifiersName(own), checkpoint);
+    if (checkpoint) classifiers.set(classifiersName(own), checkpoint);
+    else if (own.epochs.length > 0) continue;
     const mine = all.filter(({ seed }) => seed === own.seed);
-    for (const [i] of checkpoint.position.records.entries())
-      lines.push(...classifierLines(checkpoint, i, mine));
+    checkpoint?.position.records.forEach((_, i) => lines.push(...classifierLines(checkpoint, i, mine)));
     for (const cell of mine) {
       const name = cellName(cell);
       const finished = result?.runs.find((run) => run.folder === name);

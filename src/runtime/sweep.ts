@@ -10,6 +10,7 @@ import {
   type RunConfig,
 } from './config.ts';
 import type { Split } from './datasets/index.ts';
+import { InputError } from './errors.ts';
 import { cellResult, type CellResult, type Environment, type Result } from './result.ts';
 import {
   cellFolder,
@@ -130,7 +131,6 @@ async function* runCell(
   const training = cellName(config);
   const { checkpoint: path } = cellFolder(folder.path, config);
   const programs = programsFor(config);
-  const begin = classifierCheckpoint(folder.path, classifiers, config.classifierEpochs);
   const from = standing.cells.get(training) ?? null;
   const options = {
     config,
@@ -138,7 +138,7 @@ async function* runCell(
     test,
     programs,
     from,
-    classifiers: (await loadCheckpoint(begin, configHash(classifiers), ClassifierRecord))!,
+    classifiers: await classifiersAfter(folder, classifiers, config.classifierEpochs),
     ...(signal && { signal }),
   };
   for await (const event of trainCell(options)) {
@@ -162,6 +162,19 @@ async function* runCell(
     }
   }
   return null;
+}
+
+/** The classifiers that a cell begins with; null where they are given. */
+async function classifiersAfter(
+  { path }: RunFolder,
+  config: ClassifierConfig,
+  epochs: number,
+): Promise<Checkpoint<ClassifierRecord> | null> {
+  if (epochs === 0) return null;
+  const file = classifierCheckpoint(path, config, epochs);
+  const checkpoint = await loadCheckpoint(file, configHash(config), ClassifierRecord);
+  if (checkpoint) return checkpoint;
+  throw new InputError(`${file} is gone; remove its folder to train these classifiers again`);
 }
 
 const interrupted = (saved: string, error: Error | undefined): SweepEvent => ({

@@ -1,9 +1,15 @@
-import type { Checkpoint, ClassifierRecord, EpochRecord, Network } from './checkpoint.ts';
+import {
+  furtherTargets,
+  type Checkpoint,
+  type ClassifierRecord,
+  type EpochRecord,
+  type Network,
+} from './checkpoint.ts';
 import type { CellConfig, ClassifierConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
 import { evaluate, evaluateNoise, type BothScores, type Contestants } from './evaluate.ts';
 import type { ProgramFile } from './session.ts';
-import type { Tensors } from './tensor.ts';
+import { prefixed, under, type Tensors } from './tensor.ts';
 import { Diverged, Trainer, type Epoch, type Means, type Step } from './trainer.ts';
 
 /** The programs of a cell, and how trained weights become models that stand alone. */
@@ -15,6 +21,8 @@ export interface Programs {
   readonly classifierModel: (weights: Tensors) => Uint8Array;
   /** `image` -> `perturbation`, `attacked`, with the weights inside. */
   readonly attackerModel: (weights: Tensors) => Uint8Array;
+  /** Classifiers that stand in the places of C1 and C2 and are not trained. */
+  readonly given?: Pick<Contestants, 'c1' | 'c2'>;
 }
 
 /** What happens during a training, in order. Its records are a cell's, or classifiers'. */
@@ -46,18 +54,18 @@ export type ClassifierOptions = Options<
 >;
 
 /**
- * Phase 1 of both modes (paper, section 2.1): C1 and C2 on clean images, with different seeds and the same epochs.
- * Deterministic, interrupted and continued or not: the same configuration and data give the same bits.
+ * Phase 1 of both modes (paper, section 2.1): C1, C2 and further targets on clean images, with different seeds and the
+ * same epochs. Deterministic, interrupted and continued or not: the same configuration and data give the same bits.
  */
 export async function* trainClassifiers(
   options: ClassifierOptions,
 ): AsyncGenerator<Progress<ClassifierRecord>, void> {
   const { config, test, programs, from } = options;
+  const networks: readonly Network[] = ['c1', 'c2', ...furtherTargets(config.targets)];
   yield* follow(options, from?.position.records ?? [], from?.states ?? new Map(), {
     epochs: config.epochs.at(-1)!,
     before: 0,
-    tasks: (epoch, epochs) =>
-      (['c1', 'c2'] as const).map((network) => alone(network, programs, epoch, epochs)),
+    tasks: (epoch, epochs) => networks.map((network) => alone(network, programs, epoch, epochs)),
     score: (states) => evaluateNoise(test, classifierModels(states, programs), config),
     record: (epoch, train, scores) => ({ epoch, train, scores: [...scores] }),
     each: (scores) => scores,
@@ -65,8 +73,8 @@ export async function* trainClassifiers(
 }
 
 export interface CellOptions extends Options<CellConfig, Programs, EpochRecord> {
-  /** The classifiers after the cell's `classifierEpochs`. */
-  readonly classifiers: Checkpoint<ClassifierRecord>;
+  /** The classifiers after the cell's `classifierEpochs`; null where they are given. */
+  readonly classifiers: Checkpoint<ClassifierRecord> | null;
 }
 
 /**
@@ -78,20 +86,23 @@ export async function* trainCell(options: CellOptions): AsyncGenerator<Progress,
   const { config, test, programs, classifiers, from } = options;
   const { mode, eps, classifierEpochs } = config;
   const begin = from ?? {
-    position: { records: classifierRecords(classifiers, eps) },
-    states: classifiers.states,
+    position: { records: classifiers ? classifierRecords(classifiers, eps) : [] },
+    states: classifiers?.states ?? new Map<Network, Tensors>(),
   };
   yield* follow(options, begin.position.records, begin.states, {
     epochs: config.attackerEpochs,
     before: classifierEpochs,
     tasks(epoch, epochs, states) {
+      const further = furtherTargets(config.targets).map((network) =>
+        prefixed(`${network}/`, under('classifier/', states.get(network)!)),
+      );
       const attack = { program: programs.attackerTrain, epoch, epochs, order: epoch };
       if (mode === 'consecutive') {
         const metrics = { attacker: { loss: 'loss', accuracy: 'accuracy' } };
-        return [{ ...attack, networks: ['attacker'], metrics, frozen: states.get('c1')! }];
+        return [{ ...attack, networks: ['attacker'], metrics, frozen: joined(states.get('c1'), ...further) }];
       }
       return [
-        { ...attack, networks: ['attacker', 'c1'], metrics: alternatingMetrics },
+        { ...attack, networks: ['attacker', 'c1'], metrics: alternatingMetrics, frozen: joined(...further) },
         { ...alone('c2', programs, epoch, epochs), order: classifierEpochs + epoch },
       ];
     },
@@ -111,11 +122,12 @@ export function modelsOf(states: ReadonlyMap<Network, Tensors>, programs: Progra
 
 const classifierModels = (
   states: ReadonlyMap<Network, Tensors>,
-  { classifierModel }: Pick<Programs, 'classifierModel'>,
-): Pick<Contestants, 'c1' | 'c2'> => ({
-  c1: classifierModel(states.get('c1')!),
-  c2: classifierModel(states.get('c2')!),
-});
+  { classifierModel, given }: Pick<Programs, 'classifierModel' | 'given'>,
+): Pick<Contestants, 'c1' | 'c2'> =>
+  given ?? { c1: classifierModel(states.get('c1')!), c2: classifierModel(states.get('c2')!) };
+
+const joined = (...all: readonly (Tensors | undefined)[]): Tensors =>
+  new Map(all.flatMap((tensors) => [...(tensors ?? [])]));
 
 /** The epochs of classifiers as a cell of this eps has them in its records. */
 export const classifierRecords = (
@@ -128,7 +140,7 @@ export const classifierRecords = (
   });
 
 const alone = (
-  network: 'c1' | 'c2',
+  network: Network,
   { classifierTrain: program }: Pick<Programs, 'classifierTrain'>,
   epoch: number,
   epochs: number,

@@ -1,5 +1,5 @@
 import { epochOrder } from './batches.ts';
-import { networks, type Network, type Running } from './checkpoint.ts';
+import type { Network, Running } from './checkpoint.ts';
 import type { CellConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
 import { initialState, type ProgramFile } from './session.ts';
@@ -89,9 +89,8 @@ export class Trainer {
   closeEpoch(): Partial<Record<Network, Means>> {
     const running = this.#running;
     this.#running = {};
-    return Object.fromEntries(
-      networks.flatMap((network) => (running[network] ? [[network, means(running[network])]] : [])),
-    );
+    const named = (Object.entries(running) as [Network, Running][]).toSorted(([a], [b]) => rank(a) - rank(b));
+    return Object.fromEntries(named.map(([network, sums]) => [network, means(sums)]));
   }
 
   /**
@@ -195,6 +194,10 @@ function added(
 
 /** Steps in one run at the most: by then the copy of the state counts for nothing. */
 const mostAtOnce = 50;
+
+/** The order in which networks are written down: C1, C2, further targets, A. */
+const rank = (network: string): number =>
+  ({ c1: 0, c2: 1, attacker: Infinity })[network] ?? Number(network.replace('target', ''));
 
 const means = ({ steps, loss, accuracy }: Running): Means => ({
   loss: loss / steps,

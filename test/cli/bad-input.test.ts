@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import * as b from '../../src/builder/index.ts';
 import { main } from '../../src/cli/main.ts';
 import {
   cellsOf,
@@ -68,6 +69,29 @@ async function refusal(...args: readonly string[]): Promise<string> {
 }
 
 const small = ['--data', 'data', '--device', 'cpu', '--threads', '1', '--batch-size', '8'];
+
+/** The configuration of a small run on `data`. */
+async function configOfData(change: Partial<RunConfig>): Promise<RunConfig> {
+  return {
+    schema: 1,
+    modes: ['consecutive'],
+    eps: [0.1],
+    seeds: [1],
+    bound: 'tanh',
+    clip: true,
+    batchSize: 8,
+    classifierEpochs: { consecutive: 1 },
+    attackerEpochs: 1,
+    learningRate: 1e-3,
+    trainLimit: null,
+    testLimit: null,
+    data: { source: 'data', sha256: (await loadDataset('data')).sha256 },
+    device: 'cpu',
+    threads: 1,
+    shard: null,
+    ...change,
+  };
+}
 
 describe('a wrong command line is refused in one line:', () => {
   it.each([
@@ -219,29 +243,73 @@ describe('a place that cannot be used is refused in one line:', () => {
   });
 });
 
+describe('a part of a sweep that cannot be is refused in one line:', () => {
+  it.each(['0/2', '3/2', '2', '1/0', 'a/b', '1/2/3'])('--shard %s', async (text) => {
+    expect(await refusal('train', ...small, '--shard', text, '--out', 'new')).toBe(
+      `option '--shard <i/n>' argument '${text}' is invalid. It must be i/n with i from 1 to n, such as 1/4; got ${text}.`,
+    );
+  });
+
+  it('--shard without --out', async () => {
+    expect(await refusal('train', ...small, '--shard', '1/2')).toBe(
+      '--shard needs --out, the folder that all shards are given',
+    );
+  });
+
+  it('more shards than cells', async () => {
+    const sweep = ['--eps', '0.1,0.2', '--shard', '3/3', '--out', 'new'];
+    expect(await refusal('train', ...small, ...sweep)).toBe(
+      '--shard 3/3 has no cell: there are 2; take at most 2 shards',
+    );
+  });
+
+  it('a shard that was begun with other options', async () => {
+    const config = await configOfData({ eps: [0.1, 0.2], shard: { index: 1, count: 2 } });
+    await createRun('sweep/shard-1-of-2', config);
+    const sweep = ['--eps', '0.1,0.3', '--shard', '1/2', '--out', 'sweep'];
+    expect(await refusal('train', ...small, '--classifier-epochs', '1', ...sweep)).toBe(
+      'sweep/shard-1-of-2 was begun with eps [0.1,0.2], not [0.1,0.3]; choose another --out',
+    );
+  });
+});
+
+describe('a classifier that cannot be attacked is refused in one line:', () => {
+  beforeAll(async () => {
+    await writeFile('text.onnx', 'not a model');
+    const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
+    await writeFile('none.onnx', b.encode({ name: 'none', inputs: [image], outputs: { y: b.relu(image) } }));
+  });
+
+  it.each([
+    ['gone.onnx', 'cannot read gone.onnx: no such file or folder; check the path'],
+    ['text.onnx', 'text.onnx: decode: the bytes are not an ONNX model'],
+    ['none.onnx', 'none.onnx: none has no output logits, only y; rename the one before softmax'],
+  ])('%s', async (file, message) => {
+    expect(await refusal('train', ...small, '--against', file, '--out', 'new')).toBe(message);
+  });
+
+  it.each([
+    [['--transfer', 'none.onnx'], '--transfer goes with --against; without it, transfer is measured on C2'],
+    [
+      ['--against', 'none.onnx', '--classifier-epochs', '1'],
+      '--against trains no classifier; leave out --classifier-epochs',
+    ],
+    [['--against', 'none.onnx', '--targets', '2'], '--against trains no classifier; leave out --targets'],
+    [
+      ['--against', 'none.onnx', '--mode', 'both'],
+      '--against trains no classifier; leave out --mode alternating',
+    ],
+  ])('%j', async (options, message) => {
+    expect(await refusal('train', ...small, ...options, '--out', 'new')).toBe(message);
+  });
+});
+
 describe('a run that cannot be gone on with is refused in one line:', () => {
   const run = 'broken';
   let config: RunConfig;
   let paths: RunFolder;
   beforeAll(async () => {
-    config = {
-      schema: 1,
-      modes: ['consecutive'],
-      eps: [0.1],
-      seeds: [1],
-      bound: 'tanh',
-      clip: true,
-      batchSize: 8,
-      classifierEpochs: { consecutive: 1 },
-      attackerEpochs: 1,
-      learningRate: 1e-3,
-      trainLimit: null,
-      testLimit: null,
-      data: { source: 'data', sha256: (await loadDataset('data')).sha256 },
-      device: 'cpu',
-      threads: 1,
-      shard: null,
-    };
+    config = await configOfData({});
   });
   const nothing: Checkpoint = { position: { records: [], running: {} }, states: new Map() };
   const checkpoints = {

@@ -122,6 +122,55 @@ describe('a sweep', () => {
     patience,
   );
 
+  it(
+    'trains a fresh attacker against a classifier that is given, and goes on only with the same file',
+    async () => {
+      const [c1, c2] = ['c1', 'c2'].map((name) => join('whole', cells[1]!, `classifier-${name}.onnx`));
+      const fresh = ['--no-clip', '--eps', '0.1', '--seed', '6', '--against', c1!, '--transfer', c2!];
+      await trained(['train', ...settings, ...fresh, '--out', 'fresh']);
+      const result = await resultOf('fresh');
+      const [run] = result.runs;
+      const [, whole] = (await resultOf('whole')).runs;
+      expect(result.config).toMatchObject({ classifierEpochs: { consecutive: 0 }, against: { source: c1 } });
+      expect(run!.folder).toBe('consecutive-eps0.1-seed6');
+      expect(run!.epochs.map(({ phase }) => phase)).toEqual(['attacker']);
+      for (const name of ['c1', 'c2'] as const) {
+        expect(run!.final[name].clean.accuracy).toBe(whole!.final[name].clean.accuracy);
+        expect(run!.final[name].clean.loss).toBeCloseTo(whole!.final[name].clean.loss, 5);
+      }
+      expect(run!.models.attacker).not.toBe(whole!.models.attacker);
+
+      await rm(join(cwd, 'fresh/result.json'));
+      expect(await sparring(['train', '--resume', 'fresh'], { cwd })).toMatchObject({ code: 0 });
+      expect(withoutEnvironment(await resultOf('fresh'))).toEqual(withoutEnvironment(result));
+      await writeFile(join(cwd, c1!), await readFile(join(cwd, c2!)));
+      expect(await sparring(['train', '--resume', 'fresh'], { cwd })).toMatchObject({
+        code: 2,
+        stderr: `sparring: ${c1} is not the file that the run began with; put that back\n`,
+      });
+    },
+    patience,
+  );
+
+  it(
+    'trains an attacker against several classifiers, which leaves C1 and C2 as they are',
+    async () => {
+      const several = ['--eps', '0.1', '--seed', '5', '--classifier-epochs', '2', '--targets', '2'];
+      await trained(['train', ...settings, '--no-clip', ...several, '--out', 'targets']);
+      const [run] = (await resultOf('targets')).runs;
+      const [whole] = (await resultOf('whole')).runs;
+      expect(run!.epochs.map(({ train }) => Object.keys(train))).toEqual([
+        ['c1', 'c2', 'target2'],
+        ['c1', 'c2', 'target2'],
+        ['attacker'],
+      ]);
+      const { attacker, ...classifiers } = run!.models;
+      expect(whole!.models).toMatchObject(classifiers);
+      expect(attacker).not.toBe(whole!.models.attacker);
+    },
+    patience,
+  );
+
   describe('in shards, by the examples of docs/sweeps.md,', () => {
     /** Runs an example as it stands, with a `npx` that runs this checkout and makes the training small. */
     async function example(command: string, env: Readonly<Record<string, string>>): Promise<Finished> {

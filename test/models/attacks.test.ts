@@ -229,6 +229,6 @@ describe('an attack step', () => {
       },
     ],
   ])('refuses what is no classifier: %s', (problem, graph) => {
-    expect(() => attackStep({ name: 'm', ...graph })).toThrow(`attackStep: ${problem}`);
+    expect(() => attackStep({ name: 'm', ...graph })).toThrow(problem);
   });
 });

@@ -389,6 +389,98 @@ describe('the alternating step', () => {
   );
 });
 
+describe('the attacker against other classifiers than C1', () => {
+  const settings = { batchSize: 3, learningRate: 1e-3, ...threat };
+  const random = stream(1, 'models', 'targets');
+  const single = attackerTrain(settings);
+  const weightsOf = () => {
+    const { trainable, buffers } = declareClassifier('infer', imageOf(3)).parameters;
+    return begin([...trainable, ...buffers], random);
+  };
+  /** Adam at its beginning, so that its first moments are a tenth of the gradient. */
+  const state = Object.fromEntries(
+    single.metadata.state.map(({ name, shape, init }) => {
+      const next = init.kind === 'uniform' ? between(random, init.low, init.high) : () => init.value;
+      return [name, drawn('float32', shape.map(Number), next)];
+    }),
+  );
+  const batch = {
+    image: drawn('float32', [3, 1, 28, 28], between(random, 0, 1)),
+    label: drawn('int32', [3], whole(random, 0, 9)),
+  };
+  /** What a step measures, and the gradient of the first layer. */
+  async function measured({ graph }: b.Program, weights: Readonly<Record<string, b.Tensor>>) {
+    const { loss, accuracy, ['next/adam/m/attacker/conv1/weight']: moment } = graph.outputs;
+    const outputs = { loss: loss!, accuracy: accuracy!, moment: moment! };
+    const results = await evaluate(outputs, { ...state, ...batch, ...weights }, 'cpu');
+    return {
+      loss: numbers(results.loss)[0]!,
+      accuracy: numbers(results.accuracy)[0]!,
+      moment: numbers(results.moment),
+    };
+  }
+
+  test('goes up the mean of the losses of several', async () => {
+    const all = [weightsOf(), weightsOf(), weightsOf()];
+    const apart = await Promise.all(all.map((weights) => measured(single, weights)));
+    const named = all.map((weights, i) =>
+      Object.fromEntries(
+        Object.entries(weights).map(([name, tensor]) => [
+          i === 0 ? name : name.replace('classifier/', `target${i + 1}/`),
+          tensor,
+        ]),
+      ),
+    );
+    const several = attackerTrain({ ...settings, targets: 3 });
+    const { frozen, state: itsState } = several.metadata;
+    expect(frozen.map(({ name }) => name)).toEqual(named.flatMap((weights) => Object.keys(weights)));
+    expect(itsState).toEqual(single.metadata.state);
+    const together = await measured(several, Object.assign({}, ...named) as Record<string, b.Tensor>);
+    const mean = (values: readonly number[]): number => values.reduce((a, x) => a + x) / values.length;
+    expect(new Set(apart.map(({ loss }) => loss)).size).toBe(3);
+    expect([together.loss]).toBeAllClose([mean(apart.map(({ loss }) => loss))], { rtol: 1e-6 });
+    expect([together.accuracy]).toBeAllClose([mean(apart.map(({ accuracy }) => accuracy))], { rtol: 1e-6 });
+    const expected = together.moment.map((_, at) => mean(apart.map(({ moment }) => moment[at]!)));
+    const size = Math.max(...expected.map(Math.abs));
+    expect(size).toBeGreaterThan(1e-8);
+    expect(together.moment).toBeAllClose(expected, { atol: 2e-5 * size });
+  });
+
+  test('takes a step against an ONNX file as against the network that it holds', async () => {
+    const weights = weightsOf();
+    const infer = classifierInfer();
+    const constants = new Map(
+      Object.entries(weights).map(([name, tensor]) => [name, b.constant(tensor, name)]),
+    );
+    const file = b.encode(b.lower(b.bind(infer.graph, constants), 'plain'));
+    const program = attackerTrain(settings, b.decode(file).graph);
+    expect(program.metadata.frozen).toEqual([]);
+    const given = await measured(program, {});
+    const own = await measured(single, weights);
+    expect([given.loss]).toBeAllClose([own.loss], { rtol: 1e-5 });
+    expect(given.accuracy).toBe(own.accuracy);
+    const size = Math.max(...own.moment.map(Math.abs));
+    expect(given.moment).toBeAllClose(own.moment, { atol: 1e-4 * size });
+  });
+
+  test('refuses a graph that is no classifier of such images', () => {
+    const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
+    const step = (graph: b.Graph) => () => attackerTrain(settings, graph);
+    expect(step({ name: 'none', inputs: [image], outputs: { y: b.relu(image) } })).toThrow(
+      'no output logits',
+    );
+    const small = b.input('image', 'float32', ['batch', 3, 8, 8]);
+    const logits = b.reshape(b.reduceSum(small, { axes: [2, 3] }), [-1, 3]);
+    expect(step({ name: 'small', inputs: [small], outputs: { logits } })).toThrow(
+      'small takes images [3,8,8], not [1,28,28]',
+    );
+    const few = b.reduceSum(image, { axes: [1, 2] });
+    expect(step({ name: 'few', inputs: [image], outputs: { logits: few } })).toThrow(
+      'few has 28 classes, not 10',
+    );
+  });
+});
+
 describe('the gradient of a whole training step', () => {
   const batch = 3;
 
