@@ -15,7 +15,7 @@ import {
   restoreRun,
   type Device,
   type Mode,
-  type RunConfig,
+  RunConfig,
   type RunFolder,
   type Split,
   type Standing,
@@ -137,7 +137,7 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     mode,
     given ? 0 : (flags.classifierEpochs ?? preset.classifierEpochs[mode]),
   ]);
-  return {
+  const config: RunConfig = {
     schema: 1,
     modes,
     eps: flags.eps ?? preset.eps,
@@ -158,6 +158,8 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     ...((flags.targets ?? 1) > 1 && { targets: flags.targets! }),
     ...given,
   };
+  // in the schema's order, as a run that goes on reads it: result.json is then the same bytes
+  return RunConfig.parse(config);
 }
 
 /** An interrupted run, from its last checkpoint. Its options are its own: giving others is refused. */
