@@ -23,6 +23,7 @@ import { count, defaultThreads, eps, listOf, rate, seed, threads } from './optio
 import { createProgress, type ProgressReporter } from './progress.ts';
 import { textTable } from './table.ts';
 import { environment } from './version.ts';
+import { writePage } from './write-report.ts';
 
 /** `sparring evaluate`: what noise, FGSM, PGD and the trained attackers leave of a run's classifiers. */
 export function evaluateCommand() {
@@ -96,7 +97,7 @@ export function evaluateCommand() {
         };
         const { evaluation, path: written } = await writeEvaluation(path, split, unwritten, found.attacked);
         progress.done();
-        report(evaluation, written, flags.json === true);
+        report(evaluation, [written, await writePage(path)], flags.json === true);
       } finally {
         progress.done();
       }
@@ -171,7 +172,7 @@ async function shown<T>(progress: ProgressReporter, work: AsyncGenerator<Evaluat
   }
 }
 
-function report(evaluation: Evaluation, path: string, json: boolean): void {
+function report(evaluation: Evaluation, written: readonly string[], json: boolean): void {
   for (const { folder, classifier, message } of evaluation.warnings) {
     process.stderr.write(`warning: ${folder} ${classifier}: ${message}\n`);
   }
@@ -208,7 +209,7 @@ function report(evaluation: Evaluation, path: string, json: boolean): void {
       ),
     );
   }
-  console.log(path);
+  for (const path of written) console.log(path);
 }
 
 const stepsOf = (attacks: readonly AttackSettings[]): number | '' =>
