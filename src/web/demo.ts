@@ -2,7 +2,7 @@ import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/si
 import type { Manifest } from '../runtime/manifest.ts';
 import { methods, pgd, type Choice } from './choice.ts';
 import { bundledDigits, type Digit } from './digits.ts';
-import { chooseBackend, hasWebGpu, startEngine, wasmThreads, type Engine } from './engine/client.ts';
+import { findWebGpu, startEngine, wasmThreads, type Engine } from './engine/client.ts';
 import type { Backend, Method, Outcome, Predictions, Reply } from './engine/protocol.ts';
 import { lineUp, seriesOf, type LineUp, type Series } from './lineup.ts';
 import { fromHash, toHash } from './permalink.ts';
@@ -37,7 +37,9 @@ export interface Demo {
 export async function startDemo(manifest: Manifest): Promise<Demo> {
   const digits = bundledDigits();
   const series = seriesOf(manifest);
-  const [webGpu, preferred] = await Promise.all([hasWebGpu(), chooseBackend()]);
+  const found = await findWebGpu();
+  const webGpu = found !== 'none';
+  const preferred: Backend = found === 'hardware' ? 'webgpu' : 'wasm';
   const choice = signal(await initialChoice(digits, series));
   const line = computed(() => lineUp(manifest, choice.value));
   const clean = signal<Clean | null>(null);

@@ -440,6 +440,7 @@ async function succeeds(command: string): Promise<void> {
 /** A page whose complaints are kept. */
 async function open(): Promise<Page> {
   const page = await browser.newPage();
+  page.setDefaultTimeout(patience);
   page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => complaints.push(error.message));
   return page;
@@ -458,7 +459,7 @@ async function fresh(): Promise<Page> {
 }
 
 const settled = async (page: Page): Promise<void> => {
-  await page.waitForSelector('main[aria-busy="false"]', { timeout: 120_000 });
+  await page.waitForSelector('main[aria-busy="false"]');
 };
 
 /** What `Save JSON` writes. */

@@ -28,22 +28,16 @@ export const wasmThreads = (): number =>
   globalThis.crossOriginIsolated ? Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2)) : 1;
 
 /**
- * WebGPU where there is a real GPU behind it, otherwise WASM: a software adapter is slower than WASM and takes twice the
- * download.
+ * What WebGPU there is: a GPU's, one in software, or none. The page takes the first for itself and WASM otherwise: in
+ * software it is slower than WASM and twice the download.
  */
-export async function chooseBackend(): Promise<Backend> {
-  const adapter = await requestAdapter();
-  return adapter && !adapter.info.isFallbackAdapter ? 'webgpu' : 'wasm';
+export async function findWebGpu(): Promise<'hardware' | 'software' | 'none'> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } };
+  const adapter = await gpu?.requestAdapter().catch(() => null);
+  if (!adapter) return 'none';
+  return adapter.info.isFallbackAdapter ? 'software' : 'hardware';
 }
-
-/** Whether WebGPU can be had at all. */
-export const hasWebGpu = async (): Promise<boolean> => (await requestAdapter()) !== null;
 
 interface Adapter {
   readonly info: { readonly isFallbackAdapter?: boolean };
-}
-
-async function requestAdapter(): Promise<Adapter | null> {
-  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } };
-  return (await gpu?.requestAdapter().catch(() => null)) ?? null;
 }
