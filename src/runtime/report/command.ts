@@ -11,12 +11,17 @@ export function trainingCommand({ config, mode, eps, bound, clip, seed }: Cell):
     [clip ? '--clip' : '--no-clip', null],
     ['--seed', seed],
     ['--batch-size', config.batchSize],
-    ['--classifier-epochs', config.classifierEpochs],
+    ...(config.classifierEpochs === 0 ? [] : [['--classifier-epochs', config.classifierEpochs] as const]),
     ['--attacker-epochs', config.attackerEpochs],
     ['--learning-rate', config.learningRate],
     ...(config.trainLimit === null ? [] : [['--train-limit', config.trainLimit] as const]),
     ...(config.testLimit === null ? [] : [['--test-limit', config.testLimit] as const]),
     ...(config.data.source === 'mnist' ? [] : [['--data', quoted(config.data.source)] as const]),
+    ...(config.targets === undefined ? [] : [['--targets', config.targets] as const]),
+    ...(['against', 'transfer'] as const).flatMap((name) => {
+      const given = config[name];
+      return given ? [[`--${name}`, quoted(given.source)] as const] : [];
+    }),
     ['--device', config.device],
     ['--threads', config.threads],
   ];

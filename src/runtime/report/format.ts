@@ -16,12 +16,19 @@ export function list(words: readonly (string | number)[]): string {
 }
 
 /** A threat model in a few words: `unclipped, tanh bound`, and the network and data where they are not the paper's. */
-export const threatName = ({ clip, bound, architecture, data }: Omit<ThreatModel, 'cells'>): string =>
+export const threatName = ({
+  clip,
+  bound,
+  architecture,
+  data,
+  against,
+}: Omit<ThreatModel, 'cells'>): string =>
   [
     clip ? 'clipped' : 'unclipped',
     `${bound} bound`,
     ...(architecture === 'paper' ? [] : [`network ${architecture}`]),
     ...(data === 'mnist' ? [] : [`data ${data}`]),
+    ...(against === null ? [] : [against]),
   ].join(', ');
 
 /** A count with its noun: `1 seed`, `3 seeds`, `10,000 images`. */

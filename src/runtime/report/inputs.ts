@@ -3,7 +3,8 @@ import { InputError } from '../errors.ts';
 import { Evaluation } from '../evaluation/schema.ts';
 import { Result } from '../result.ts';
 import type { NamedEvaluation } from './attacks.ts';
-import { cellsIn, type Cell } from './results.ts';
+import { threatName } from './format.ts';
+import { cellsIn, threatOf, type Cell } from './results.ts';
 
 /** A `result.json`, and what it was read from. */
 export interface NamedResult {
@@ -67,9 +68,5 @@ export function joinInputs(inputs: readonly Inputs[]): Inputs {
 }
 
 /** What makes a cell the same as another, apart from how long it was trained. */
-const cellKey = ({ mode, eps, bound, clip, seed, config }: Cell): string =>
-  [
-    `${mode} eps ${eps} ${bound} ${clip ? 'clipped' : 'unclipped'} seed ${seed}`,
-    ...(config.architecture ? [config.architecture] : []),
-    ...(config.data.source === 'mnist' ? [] : [config.data.source]),
-  ].join(' ');
+const cellKey = (cell: Cell): string =>
+  `${cell.mode} eps ${cell.eps} seed ${cell.seed}, ${threatName(threatOf(cell))}`;

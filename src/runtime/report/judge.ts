@@ -52,7 +52,7 @@ export const judge = ({ cells, ...threat }: ThreatModel): readonly Judgement[] =
 /** In what cells differ from the paper's: fewer epochs or images, another threat model, one seed. */
 function caveats(
   cells: readonly Cell[],
-  { clip, architecture, data }: Omit<ThreatModel, 'cells'>,
+  { clip, architecture, data, against }: Omit<ThreatModel, 'cells'>,
 ): readonly string[] {
   const fewer = (mode: Mode): string[] => {
     const of = cells.filter((cell) => cell.mode === mode);
@@ -77,6 +77,7 @@ function caveats(
     ...(clip ? ["clipped, not the paper's threat model"] : []),
     ...(architecture === 'paper' ? [] : [`network ${architecture}, not the paper's`]),
     ...(data === 'mnist' ? [] : [`data ${data}, not MNIST`]),
+    ...(against === null ? [] : [`attacker trained ${against.replace(/^(?=\d)/, 'on ')}`]),
     ...(seeds === 1 ? ['one seed'] : []),
   ];
 }

@@ -106,6 +106,12 @@ function settings(cells: readonly Cell[]): Readonly<Record<string, Markup | stri
     seeds: list([...new Set(cells.map(({ seed }) => seed))]),
     epochs: `${config.classifierEpochs} of C1 and C2 on clean images, ${config.attackerEpochs} of the attacker`,
     optimizer: `Adam, learning rate ${config.learningRate}, batches of ${config.batchSize}`,
+    ...(config.targets && {
+      targets: `the attacker is trained on the mean loss of ${config.targets} classifiers`,
+    }),
+    ...(config.against && {
+      'trained against': html`${config.against.source}, SHA-256 <code>${config.against.sha256}</code>`,
+    }),
     'data, SHA-256': html`<code>${config.data.sha256}</code>`,
     'Sparring, commit': html`${environment.sparring}, <code>${environment.commit ?? 'not a checkout'}</code>`,
     device: `${config.device}, ${count(config.threads, 'thread')}; ${environment.cpu}, ${environment.platform}`,

@@ -23,6 +23,11 @@ export function cellsIn({ config, environment, runs }: Result, source: string): 
     const own = configs.find(
       ({ mode, eps, seed }) => mode === run.mode && eps === run.eps && seed === run.seed,
     );
+    if (own && !run.final.c1.attacked) {
+      throw new InputError(
+        `${source}: ${run.folder} has no attacked accuracy; put back the file that the run wrote`,
+      );
+    }
     if (own) return { ...run, config: own, environment, source };
     throw new InputError(
       `${source}: ${run.folder} is no cell of its config; put back the file that the run wrote`,
@@ -38,14 +43,22 @@ export interface ThreatModel {
   readonly architecture: string;
   /** `mnist` or a folder. */
   readonly data: string;
+  /** What the attacker was trained against where it is not C1 of the run alone: `against x.onnx`, `3 targets`. */
+  readonly against: string | null;
   readonly cells: readonly Cell[];
 }
 
-const threatOf = ({ bound, clip, config }: Cell): Omit<ThreatModel, 'cells'> => ({
+/** The threat model of a cell. */
+export const threatOf = ({ bound, clip, config }: Cell): Omit<ThreatModel, 'cells'> => ({
   bound,
   clip,
   architecture: config.architecture ?? 'paper',
   data: config.data.source,
+  against: config.against
+    ? `against ${config.against.source}`
+    : (config.targets ?? 1) > 1
+      ? `${config.targets} targets`
+      : null,
 });
 
 /**
@@ -54,9 +67,9 @@ const threatOf = ({ bound, clip, config }: Cell): Omit<ThreatModel, 'cells'> => 
  */
 export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
   const rank = (cell: Cell): string => {
-    const { bound, clip, architecture, data } = threatOf(cell);
-    const others = [data !== 'mnist', architecture !== 'paper', clip, bound !== 'tanh'].map(Number).join('');
-    return JSON.stringify([others, data, architecture, bound]);
+    const { bound, clip, architecture, data, against } = threatOf(cell);
+    const others = [against !== null, data !== 'mnist', architecture !== 'paper', clip, bound !== 'tanh'];
+    return JSON.stringify([others.map(Number).join(''), against, data, architecture, bound]);
   };
   const order = (a: Cell, b: Cell): number =>
     Number(a.mode === 'alternating') - Number(b.mode === 'alternating') || a.eps - b.eps || a.seed - b.seed;

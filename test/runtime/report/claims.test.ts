@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { judge, type Judgement } from '../../../src/runtime/report/judge.ts';
-import { parseInput } from '../../../src/runtime/report/inputs.ts';
+import { trainingCommand } from '../../../src/runtime/report/command.ts';
+import { threatName } from '../../../src/runtime/report/format.ts';
+import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
 import { threatModels } from '../../../src/runtime/report/results.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
 
@@ -74,4 +76,21 @@ describe('a claim of the paper', () => {
     const [first] = judged(seeds).get('transfer')!.criteria;
     expect(first).toMatchObject({ holds: true, measured: '20.0 % (3 seeds, 10.0 to 30.0)' });
   });
+});
+
+it('an attacker that was trained against a given classifier stands by itself, with the command that trains it', () => {
+  const json = JSON.parse(resultJson(asInThePaper.slice(3, 4))) as { config: Record<string, unknown> };
+  json.config['against'] = { source: 'runs/a/classifier-c1.onnx', sha256: 'd'.repeat(64) };
+  json.config['classifierEpochs'] = { consecutive: 0 };
+  const { cells } = joinInputs([
+    parseInput(resultJson(asInThePaper), 'made-up.json'),
+    parseInput(JSON.stringify(json), 'fresh.json'),
+  ]);
+  const [own, fresh] = threatModels(cells);
+  expect(own!.cells).toHaveLength(asInThePaper.length);
+  expect(fresh!.cells).toHaveLength(1);
+  expect(threatName(fresh!)).toBe('unclipped, tanh bound, against runs/a/classifier-c1.onnx');
+  const command = trainingCommand(fresh!.cells[0]!);
+  expect(command).toContain('--against runs/a/classifier-c1.onnx');
+  expect(command).not.toContain('--classifier-epochs');
 });

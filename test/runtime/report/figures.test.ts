@@ -103,7 +103,7 @@ describe('results', () => {
       parseInput(resultJson(asInThePaper.slice(3, 4), { epochs: 5 }), 'other.json'),
     ];
     expect(() => joinInputs(inputs)).toThrow(
-      'consecutive eps 0.08 tanh unclipped seed 1 stands in made-up.json and in other.json; leave one of them out',
+      'consecutive eps 0.08 seed 1, unclipped, tanh bound stands in made-up.json and in other.json; leave one of them out',
     );
   });
 });
