@@ -8,6 +8,8 @@ export type Metrics = Readonly<Record<string, number>>;
 
 /** Training steps on the examples of a split. */
 export interface Steps {
+  /** Whether a run of several steps is one call: it then moves the state by all of them, or fails and by none. */
+  readonly repeats: boolean;
   /** One step for each batch of example numbers, in order, in one call where the program repeats steps. */
   run(batches: readonly ArrayLike<number>[]): Promise<readonly Metrics[]>;
   /** A copy of the state as it is now. */
@@ -30,6 +32,7 @@ export async function openSteps(
   const training = await openTraining(program, state, frozen, options);
   const repeats = program.metadata.data.some(({ name }) => name === 'indices');
   return {
+    repeats,
     run: repeats
       ? (batches) => repeated(training, split, batches)
       : async (batches) => {

@@ -126,7 +126,9 @@ export class Trainer {
         const start = performance.now();
         const measured = await training.run(batches);
         const perStep = (performance.now() - start) / batches.length;
-        atOnce = Math.max(1, Math.min(Math.round(this.#options.runTime / perStep), mostAtOnce));
+        if (training.repeats) {
+          atOnce = Math.max(1, Math.min(Math.round(this.#options.runTime / perStep), mostAtOnce));
+        }
         running = trained.map((network, i) =>
           measured.reduce<Running>(
             (sum, step) => added(sum, step, metrics[network]!, network, epoch),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import { programsFor } from '../../src/cli/programs.ts';
+import { attackerTrain } from '../../src/models/programs.ts';
 import {
   ClassifierRecord,
   classifiersOf,
@@ -156,16 +157,14 @@ function asCells(record: EpochRecord | ClassifierRecord): EpochRecord {
   return { phase: 'classifier', epoch, train, c1: scores[0]!.c1, c2: scores[0]!.c2 };
 }
 
-/** The attacker's program with a node that fails in the run after so many. */
-function failsAfter(runs: number, { bytes, metadata }: ProgramFile): ProgramFile {
-  const { graph } = b.decodeProgram(bytes);
+/** The attacker's program, one step a run, with a node that fails after so many. */
+function failsAfter(steps: number, config: CellConfig): ProgramFile {
+  const { graph, metadata } = attackerTrain(config);
   const step = graph.inputs.find((x) => b.inputName(x) === 'adam/step/attacker')!;
-  const zeros = b.constant(b.tensorOf('float32', [runs], new Array<number>(runs).fill(0)));
+  const zeros = b.constant(b.tensorOf('float32', [steps], new Array<number>(steps).fill(0)));
   const loss = b.add(graph.outputs['loss']!, b.gather(zeros, b.cast(step, 'int64'), 0));
-  return {
-    bytes: b.encodeProgram({ graph: { ...graph, outputs: { ...graph.outputs, loss } }, metadata }),
-    metadata,
-  };
+  const failing = b.lower({ ...graph, outputs: { ...graph.outputs, loss } }, 'cpu');
+  return { bytes: b.encodeProgram({ graph: failing, metadata }), metadata };
 }
 
 async function runThrough(config: CellConfig): Promise<Seen[]> {
@@ -419,7 +418,7 @@ describe('train', () => {
     async () => {
       const options = optionsFor(small);
       const { programs } = options;
-      const failing = { ...programs, attackerTrain: failsAfter(2, programs.attackerTrain) };
+      const failing = { ...programs, attackerTrain: failsAfter(2, small) };
       let last: CellEvent | undefined;
       for await (const event of wholeCell({ ...options, programs: failing })) last = event;
       const event = last!.event as Extract<Progress, { kind: 'interrupted' }>;
