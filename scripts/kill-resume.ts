@@ -43,10 +43,12 @@ async function train(args: readonly string[], killAfter?: number): Promise<boole
   return await ended;
 }
 
-/** Every file of a run with its hash; `result.json` without its environment. */
+/** Every file of a run with its hash, but for the environment in `result.json`, and `report.html`, which shows it. */
 async function contentOf(run: string): Promise<ReadonlyMap<string, string>> {
   const entries = await readdir(run, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = entries
+    .filter((entry) => entry.isFile() && entry.name !== 'report.html')
+    .map((entry) => join(entry.parentPath, entry.name));
   const content = new Map<string, string>();
   for (const file of files.sort()) {
     const bytes = await readFile(file);
