@@ -101,7 +101,7 @@ describe('a sweep', () => {
       );
     }
     expect((await readdir(join(cwd, 'whole'))).sort()).toEqual(
-      [...cells, 'classifiers-seed5', 'config.json', 'metrics.jsonl', 'result.json'].sort(),
+      [...cells, 'classifiers-seed5', 'config.json', 'metrics.jsonl', 'report.html', 'result.json'].sort(),
     );
     expect((await readdir(join(cwd, 'whole/classifiers-seed5/checkpoint'))).sort()).toEqual([
       'epoch1.safetensors',

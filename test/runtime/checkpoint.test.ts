@@ -266,8 +266,10 @@ describe('loadCheckpoint', () => {
 
 /** A file has its tensors in the order of their names. */
 function sorted({ position, states }: Checkpoint): Checkpoint {
-  const inOrder = [...states].map(
-    ([network, state]) => [network, new Map([...state].sort(([a], [b]) => (a < b ? -1 : 1)))] as const,
+  const byName = <T>(entries: Iterable<readonly [string, T]>) =>
+    [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+  const inOrder = byName(states).map(
+    ([network, state]) => [network as 'c1', new Map(byName(state))] as const,
   );
   return { position, states: new Map(inOrder) };
 }
