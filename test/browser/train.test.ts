@@ -29,8 +29,8 @@ describe.skipIf(!chromiumPath)(`training in Chromium${reason}`, () => {
   it.each([
     ['classifier', 'WASM', 30, 1e-4],
     ['classifier', 'WebGPU', 30, 2e-3],
-    ['attacker', 'WASM', 4, 5e-3],
-    ['attacker', 'WebGPU', 2, 5e-3],
+    ['attacker', 'WASM', 4, 1e-4],
+    ['attacker', 'WebGPU', 2, 1e-4],
   ] as const)(
     'the %s trains on %s as in Node, %d steps within %d',
     async (name, provider, steps, tolerance) => {
