@@ -10,6 +10,11 @@ import {
   convTransposeByPhases,
   convWeightGradByGemm,
 } from '../../src/builder/lower/gemm.ts';
+import {
+  convByGroups,
+  convTransposeByGroups,
+  convWeightGradByGroups,
+} from '../../src/builder/lower/groups.ts';
 import { sinkTransposes } from '../../src/builder/lower/layout.ts';
 import {
   convWeightGradByConv,
@@ -89,6 +94,28 @@ const covers = ({ kernel, strides }: Geometry): boolean => kernel.every((k, i) =
 const padsInside = ({ kernel, pads }: Geometry): boolean =>
   pads.every((p, i) => p < kernel[i % kernel.length]!);
 
+const convOutput = ({ size, kernel, strides, pads }: Geometry): number[] =>
+  size.map((n, i) => Math.floor((n + pads[i]! + pads[i + size.length]! - kernel[i]!) / strides[i]!) + 1);
+
+const convTransposeOutput = ({ size, kernel, strides, pads, output_padding }: Geometry): number[] =>
+  size.map(
+    (n, i) => strides[i]! * (n - 1) + kernel[i]! + output_padding[i]! - pads[i]! - pads[i + size.length]!,
+  );
+
+/** Each tap of the kernel lies on the image at some position of the window. */
+const everyTapMeets = (
+  { kernel, strides, pads }: Geometry,
+  pixels: readonly number[],
+  positions: readonly number[],
+): boolean =>
+  kernel.every((k, i) =>
+    Array.from({ length: k }, (_, tap) => tap).every((tap) =>
+      Array.from({ length: positions[i]! }, (_, o) => o * strides[i]! - pads[i]! + tap).some(
+        (pixel) => pixel >= 0 && pixel < pixels[i]!,
+      ),
+    ),
+  );
+
 /** The same value in ONNX's own form and in another one. */
 interface Pair {
   readonly native: b.Value;
@@ -126,6 +153,28 @@ const forms: Readonly<Record<string, (random: Random, draw: Draw) => Pair>> = {
     const bias = random.below(2) === 0 ? null : draw([m]);
     const native = b.convTranspose(draw(['batch', c, ...size]), draw([c, m, ...kernel]), bias, attrs);
     return { native, form: convTransposeByColumns(nodeOf('ConvTranspose', native)) };
+  },
+  'a convolution by groups of taps': (random, draw) => {
+    const { size, kernel, ...rest } = fitting(random, (g) => everyTapMeets(g, g.size, convOutput(g)));
+    const attrs = { strides: rest.strides, pads: rest.pads };
+    const [c, m] = list(random, 2, 1, 3) as [number, number];
+    const bias = random.below(2) === 0 ? null : draw([m]);
+    const native = b.conv(draw(['batch', c, ...size]), draw([m, c, ...kernel]), bias, attrs);
+    return { native, form: convByGroups(nodeOf('Conv', native)) };
+  },
+  'a dilated convolution by groups of taps': (random, draw) => {
+    const { kernel, strides, pads } = geometry(random);
+    const attrs = { strides, pads, dilations: list(random, 2, 1, 3) };
+    const native = b.conv(draw([2, 2, 13, 13]), draw([2, 2, ...kernel]), null, attrs);
+    return { native, form: convByGroups(nodeOf('Conv', native)) };
+  },
+  'a transposed convolution by groups of taps': (random, draw) => {
+    const fits = (g: Geometry): boolean => leavesSome(g) && everyTapMeets(g, convTransposeOutput(g), g.size);
+    const { size, kernel, ...attrs } = fitting(random, fits);
+    const [c, m] = list(random, 2, 1, 3) as [number, number];
+    const bias = random.below(2) === 0 ? null : draw([m]);
+    const native = b.convTranspose(draw(['batch', c, ...size]), draw([c, m, ...kernel]), bias, attrs);
+    return { native, form: convTransposeByGroups(nodeOf('ConvTranspose', native)) };
   },
   'a transposed convolution of stride 1 as a flipped convolution': (random, draw) => {
     const { size, kernel, ...attrs } = fitting(random, (g) => leavesSome(g) && padsInside(g), { stride: 1 });
@@ -203,15 +252,20 @@ function weightGradient(
 }
 
 describe.for([
-  ['one GEMM', convWeightGradByGemm],
-  ['a convolution with batch and channels swapped', convWeightGradByConv],
-] as const)('the weight gradient as %s', ([title, form]) => {
+  ['one GEMM', convWeightGradByGemm, () => true],
+  ['a convolution with batch and channels swapped', convWeightGradByConv, () => true],
+  [
+    'products of groups of taps',
+    convWeightGradByGroups,
+    (g: Geometry) => everyTapMeets(g, g.size, convOutput(g)),
+  ],
+] as const)('the weight gradient as %s', ([title, form, fits]) => {
   test('equals its definition in loops, in 40 geometries', async () => {
     const random = stream(1, 'lower', 'weight gradient', title);
     const feed = feeder();
     const draw: Draw = (shape) => feed.input('float32', shape, whole(random, -3, 3));
     const cases = Array.from({ length: 40 }, () => {
-      const { size, kernel, strides, pads } = geometry(random);
+      const { size, kernel, strides, pads } = fitting(random, fits);
       const [c, m] = list(random, 2, 1, 3) as [number, number];
       const x = draw(['batch', c, ...size]);
       const like = b.conv(x, b.input('w', 'float32', [m, c, ...kernel]), null, { strides, pads });
@@ -300,6 +354,17 @@ describe('the table of forms', () => {
   };
   const poolGrad = (attrs: b.Window): b.Value => b.maxPoolGrad(x(4), b.maxPool(x(4), attrs).y, attrs);
   const stride2 = { strides: [2, 2] };
+  /** A 5x5 convolution of stride 2 and its gradients on images of one size and so many channels. */
+  const small = (size: number, c: number): Record<'y' | 'dx' | 'dw', b.Value> => {
+    const window = { ...stride2, pads: [2, 2, 2, 2] };
+    const pixels = b.input('x', 'float32', ['batch', c, size, size]);
+    const y = b.conv(pixels, w(c, c, 5, 5), null, window);
+    return {
+      y,
+      dx: b.convTranspose(y, w(c, c, 5, 5), null, { ...window, output_padding: [1, 1] }),
+      dw: b.convWeightGrad(pixels, y, { kernel_shape: [5, 5], ...window }),
+    };
+  };
 
   test.for<readonly [what: string, y: b.Value, plain: Form, cpu: Form, webgpu: Form, cuda: Form]>([
     ['Conv of stride 1', conv(), 'as it is', 'as it is', 'as it is', 'gemm'],
@@ -347,6 +412,22 @@ describe('the table of forms', () => {
       'columns',
     ],
     ['ConvWeightGrad', weightGrad(4), 'swapped convolution', 'gemm', 'gemm', 'gemm'],
+    ['Conv of stride 2 at 4x4', small(4, 64).y, 'as it is', 'groups', 'gemm', 'gemm'],
+    ['ConvTranspose to 4x4', small(4, 64).dx, 'as it is', 'groups', 'columns', 'phases'],
+    ['ConvWeightGrad at 4x4', small(4, 64).dw, 'swapped convolution', 'groups', 'gemm', 'gemm'],
+    ['Conv of stride 2 at 4x4, few channels', small(4, 63).y, 'as it is', 'gemm', 'gemm', 'gemm'],
+    ['Conv of stride 2 at 14x14, many channels', small(14, 64).y, 'as it is', 'gemm', 'gemm', 'gemm'],
+    [
+      'Conv with a tap that never meets the image',
+      b.conv(b.input('x', 'float32', [2, 64, 2, 2]), w(64, 64, 5, 5), null, {
+        strides: [2, 2],
+        pads: [1, 1, 2, 2],
+      }),
+      'as it is',
+      'gemm',
+      'gemm',
+      'gemm',
+    ],
     [
       'MaxPoolGrad of tiles',
       poolGrad({ kernel_shape: [2, 2], ...stride2 }),

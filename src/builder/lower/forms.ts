@@ -1,6 +1,7 @@
 import type { AnyNode, Node, Value } from '../ir.ts';
 import { geometry } from '../window.ts';
 import type { Window } from '../ops.ts';
+import { mostlyPadding } from './groups.ts';
 import { tiles } from './pool.ts';
 
 /** What a graph is lowered for. */
@@ -21,7 +22,8 @@ export type Form =
   | 'gemm'
   | 'phases'
   | 'columns'
-  | 'flip';
+  | 'flip'
+  | 'groups';
 
 /** The form of a node on a target: the first row that fits. */
 export function formOf(node: AnyNode, target: Target): Form {
@@ -51,6 +53,8 @@ interface Facts {
   readonly padsInside: boolean;
   /** The kernel is as long as the stride or longer, so that every phase of outputs meets a tap. */
   readonly covers: boolean;
+  /** A product over the whole kernel would multiply much padding, and its groups of taps are large enough to pay. */
+  readonly mostlyPadding: boolean;
   readonly inputChannels: number;
   readonly outputChannels: number;
 }
@@ -71,12 +75,15 @@ const table: readonly Row[] = [
   { op: 'MaxPoolGrad', on: ['webgpu', 'cuda'], if: (f) => f.tiles, form: 'masks' },
   { op: 'MaxPoolGrad', on: ['cpu'], if: (f) => f.tiles && f.dtype === 'float32', form: 'unpool' },
   { op: 'MaxPoolGrad', form: 'scatter' },
+  { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   // one input channel gathers single numbers: the native form is quicker there (2.5 ms against 15 at 28x28)
   { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.inputChannels > 1, form: 'gemm' },
   { op: 'ConvWeightGrad', on: ['webgpu', 'cuda'], if: (f) => f.plain, form: 'gemm' },
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
+  { op: 'Conv', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   { op: 'Conv', on: lowered, if: (f) => f.plain && f.stride > 1, form: 'gemm' },
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
+  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   {
     op: 'ConvTranspose',
     on: lowered,
@@ -101,6 +108,7 @@ function facts(node: AnyNode): Facts {
     dtype: x.dtype,
     padsInside: kernel.every((k, i) => g.begins[i]! < k && g.ends[i]! < k),
     covers: kernel.every((k, i) => k >= g.strides[i]!),
+    mostlyPadding: kernel.length === 2 && mostlyPadding(node, g),
     inputChannels: Number(x.shape[1]),
     outputChannels: Number(y.shape[1]),
   };

@@ -1,24 +1,12 @@
-import { constant, tensorOf, type Node, type Value } from '../ir.ts';
-import { add, concat, conv, gather, gemm, matmul, pad, reduceSum, reshape, transpose } from '../ops.ts';
+import type { Node, Value } from '../ir.ts';
+import { concat, conv, gather, gemm, matmul, reduceSum, reshape, transpose } from '../ops.ts';
 import { geometry, spatial, type Geometry } from '../window.ts';
+import { channels, image, indexTable, inverse, rows, zeroRow, type Size } from './rows.ts';
 
 /**
  * Convolutions as matrix products over the whole batch. Images stand as [N, H*W, C] with channels last; an operand of a
  * product is gathered from them by a table of row numbers that is known when the graph is built (im2col).
  */
-
-const toLast = [0, 2, 3, 1];
-const toFirst = [0, 3, 1, 2];
-
-/** [N,C,H,W] -> [N, H*W, C] */
-function rows(x: Value): Value {
-  const [h, w] = spatial('gemm', x) as [number, number];
-  return reshape(transpose(x, toLast), [-1, h * w, channels(x)]);
-}
-
-/** [N, H*W, C] or any matrix of as many elements -> [N,C,H,W] */
-const image = (x: Value, h: number, w: number, c: number): Value =>
-  transpose(reshape(x, [-1, h, w, c]), toFirst);
 
 /** y = columns(x) W: [N*OH*OW, kh*kw*C] [kh*kw*C, M]. */
 export function convByGemm({ inputs: [x, w, b], attrs }: Node<'Conv'>): Value {
@@ -27,7 +15,7 @@ export function convByGemm({ inputs: [x, w, b], attrs }: Node<'Conv'>): Value {
   const [oh, ow] = outputSize(size, g);
   const m = w.shape[0] as number;
   const kernel = reshape(transpose(w, [2, 3, 1, 0]), [-1, m]);
-  return image(withBias(matmul(columns(x, size, g), kernel), b), oh, ow, m);
+  return image(matmul(columns(x, size, g), kernel), oh, ow, m, b);
 }
 
 /** dW = columns(x)^T dy: the columns are the forward's own. */
@@ -72,7 +60,7 @@ export function convTransposeByPhases({
     }
   }
   const inOrder = parts.length === 1 ? parts[0]! : gather(concat(parts, 1), indexTable(inverse(order)), 1);
-  return image(withBias(inOrder, b), oh, ow, m);
+  return image(inOrder, oh, ow, m, b);
 }
 
 /**
@@ -119,7 +107,7 @@ export function convTransposeByColumns({
   const slots = reach[0]! * reach[1]!;
   // one channel has no axis of its own: a sum along the last axis is the quick one
   const sum = reduceSum(reshape(terms, [-1, oh * ow, slots, ...(m === 1 ? [] : [m])]), { axes: [2] });
-  return image(withBias(sum, b), oh, ow, m);
+  return image(sum, oh, ow, m, b);
 }
 
 /**
@@ -143,18 +131,6 @@ export function convTransposeByFlip({
   const ends = spatial('ConvTranspose', y!).map((out, i) => out - 1 + last[i]! + 1 - sizes[i]! - begins[i]!);
   return conv(x, turned, b ?? null, { pads: [...begins, ...ends] });
 }
-
-type Size = readonly [height: number, width: number];
-
-const channels = (x: Value): number => x.shape[1] as number;
-
-const indexTable = (numbers: readonly number[]): Value =>
-  constant(tensorOf('int64', [numbers.length], numbers));
-
-const withBias = (x: Value, b: Value | null | undefined): Value => (b ? add(x, b) : x);
-
-/** [N, P, C] -> [N, P+1, C], the last row zero: what a window reads outside the image. */
-const zeroRow = (x: Value): Value => pad(x, [0, 0, 0, 0, 1, 0]);
 
 const outputSize = (size: Size, g: Geometry): Size =>
   [0, 1].map((i) => {
@@ -200,10 +176,4 @@ function phasesOf(length: number, axis: number, g: Geometry) {
     at: Array.from({ length }, (_unused, i) => i).filter((i) => (i + g.begins[axis]!) % stride === phase),
     taps: all.filter((k) => k % stride === phase),
   })).filter(({ at }) => at.length > 0);
-}
-
-function inverse(order: readonly number[]): readonly number[] {
-  const out = new Array<number>(order.length);
-  order.forEach((to, i) => (out[to] = i));
-  return out;
 }
