@@ -10,20 +10,23 @@ import type { Floor, Results, Row } from './results.ts';
 import { open, startup, torchEnvironment, type Side, type Start } from './sides.ts';
 import { median } from './timing.ts';
 
-/** What is timed, and how many runs a turn has. TensorFlow.js takes part in small batches only: it needs seconds an image. */
+/**
+ * What is timed, and how many runs a turn has: steps run for about as long as a call of training does, which is no more than
+ * 1.4 s. TensorFlow.js takes part in small batches only: it needs seconds an image.
+ */
 const plan: readonly {
   readonly job: JobName;
   readonly batch: number;
   readonly runs: number;
   readonly tfjs?: true;
 }[] = [
-  { job: 'c-step', batch: 10, runs: 20, tfjs: true },
-  { job: 'c-step', batch: 50, runs: 20 },
-  { job: 'c-step', batch: 100, runs: 20 },
-  { job: 'c-step', batch: 400, runs: 5 },
+  { job: 'c-step', batch: 10, runs: 60, tfjs: true },
+  { job: 'c-step', batch: 50, runs: 60 },
+  { job: 'c-step', batch: 100, runs: 60 },
+  { job: 'c-step', batch: 400, runs: 15 },
   { job: 'a-step', batch: 2, runs: 10, tfjs: true },
-  { job: 'a-step', batch: 50, runs: 8 },
-  { job: 'a-step', batch: 100, runs: 6 },
+  { job: 'a-step', batch: 50, runs: 14 },
+  { job: 'a-step', batch: 100, runs: 9 },
   { job: 'a-step', batch: 200, runs: 4 },
   { job: 'a-step', batch: 400, runs: 2 },
   { job: 'c-infer', batch: 1, runs: 50, tfjs: true },

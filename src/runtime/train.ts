@@ -41,7 +41,7 @@ interface Options<C, P, R> {
   readonly programs: P;
   /** Where to go on from. */
   readonly from?: Checkpoint<R> | null;
-  /** Milliseconds that steps should run before there is an event, 0 for one step an event; 1,000 when absent. */
+  /** Milliseconds that steps should run before there is an event, 0 for one step an event; 1,400 when absent. */
   readonly runTime?: number;
   /** Aborting ends the training after the steps in progress with an `interrupted` event, which holds a checkpoint. */
   readonly signal?: AbortSignal;
@@ -172,7 +172,7 @@ interface Plan<R, S> {
 
 /** Epoch after epoch of a plan. */
 async function* follow<C extends CellConfig | ClassifierConfig, P, R, S>(
-  { config, train, test, from, signal, runTime = 1000 }: Options<C, P, R>,
+  { config, train, test, from, signal, runTime = 1400 }: Options<C, P, R>,
   begun: readonly R[],
   states: ReadonlyMap<Network, Tensors>,
   plan: Plan<R, S>,
