@@ -440,6 +440,12 @@ describe('in a process of its own', () => {
     });
   });
 
+  it('sparring ends as usual when nobody reads what it prints', async () => {
+    const command = start(['train', '--help'], { cwd: folder });
+    command.process.stdout!.destroy();
+    expect(await command.finished).toMatchObject({ code: 0, signal: null, stderr: '' });
+  });
+
   it('sparring exits with 1 when training fails, and prints no stack', async () => {
     const run = ['train', ...small, '--learning-rate', '1e38', '--out', 'diverged'];
     const { code, stdout, stderr } = await sparring(run, { cwd: folder });
