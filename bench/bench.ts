@@ -1,6 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { count } from '../src/cli/options.ts';
+import { commit } from '../src/cli/version.ts';
 import { writeAtomic } from '../src/runtime/files.ts';
 import { deviceNames } from '../src/runtime/index.ts';
 import { measure } from './measure.ts';
@@ -41,7 +42,7 @@ if (options.profile) {
   ];
   const measured = await measure(starts, python, options);
   const results: Results = {
-    schema: 2,
+    schema: 3,
     command: ['pnpm bench', ...process.argv.slice(2).map((arg) => (arg.includes('/') ? 'PATH' : arg))].join(
       ' ',
     ),
@@ -54,6 +55,7 @@ if (options.profile) {
       threads: options.threads,
       device: options.device,
       rounds: options.rounds,
+      commit: (await commit()) ?? 'not a checkout',
     },
     ...measured,
   };

@@ -34,14 +34,39 @@ export function rateOf(index: number, milliseconds: number): number {
 /**
  * Multiplications and additions of one attacker step, in GFLOP: three products a layer (output, input gradient, weight
  * gradient), two for the first, whose input needs no gradient; and the frozen classifier's output and input gradient.
+ * `whole` counts every tap of a kernel at every position, as is usual; `unpadded` only those that lie on the image.
  */
-export function attackerStepGflop(batch: number): number {
-  const taps = 25;
-  const down = [14 * 14 * 64, 7 * 7 * 64 * 128, 4 * 4 * 128 * 256, 2 * 2 * 256 * 512];
-  const up = [2 * 2 * 512 * 256, 4 * 4 * 256 * 128, 7 * 7 * 128 * 64, 14 * 14 * 64];
-  const attacker = [...down, ...up].reduce((sum, macs, i) => sum + macs * (i === 0 ? 2 : 3), 0);
-  const classifier = 2 * (28 * 28 * 16 + 14 * 14 * 16 * 32);
-  return (2 * taps * batch * (attacker + classifier)) / 1e9;
+export function attackerStepGflop(batch: number): { readonly whole: number; readonly unpadded: number } {
+  // [pixels, positions] along an axis, and the product of the channels on either side
+  const down = [28, 14, 7, 4].map((pixels, i) => ({
+    pixels,
+    positions: Math.ceil(pixels / 2),
+    stride: 2,
+    channels: [64, 64 * 128, 128 * 256, 256 * 512][i]!,
+  }));
+  const up = down.toReversed().map((layer, i) => ({
+    ...layer,
+    channels: [512 * 256, 256 * 128, 128 * 64, 64][i]!,
+  }));
+  const classifier = [
+    { pixels: 28, positions: 28, stride: 1, channels: 16 },
+    { pixels: 14, positions: 14, stride: 1, channels: 16 * 32 },
+  ];
+  const products = [...down.map((layer, i) => [layer, i === 0 ? 2 : 3] as const)]
+    .concat(up.map((layer) => [layer, 3] as const))
+    .concat(classifier.map((layer) => [layer, 2] as const));
+  const gflop = (taps: (layer: (typeof down)[number]) => number): number =>
+    products.reduce((sum, [layer, times]) => sum + times * taps(layer) ** 2 * layer.channels, 0) *
+    ((2 * batch) / 1e9);
+  return { whole: gflop(({ positions }) => 5 * positions), unpadded: gflop(tapsOnImage) };
+}
+
+/** Pairs of a position and a tap along an axis, for a kernel of 5 with 2 zeros before the image. */
+function tapsOnImage({ pixels, positions, stride }: Readonly<Record<string, number>>): number {
+  const at = Array.from({ length: positions! }, (_, o) =>
+    [0, 1, 2, 3, 4].map((tap) => o * stride! - 2 + tap),
+  );
+  return at.flat().filter((pixel) => pixel >= 0 && pixel < pixels!).length;
 }
 
 function random(shape: readonly number[]): Tensor {

@@ -33,7 +33,7 @@ export async function environment(
 }
 
 /** The checkout's commit, with `+changes` when files differ from it; null outside a checkout. */
-async function commit(): Promise<string | null> {
+export async function commit(): Promise<string | null> {
   if (!existsSync(new URL('.git', root))) return null;
   const git = (...args: string[]) => promisify(execFile)('git', args, { cwd: fileURLToPath(root) });
   try {

@@ -418,6 +418,17 @@ describe('the table of forms', () => {
     ['Conv of stride 2 at 4x4, few channels', small(4, 63).y, 'as it is', 'gemm', 'gemm', 'gemm'],
     ['Conv of stride 2 at 14x14, many channels', small(14, 64).y, 'as it is', 'gemm', 'gemm', 'gemm'],
     [
+      'Conv with a kernel of many bands',
+      b.conv(b.input('x', 'float32', [2, 64, 8, 8]), w(64, 64, 9, 9), null, {
+        ...stride2,
+        pads: [4, 4, 4, 4],
+      }),
+      'as it is',
+      'gemm',
+      'gemm',
+      'gemm',
+    ],
+    [
       'Conv with a tap that never meets the image',
       b.conv(b.input('x', 'float32', [2, 64, 2, 2]), w(64, 64, 5, 5), null, {
         strides: [2, 2],

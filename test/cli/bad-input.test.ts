@@ -446,6 +446,21 @@ describe('in a process of its own', () => {
     expect(await command.finished).toMatchObject({ code: 0, signal: null, stderr: '' });
   });
 
+  it('sparring keeps its exit code when nobody reads what it complains of', async () => {
+    const command = start(['nope'], { cwd: folder });
+    command.process.stderr!.destroy();
+    expect(await command.finished).toMatchObject({ code: 2, signal: null });
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'sparring says in one line that its output found no room',
+    async () => {
+      const command = await sparring(['--help'], { cwd: folder, stdout: '/dev/full' });
+      expect(command.code).toBe(1);
+      expect(command.stderr).toMatch(/^sparring: cannot write to standard output: ENOSPC.*\n$/);
+    },
+  );
+
   it('sparring exits with 1 when training fails, and prints no stack', async () => {
     const run = ['train', ...small, '--learning-rate', '1e38', '--out', 'diverged'];
     const { code, stdout, stderr } = await sparring(run, { cwd: folder });

@@ -24,16 +24,20 @@ export interface Where {
   readonly cwd: string;
   /** The largest file that the process may write, in blocks of 512 bytes (POSIX `ulimit -f`). */
   readonly fileLimit?: number;
+  /** A file that takes standard output. */
+  readonly stdout?: string;
 }
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 
 /** Starts `sparring` with these arguments, from source. */
-export function start(args: readonly string[], { cwd, fileLimit }: Where): Command {
+export function start(args: readonly string[], { cwd, fileLimit, stdout }: Where): Command {
   const node = [process.execPath, '--import', tsx, bin, ...args];
+  const limit = fileLimit === undefined ? '' : `ulimit -f ${fileLimit};`;
+  const into = stdout === undefined ? '' : `> '${stdout}'`;
   const [file, ...rest] =
-    fileLimit === undefined ? node : ['sh', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', ...node];
+    limit + into === '' ? node : ['sh', '-c', `${limit} exec "$@" ${into}`, 'sh', ...node];
   // tsx must not be caught by the limit when it writes its cache.
   const env = { ...process.env, ...(fileLimit !== undefined && { TSX_DISABLE_CACHE: '1' }) };
   const child = spawn(file!, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,11 +1,14 @@
 import type { Mode } from '../config.ts';
-import { about, attacked, early, falls, isAbout, thresholds, type Criterion } from './criteria.ts';
+import { about, attacked, early, falls, isAbout, quarters, thresholds, type Criterion } from './criteria.ts';
 import { percent, points } from './format.ts';
 import { cellsAt, type Cell } from './results.ts';
 import { describeAccuracy } from './statistics.ts';
 
 /** The intensities that the paper compares. */
 export const paperEps: readonly number[] = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64];
+
+/** Those that have an effect. */
+const effective = paperEps.filter((eps) => eps >= 0.04);
 
 export interface Claim {
   readonly id: string;
@@ -15,6 +18,8 @@ export interface Claim {
   readonly paper: string;
   /** The cells that it is about. */
   readonly about: readonly (readonly [mode: Mode, eps: number])[];
+  /** Attacker epochs that a cell needs to be judged; one with fewer counts as not measured. */
+  readonly epochs?: number;
   /** The parts that can be judged from the cells there are. */
   readonly judge: (cells: readonly Cell[]) => readonly Criterion[];
 }
@@ -51,6 +56,7 @@ export const claims: readonly Claim[] = [
     judge: (cells) => [
       ...isAbout(cells, 'consecutive', 0.08, 'c1', 0.2),
       ...isAbout(cells, 'consecutive', 0.08, 'c2', 0.9),
+      ...falls(cells, 'consecutive', 0.08, 'c2', 'least', thresholds.notable),
       ...about(cells, 'consecutive', 0.08, (at) => {
         const gap = attacked(at, 'c2') - attacked(at, 'c1');
         return {
@@ -83,8 +89,9 @@ export const claims: readonly Claim[] = [
     id: 'early-success',
     figure: 4,
     paper: "Most of the attacker's success comes in the first quarter of its epochs.",
-    about: paperEps.filter((eps) => eps >= 0.04).map((eps) => ['consecutive', eps] as const),
-    judge: (cells) => paperEps.flatMap((eps) => early(cellsAt(cells, 'consecutive', eps), eps)),
+    about: effective.map((eps) => ['consecutive', eps] as const),
+    epochs: quarters,
+    judge: (cells) => effective.flatMap((eps) => early(cellsAt(cells, 'consecutive', eps), eps)),
   },
   {
     id: 'alternating-protects',

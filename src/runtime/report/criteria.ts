@@ -90,13 +90,16 @@ export function isAbout(
   }));
 }
 
+/** Epochs from which on there is a first quarter to look at. */
+export const quarters = 4;
+
 /** The share of the final fall of C1's accuracy that the first quarter of the epochs brought; none without a fall. */
 export function early(cells: readonly Cell[], eps: number): readonly Criterion[] {
   if (cells.length === 0) return [];
   const curve = epochCurve(cells, 'c1');
   const clean = finalAccuracy(cells, 'c1', 'clean').mean;
   const fall = clean - (curve.at(-1)?.accuracy.mean ?? clean);
-  if (curve.length < 4 || fall < thresholds.notable) return [];
+  if (curve.length < quarters || fall < thresholds.notable) return [];
   const quarter = curve[Math.ceil(curve.length / 4) - 1]!;
   const share = (clean - quarter.accuracy.mean) / fall;
   return [

@@ -37,7 +37,11 @@ export async function renderReport(
     // tells the figures of several threat models in one page apart
     const suffix = i === 0 ? '' : `-${slug(threatName(threat))}-`;
     const two = perturbationFigure(`figure-2${suffix}`, threat.intensities, threat.missing);
-    return { threat, judgements: judge(threat), figures: [two, ...paperFigures(threat, suffix)] };
+    return {
+      threat,
+      judgements: judge(threat, evaluations),
+      figures: [two, ...paperFigures(threat, suffix)],
+    };
   });
   const measured = evaluations.map((each, i) => ({
     ...each,

@@ -1,53 +1,95 @@
 import type { Mode } from '../config.ts';
 import { claims, type Claim } from './claims.ts';
+import { attackTitle, type NamedEvaluation } from './attacks.ts';
 import type { Criterion } from './criteria.ts';
-import { count, list } from './format.ts';
+import { count, list, percent } from './format.ts';
 import { cellsAt, testImages, trainImages, type Cell, type ThreatModel } from './results.ts';
 
 /** How long the paper trained (sections 2.1.1 and 2.1.2). */
 export const paperEpochs: Readonly<Record<Mode, { readonly classifier: number; readonly attacker: number }>> =
   { consecutive: { classifier: 20, attacker: 20 }, alternating: { classifier: 5, attacker: 20 } };
 
-export type Verdict = 'yes' | 'yes where measured' | 'in part' | 'no' | 'not measured';
+/** Said in the place of claims where there are none to judge. */
+export const notOfThePaper =
+  'The attacker was trained against a classifier that was given. The paper has no claim about that; what was measured stands in the table of cells.';
+
+type Word = 'yes' | 'in part' | 'no';
+export type Verdict = Word | `${Word} where measured` | 'not measured';
 
 /** A claim of the paper, judged by the cells of one threat model. */
 export interface Judgement {
   readonly claim: Claim;
   readonly verdict: Verdict;
   readonly criteria: readonly Criterion[];
-  /** Cells that the claim is about and that were not measured, as `alternating 0.08`. */
+  /** Cells that the claim is about and that were not measured, or not for long enough, as `alternating 0.08`. */
   readonly missing: readonly string[];
   /** What to know of the cells: in what they differ from the paper's, how many seeds there are. */
   readonly caveats: readonly string[];
 }
 
-/** Judges every claim by the cells of a threat model. */
-export const judge = ({ cells, ...threat }: ThreatModel): readonly Judgement[] =>
-  claims.map((claim) => {
-    const criteria = claim.judge(cells);
+/**
+ * Judges every claim by the cells of a threat model. An attacker that was trained against a given classifier is not what
+ * the paper speaks of: nothing is judged there.
+ *
+ * @param evaluations what other attacks leave of the alternately trained classifiers.
+ */
+export function judge(
+  { cells, ...threat }: ThreatModel,
+  evaluations: readonly NamedEvaluation[] = [],
+): readonly Judgement[] {
+  if (cells.some(({ config }) => config.against)) return [];
+  return claims.map((claim) => {
+    const least = claim.epochs ?? 0;
+    const enough = cells.filter(({ config }) => config.attackerEpochs >= least);
+    const criteria = claim.judge(enough);
     const held = criteria.filter(({ holds }) => holds).length;
     const there = claim.about.flatMap(([mode, eps]) => cellsAt(cells, mode, eps));
     const missing = claim.about
-      .filter(([mode, eps]) => cellsAt(cells, mode, eps).length === 0)
+      .filter(([mode, eps]) => cellsAt(enough, mode, eps).length === 0)
       .map(([mode, eps]) => `${mode} ${eps}`);
+    const word: Word = held === criteria.length ? 'yes' : held === 0 ? 'no' : 'in part';
     const verdict: Verdict =
-      criteria.length === 0
-        ? 'not measured'
-        : held === criteria.length
-          ? missing.length === 0
-            ? 'yes'
-            : 'yes where measured'
-          : held === 0
-            ? 'no'
-            : 'in part';
+      criteria.length === 0 ? 'not measured' : missing.length === 0 ? word : `${word} where measured`;
+    const short = there.some(({ config }) => config.attackerEpochs < least);
     return {
       claim,
       verdict,
       criteria,
       missing,
-      caveats: there.length === 0 ? [] : caveats(there, threat),
+      caveats: [
+        ...there.flatMap((cell) => otherAttacks(cell, evaluations)),
+        ...(short ? [`at least ${least} attacker epochs are needed`] : []),
+        ...(there.length === 0 ? [] : caveats(there, threat)),
+      ],
     };
   });
+}
+
+/**
+ * What other attacks leave of an alternately trained C1. That its own attacker leaves much says little: it was trained
+ * against that very attacker.
+ */
+const otherAttacks = (cell: Cell, evaluations: readonly NamedEvaluation[]): readonly string[] =>
+  cell.mode !== 'alternating'
+    ? []
+    : evaluations.flatMap(({ evaluation: { attacks, cells, data } }) =>
+        cells
+          .filter(
+            ({ mode, eps, seed, clip, bound }) =>
+              mode === cell.mode &&
+              eps === cell.eps &&
+              seed === cell.seed &&
+              clip === cell.clip &&
+              bound === cell.bound,
+          )
+          .map(({ c1 }) => {
+            const left = (['pgd', 'fgsm'] as const).flatMap((attack) => {
+              const measure = c1.attacks[attack];
+              return measure ? [`${attackTitle(attack, attacks)} leaves ${percent(measure.accuracy)}`] : [];
+            });
+            return `alternating ${cell.eps} was attacked by the attacker that it was trained with; ${list(left)} of its C1 (first ${count(data.images, 'test image')})`;
+          }),
+      );
 
 /** In what cells differ from the paper's: fewer epochs or images, another threat model, one seed. */
 function caveats(

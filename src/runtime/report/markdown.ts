@@ -5,7 +5,7 @@ import { thresholds } from './criteria.ts';
 import type { DataTable } from './figures.ts';
 import { count, list, percent, points, threatName } from './format.ts';
 import type { Inputs } from './inputs.ts';
-import { judge, type Judgement } from './judge.ts';
+import { judge, notOfThePaper, type Judgement } from './judge.ts';
 import { cellData } from './provenance.ts';
 import { threatModels, type Cell, type ThreatModel } from './results.ts';
 
@@ -19,7 +19,7 @@ export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): 
   const blocks = [
     '# The paper, measured again',
     `Written by \`npx -y pnpm@10 report ${folder} --markdown\` from the JSON files beside it; nothing here is typed by hand.`,
-    ...threatModels(cells).flatMap(threatBlocks),
+    ...threatModels(cells).flatMap((threat) => threatBlocks(threat, evaluations)),
     '## How the words are judged',
     judgedBy,
     '## Every cell',
@@ -32,7 +32,14 @@ export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): 
   return `${blocks.join('\n\n')}\n`;
 }
 
-function threatBlocks(threat: ThreatModel): readonly string[] {
+function threatBlocks(threat: ThreatModel, evaluations: readonly NamedEvaluation[]): readonly string[] {
+  const judgements = judge(threat, evaluations);
+  if (judgements.length === 0)
+    return [
+      `## Measured beside the paper (${threatName(threat)})`,
+      notOfThePaper,
+      table(cellData(threat.cells)),
+    ];
   return [
     `## Paper says, we measured, holds? (${threatName(threat)})`,
     ...(threat.clip
@@ -40,7 +47,7 @@ function threatBlocks(threat: ThreatModel): readonly string[] {
       : []),
     table({
       head: ['figure', 'the paper says', 'we measured', 'holds?', 'notes', 'cells'],
-      rows: judge(threat).map((each) => claimRow(each, threat)),
+      rows: judgements.map((each) => claimRow(each, threat)),
     }),
   ];
 }
@@ -89,7 +96,7 @@ function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): read
     ...warnings.map(
       ({ folder, classifier, message }) => `**Warning**: ${folder}, ${classifier.toUpperCase()}: ${message}`,
     ),
-    `Accuracy left on ${count(data.images, 'test image')}. C2 gets the examples made for C1. The worst case is taken for each example by itself. Measured by \`${evaluationCommand(evaluation)}\`.`,
+    `Accuracy left on the first ${count(data.images, 'test image')}. C2 gets the examples made for C1. The worst case is taken for each example by itself. Step sizes are in parts of eps. Measured by \`${evaluationCommand(evaluation)}\`.`,
     attacks.map((attack) => `- ${describeAttack(attack)}`).join('\n'),
     table(attackTable(evaluation)),
     ...(matrix

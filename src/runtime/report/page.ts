@@ -5,7 +5,7 @@ import type { Panel } from './chart.ts';
 import type { Figure } from './figures.ts';
 import { count, list, slug, threatName } from './format.ts';
 import { threatHeader } from './header.ts';
-import type { Judgement } from './judge.ts';
+import { notOfThePaper, type Judgement } from './judge.ts';
 import { dataTable, scroll, type Markup } from './markup.ts';
 import { cellTable, provenance } from './provenance.ts';
 import type { ThreatModel } from './results.ts';
@@ -94,7 +94,8 @@ function partSection({ threat, judgements, figures }: Part, several: boolean): M
   const suffix = several ? `, ${threatName(threat)}` : '';
   return html`<h2 id="${slug(threatName(threat))}">The paper and this run${suffix}</h2>
     ${threat.clip ? html`<p class="missing">Attacked images are clipped to [0, 1] here. The paper's figures are of unclipped ones, which are easier to attack with.</p>` : ''}
-    ${claimTable(judgements)} ${figures.map((figure) => figureSection(figure, judgements))}`;
+    ${judgements.length === 0 ? html`<p>${notOfThePaper}</p>` : claimTable(judgements)}
+    ${figures.map((figure) => figureSection(figure, judgements))}`;
 }
 
 const claimTable = (judgements: readonly Judgement[]): Markup =>

@@ -4,12 +4,19 @@ import { trainingCommand } from '../../../src/runtime/report/command.ts';
 import { threatName } from '../../../src/runtime/report/format.ts';
 import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
 import { threatModels } from '../../../src/runtime/report/results.ts';
+import { evaluationOf } from '../../support/evaluations.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
 
 type Settings = Parameters<typeof resultJson>[1];
-const judged = (cells: readonly MadeUp[], settings?: Settings): ReadonlyMap<string, Judgement> => {
+const judged = (
+  cells: readonly MadeUp[],
+  settings?: Settings,
+  evaluated: readonly MadeUp[] = [],
+): ReadonlyMap<string, Judgement> => {
   const [threat] = threatModels(parseInput(resultJson(cells, settings), 'made-up.json').cells);
-  return new Map(judge(threat!).map((each) => [each.claim.id, each]));
+  const evaluations =
+    evaluated.length === 0 ? [] : [{ evaluation: evaluationOf(evaluated), source: 'made-up.json' }];
+  return new Map(judge(threat!, evaluations).map((each) => [each.claim.id, each]));
 };
 const verdicts = (cells: readonly MadeUp[], settings?: Settings) =>
   Object.fromEntries([...judged(cells, settings)].map(([id, { verdict }]) => [id, verdict]));
@@ -36,6 +43,7 @@ describe('a claim of the paper', () => {
     ['first-effect', 'consecutive', 0.04, { c2: 0.9 }],
     ['transfer', 'consecutive', 0.08, { c1: 0.31 }],
     ['transfer', 'consecutive', 0.08, { c2: 0.79 }],
+    ['transfer', 'consecutive', 0.08, { c2: 0.95 }],
     ['guessing', 'consecutive', 0.64, { c1: 0.21 }],
     ['alternating-protects', 'alternating', 0.04, { c1: 0.95 }],
     ['alternating-protects', 'alternating', 0.08, { c1: 0.96 }],
@@ -53,6 +61,36 @@ describe('a claim of the paper', () => {
     });
     expect(verdicts(asInThePaper.filter(({ eps }) => eps !== 0.64))['guessing']).toBe('yes where measured');
     expect(some.get('transfer')).toMatchObject({ verdict: 'yes', missing: [] });
+  });
+
+  it('is judged where it was measured, and its verdict says so', () => {
+    const rest = (to: number) =>
+      asInThePaper
+        .filter(({ eps }) => eps !== 0.02)
+        .map((cell) => (cell.eps === 0.01 ? { ...cell, c1: to } : cell));
+    expect(verdicts(rest(0.985))['no-effect']).toBe('yes where measured');
+    expect(verdicts(rest(0.9))['no-effect']).toBe('no where measured');
+  });
+
+  it('about a quarter of the epochs needs four of them', () => {
+    expect(judged(asInThePaper, { epochs: 4 }).get('early-success')!.verdict).toBe('yes');
+    const short = judged(asInThePaper, { epochs: 3 }).get('early-success')!;
+    expect(short).toMatchObject({ verdict: 'not measured', criteria: [] });
+    expect(short.missing).toContain('consecutive 0.04');
+    expect(short.caveats).toContain('at least 4 attacker epochs are needed');
+  });
+
+  it('about alternating training says what other attacks leave', () => {
+    const evaluated = asInThePaper.filter(({ eps }) => eps === 0.08);
+    const told = judged(asInThePaper, {}, evaluated);
+    const caveat =
+      'alternating 0.08 was attacked by the attacker that it was trained with; PGD-40 leaves 35.0 % and FGSM leaves 52.0 % of its C1 (first 10,000 test images)';
+    expect(told.get('alternating-protects')!.caveats).toContain(caveat);
+    expect(told.get('alternating-helps')!.caveats).toContain(caveat);
+    expect(told.get('transfer')!.caveats).toEqual(['one seed']);
+    expect(judged(asInThePaper, { clip: true }, evaluated).get('alternating-helps')!.caveats).not.toContain(
+      caveat,
+    );
   });
 
   it('says in what its cells differ from the paper', () => {
@@ -89,6 +127,8 @@ it('an attacker that was trained against a given classifier stands by itself, wi
   const [own, fresh] = threatModels(cells);
   expect(own!.cells).toHaveLength(asInThePaper.length);
   expect(fresh!.cells).toHaveLength(1);
+  expect(judge(own!)).toHaveLength(7);
+  expect(judge(fresh!)).toEqual([]);
   expect(threatName(fresh!)).toBe('unclipped, tanh bound, against runs/a/classifier-c1.onnx');
   const command = trainingCommand(fresh!.cells[0]!);
   expect(command).toContain('--against runs/a/classifier-c1.onnx');
