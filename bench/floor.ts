@@ -52,11 +52,13 @@ export function attackerStepGflop(batch: number): { readonly whole: number; read
     { pixels: 28, positions: 28, stride: 1, channels: 16 },
     { pixels: 14, positions: 14, stride: 1, channels: 16 * 32 },
   ];
-  const products = [...down.map((layer, i) => [layer, i === 0 ? 2 : 3] as const)]
-    .concat(up.map((layer) => [layer, 3] as const))
-    .concat(classifier.map((layer) => [layer, 2] as const));
+  const products = [
+    ...down.map((layer, i) => ({ ...layer, times: i === 0 ? 2 : 3 })),
+    ...up.map((layer) => ({ ...layer, times: 3 })),
+    ...classifier.map((layer) => ({ ...layer, times: 2 })),
+  ];
   const gflop = (taps: (layer: (typeof down)[number]) => number): number =>
-    products.reduce((sum, [layer, times]) => sum + times * taps(layer) ** 2 * layer.channels, 0) *
+    products.reduce((sum, layer) => sum + layer.times * taps(layer) ** 2 * layer.channels, 0) *
     ((2 * batch) / 1e9);
   return { whole: gflop(({ positions }) => 5 * positions), unpadded: gflop(tapsOnImage) };
 }
