@@ -49,7 +49,7 @@ export function printed({ sides, rows, floors }: Results): string {
     const ours = values[us!]!;
     const cells = others.flatMap((name) => {
       const value = values[name];
-      return value === undefined ? ['', ''] : [show(value), `${(ours / value).toFixed(2)}x`];
+      return value === undefined ? ['', ''] : [show(value), `${ratioOf(ours, value)}x`];
     });
     table.push([job, batch, show(ours), unit === 'ms' ? (ours / batch).toFixed(3) : '', ...cells]);
   }
@@ -62,3 +62,9 @@ export function printed({ sides, rows, floors }: Results): string {
   );
   return [table.toString(), ...lines, ...sides.map(({ name, kernel }) => `${name}: ${kernel}`)].join('\n');
 }
+
+/** With two decimals, or as many as show two digits. */
+const ratioOf = (ours: number, theirs: number): string => {
+  const ratio = ours / theirs;
+  return ratio < 0.1 ? String(Number(ratio.toPrecision(2))) : ratio.toFixed(2);
+};
