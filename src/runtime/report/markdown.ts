@@ -34,12 +34,14 @@ export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): 
 
 function threatBlocks(threat: ThreatModel, evaluations: readonly NamedEvaluation[]): readonly string[] {
   const judgements = judge(threat, evaluations);
-  if (judgements.length === 0)
+  if (judgements.length === 0) {
+    const given = threat.cells[0]!.config.against!;
     return [
       `## Measured beside the paper (${threatName(threat)})`,
-      notOfThePaper,
+      `${notOfThePaper} The classifier is \`${given.source}\`, SHA-256 \`${given.sha256}\`.`,
       table(cellData(threat.cells)),
     ];
+  }
   return [
     `## Paper says, we measured, holds? (${threatName(threat)})`,
     ...(threat.clip

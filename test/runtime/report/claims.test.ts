@@ -3,6 +3,7 @@ import { judge, type Judgement } from '../../../src/runtime/report/judge.ts';
 import { trainingCommand } from '../../../src/runtime/report/command.ts';
 import { threatName } from '../../../src/runtime/report/format.ts';
 import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
+import { renderMarkdown } from '../../../src/runtime/report/markdown.ts';
 import { threatModels } from '../../../src/runtime/report/results.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
@@ -133,4 +134,7 @@ it('an attacker that was trained against a given classifier stands by itself, wi
   const command = trainingCommand(fresh!.cells[0]!);
   expect(command).toContain('--against runs/a/classifier-c1.onnx');
   expect(command).not.toContain('--classifier-epochs');
+  const text = renderMarkdown({ cells: fresh!.cells, evaluations: [], results: [] }, 'results');
+  expect(text).toContain(`The classifier is \`runs/a/classifier-c1.onnx\`, SHA-256 \`${'d'.repeat(64)}\`.`);
+  expect(text).not.toContain('holds?');
 });
