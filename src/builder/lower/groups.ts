@@ -65,6 +65,20 @@ function sidesOf({ op, inputs, outputs }: AnyNode): readonly Value[] | null {
   }
 }
 
+/** A convolution, a transposed one or a weight gradient in this form. */
+export function byGroups(node: AnyNode): Value {
+  switch (node.op) {
+    case 'Conv':
+      return convByGroups(node as Node<'Conv'>);
+    case 'ConvTranspose':
+      return convTransposeByGroups(node as Node<'ConvTranspose'>);
+    case 'ConvWeightGrad':
+      return convWeightGradByGroups(node as Node<'ConvWeightGrad'>);
+    default:
+      throw new Error(`${node.op} has no form by groups of taps`);
+  }
+}
+
 /** y = sum over groups of columns(x) W, each at its own positions. */
 export function convByGroups({ inputs: [x, w, b], attrs, outputs: [y] }: Node<'Conv'>): Value {
   const plan = planOf('Conv', geometry('Conv', spatial('Conv', w), attrs), x, y!);

@@ -12,7 +12,7 @@ import {
   convTransposeByPhases,
   convWeightGradByGemm,
 } from './gemm.ts';
-import { convByGroups, convTransposeByGroups, convWeightGradByGroups } from './groups.ts';
+import { byGroups } from './groups.ts';
 import { averagePoolByTaps, maxPoolByTaps, maxPoolGradByMasks } from './pool.ts';
 import { sinkTransposes } from './layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter, maxPoolGradByUnpool } from './native.ts';
@@ -62,13 +62,7 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
           : convWeightGradByGemm(node as Node<'ConvWeightGrad'>),
       ];
     case 'groups':
-      return [
-        node.op === 'Conv'
-          ? convByGroups(node as Node<'Conv'>)
-          : node.op === 'ConvTranspose'
-            ? convTransposeByGroups(node as Node<'ConvTranspose'>)
-            : convWeightGradByGroups(node as Node<'ConvWeightGrad'>),
-      ];
+      return [byGroups(node)];
     case 'taps':
       return node.op === 'AveragePool'
         ? [averagePoolByTaps(node as Node<'AveragePool'>)]
