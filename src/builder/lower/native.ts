@@ -1,15 +1,20 @@
-import type { Node, Value } from '../ir.ts';
+import { constant, scalar, tensorOf, type Node, type Value } from '../ir.ts';
 import {
+  add,
   conv,
+  equal,
   maxPool,
   maxUnpool,
+  mul,
   reshape,
   reshapeTo,
   scatterAdd,
   shapeOf,
   slice,
   transpose,
+  where,
   zerosLike,
+  type Window,
 } from '../ops.ts';
 import { spatial } from '../window.ts';
 
@@ -22,9 +27,34 @@ export function maxPoolGradByScatter({ inputs: [x, dy], attrs }: Node<'MaxPoolGr
 
 /** MaxPoolGrad of windows that tile the image: the cotangent put where MaxPool found its maxima. */
 export function maxPoolGradByUnpool({ inputs: [x, dy], attrs }: Node<'MaxPoolGrad'>): Value {
-  const { indices } = maxPool(x, attrs);
   const { kernel_shape, strides } = attrs as { kernel_shape: readonly number[]; strides: readonly number[] };
+  const isPairs = kernel_shape.length === 2 && kernel_shape.every((k) => k === 2);
+  const indices = isPairs ? indicesOfPairs(x, attrs) : maxPool(x, attrs).indices;
   return maxUnpool(dy, indices, { kernel_shape, strides });
+}
+
+/**
+ * Where the maxima of 2x2 windows are, without MaxPool's own indices: it looks for those one number after the other and takes
+ * ten times as long as for the maxima alone. The first of equal ones, as there.
+ */
+function indicesOfPairs(x: Value, attrs: Window): Value {
+  const [h, w] = spatial('MaxPoolGrad', x) as readonly [number, number];
+  const { y } = maxPool(x, attrs);
+  const largest = (kernel_shape: readonly number[]): Value => maxPool(x, { kernel_shape, strides: [2, 2] }).y;
+  const at = (index: number): Value => scalar(index, 'int64');
+  const within = where(
+    equal(largest([1, 2]), y),
+    where(equal(largest([1, 1]), y), at(0), at(1)),
+    where(equal(largest([2, 1]), y), at(w), at(w + 1)),
+  );
+  const corners = Array.from(
+    { length: (h / 2) * (w / 2) },
+    (_, i) => 2 * w * Math.floor(i / (w / 2)) + 2 * (i % (w / 2)),
+  );
+  const corner = constant(tensorOf('int64', [h / 2, w / 2], corners));
+  // the index of a window of one pixel in an image of one pixel is the number of the image
+  const images = maxPool(slice(x, [0, 0], [1, 1], [2, 3]), { kernel_shape: [1, 1] }).indices;
+  return add(add(within, corner), mul(images, at(h * w)));
 }
 
 /**
