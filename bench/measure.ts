@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -78,6 +79,9 @@ export async function measure(
   return { sides: sides.map(({ name, kernel }) => ({ name, kernel })), rows, floors };
 }
 
+/** Milliseconds before a turn: the threads of the side before it wait for more work for some 0.2 s, and take a core each. */
+const calm = 500;
+
 /** One job on every side in turns, after a warm-up: first runs are slow, memory is being found. */
 async function inTurns(
   sides: readonly Side[],
@@ -91,7 +95,10 @@ async function inTurns(
   const times = sides.map((): number[] => []);
   const rates: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const [i, side] of sides.entries()) times[i]!.push(...(await side.time(job, batch, runsOf(side))));
+    for (const [i, side] of sides.entries()) {
+      await sleep(calm);
+      times[i]!.push(...(await side.time(job, batch, runsOf(side))));
+    }
     if (job === 'a-step') rates.push(await bestRate(sides[0]!));
   }
   const values = Object.fromEntries(sides.map(({ name }, i) => [name, median(times[i]!)]));
