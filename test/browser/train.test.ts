@@ -17,25 +17,33 @@ describe.skipIf(!chromiumPath)(`training in Chromium${reason}`, () => {
   let browser: Browser;
   let split: Split;
   let target: Tensors;
+  /** Steps on the CPU before the attacker's curves begin. */
+  const warmUp = 10;
+  let begun: Tensors;
 
   beforeAll(async () => {
     split = (await loadDataset('mnist')).train;
     target = await trainedClassifier(split);
+    const images = limit(split, warmUp * batchSize);
+    const fresh = { program: a, state: initialState(a.metadata, [1, 'attacker']), frozen: target, images };
+    begun = (await inNode(fresh, 'cpu', 'cpu')).state;
     browser = await openBrowser();
   }, 120_000);
   afterAll(() => browser?.close());
 
-  // Float32 sums in another order, which training amplifies step by step.
+  // Float32 sums in another order, which training amplifies step by step. Most of all in Adam's first steps: they move every
+  // parameter by the learning rate, those too whose gradient is rounding only. The attacker has so many that its curves
+  // begin some steps later, with Adam's moments; 30 steps of scripts/loss-curves.ts are then at most 1.2e-6 apart.
   it.each([
     ['classifier', 'WASM', 30, 1e-4],
     ['classifier', 'WebGPU', 30, 2e-3],
-    ['attacker', 'WASM', 4, 1e-4],
-    ['attacker', 'WebGPU', 2, 1e-4],
+    ['attacker', 'WASM', 4, 1e-5],
+    ['attacker', 'WebGPU', 2, 1e-5],
   ] as const)(
     'the %s trains on %s as in Node, %d steps within %d',
     async (name, provider, steps, tolerance) => {
       const program = name === 'attacker' ? a : c;
-      const state = initialState(program.metadata, [1, program.metadata.name]);
+      const state = name === 'attacker' ? begun : initialState(program.metadata, [1, program.metadata.name]);
       const part = { program, state, frozen: target, images: limit(split, steps * batchSize) };
       const losses = await browser.losses(part, provider === 'WASM' ? 'cpu' : 'webgpu');
       const expected = (await inNode(part, 'cpu', 'cpu')).losses;
