@@ -17,6 +17,8 @@ export default defineConfig({
     chunkSizeWarningLimit: 1000,
     modulePreload: { polyfill: false },
   },
+  // the same files whatever NODE_ENV says: a build within tests would name this machine's folders in them
+  oxc: { jsx: { development: false } },
   worker: { format: 'es' },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
   plugins: [digits()],

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -409,6 +410,18 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     },
     patience,
   );
+
+  it('names no folder of the machine that built it', async () => {
+    const root = fileURLToPath(new URL('../../', import.meta.url));
+    const files = (await readdir(join(cwd, 'site'), { recursive: true })).filter((name) =>
+      name.endsWith('.js'),
+    );
+    expect(files.length).toBeGreaterThan(1);
+    for (const name of files) {
+      const text = await readFile(join(cwd, 'site', name), 'utf8');
+      expect({ name, told: text.includes(root) }).toEqual({ name, told: false });
+    }
+  });
 
   it('says in one line what is wrong when there is no run beside it', async () => {
     const empty = await serveFolder(
