@@ -79,7 +79,7 @@ export async function measure(
   return { sides: sides.map(({ name, kernel }) => ({ name, kernel })), rows, floors };
 }
 
-/** Milliseconds before a turn: the threads of the side before it wait for more work for some 0.2 s, and take a core each. */
+/** Milliseconds before a turn, so that threads of the side before it that still wait for work come to rest. */
 const calm = 500;
 
 /** One job on every side in turns, after a warm-up: first runs are slow, memory is being found. */

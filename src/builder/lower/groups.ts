@@ -130,9 +130,9 @@ export function convWeightGradByGroups({ inputs: [x, dy], attrs }: Node<'ConvWei
         channels(dy),
       ]),
     );
-    return parts.length === 1 ? parts[0]! : concat(parts, 1);
+    return joined(parts, 1);
   });
-  return transpose(bandsOfRows.length === 1 ? bandsOfRows[0]! : concat(bandsOfRows, 0), [3, 2, 0, 1]);
+  return transpose(joined(bandsOfRows, 0), [3, 2, 0, 1]);
 }
 
 /** A rectangle of taps, the positions that it is for, and the pixels that it meets there. */
@@ -213,9 +213,12 @@ function summed(parts: readonly { rows: Value; to: readonly number[] }[], count:
   const none = parts.reduce((n, { to }) => n + to.length, 0);
   const list = even ? all : [...all.slice(0, -1), zeroRow(all.at(-1)!)];
   const table = terms.flatMap((of) => range(slots).map((i) => of[i] ?? none));
-  const gathered = gather(list.length === 1 ? list[0]! : concat(list, 1), indexTable(table), 1);
+  const gathered = gather(joined(list, 1), indexTable(table), 1);
   const c = all[0]!.shape[2] as number;
   return slots === 1 ? gathered : reduceSum(reshape(gathered, [-1, count, slots, c]), { axes: [2] });
 }
+
+const joined = (parts: readonly Value[], axis: number): Value =>
+  parts.length === 1 ? parts[0]! : concat(parts, axis);
 
 const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
