@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -172,20 +172,23 @@ describe('a sweep', () => {
   );
 
   describe('in shards, by the examples of docs/sweeps.md,', () => {
-    /** Runs an example as it stands, with a `npx` that runs this checkout and makes the training small. */
-    async function example(command: string, env: Readonly<Record<string, string>>): Promise<Finished> {
+    /** A `npx` that runs this checkout and makes the training small: written once, as examples run at the same time. */
+    beforeAll(async () => {
       const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
       const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
       const small = [...settings, '--classifier-epochs', '1', ...sweep].join(' ');
-      await mkdir(join(cwd, 'bin'), { recursive: true });
       const script = [
         '#!/bin/sh',
         '[ "$1 $2 $3" = "-y pnpm@10 train" ] || exit 9',
         'shift 2',
         `exec '${process.execPath}' --import '${tsx}' '${bin}' "$@" ${small}`,
       ];
-      await writeFile(join(cwd, 'bin', 'npx'), `${script.join('\n')}\n`);
-      await chmod(join(cwd, 'bin', 'npx'), 0o755);
+      await mkdir(join(cwd, 'bin'));
+      await writeFile(join(cwd, 'bin', 'npx'), `${script.join('\n')}\n`, { mode: 0o755 });
+    });
+
+    /** Runs an example as it stands. */
+    async function example(command: string, env: Readonly<Record<string, string>>): Promise<Finished> {
       const child = spawn('sh', ['-c', command], {
         cwd,
         env: { ...process.env, ...env, PATH: `${join(cwd, 'bin')}:${process.env['PATH']}` },
@@ -199,6 +202,10 @@ describe('a sweep', () => {
         child.on('close', (code, signal) => resolve({ code, signal, ...written }));
       });
     }
+
+    /** Those of some examples, run at the same time, that did not end well. */
+    const failures = async (...runs: readonly Promise<Finished>[]): Promise<readonly Finished[]> =>
+      (await Promise.all(runs)).filter(({ code }) => code !== 0);
 
     const blocks = async (language: string): Promise<string[]> => {
       const text = await readFile(new URL('../../docs/sweeps.md', import.meta.url), 'utf8');
@@ -245,7 +252,7 @@ describe('a sweep', () => {
             SLURM_ARRAY_TASK_COUNT: '2',
             SLURM_CPUS_PER_TASK: '1',
           });
-        expect((await Promise.all([task('1'), task('2')])).map(({ code }) => code)).toEqual([0, 0]);
+        expect(await failures(task('1'), task('2'))).toEqual([]);
         await expectTheSweep();
         const before = await filesOf('runs/paper');
         expect(await task('2')).toMatchObject({ code: 0, stderr: '' });
@@ -276,7 +283,7 @@ describe('a sweep', () => {
         expect(command).toEqual(['sh', '-c']);
         expect(env).toEqual([{ name: 'SHARDS', value: String(completions) }]);
         const pod = (index: string) => example(args[0], { SHARDS: '2', JOB_COMPLETION_INDEX: index });
-        expect((await Promise.all([pod('0'), pod('1')])).map(({ code }) => code)).toEqual([0, 0]);
+        expect(await failures(pod('0'), pod('1'))).toEqual([]);
         await expectTheSweep();
       },
       patience,
