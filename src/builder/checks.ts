@@ -1,5 +1,4 @@
-import { constantNumbers, type DType, type Type, type Value } from './ir.ts';
-import type { OpType } from './ops.ts';
+import { constantNumbers, type DType, type Type, type Value, type OpType } from './ir.ts';
 import { broadcastShapes, normalizeAxes, showShape, type Dim, type Shape } from './shape.ts';
 
 /** What the shape rules have in common: demands that throw `Operator: what is wrong`, and shapes of reductions. */

@@ -1,5 +1,14 @@
-import { freeInputs, isFloat, scalar, showType, topologicalOrder, type Node, type Value } from './ir.ts';
-import { add, expand, reduceSum, reshapeTo, shapeOf, zerosLike, type OpType } from './ops.ts';
+import {
+  freeInputs,
+  isFloat,
+  scalar,
+  showType,
+  topologicalOrder,
+  type Node,
+  type Value,
+  type OpType,
+} from './ir.ts';
+import { add, expand, reduceSum, reshapeTo, shapeOf, zerosLike } from './ops.ts';
 import { sameShape } from './shape.ts';
 import { vjp } from './vjp.ts';
 

@@ -1,4 +1,4 @@
-import { constantNumbers, showType, type Node, type Type } from './ir.ts';
+import { constantNumbers, showType, type Node, type Type, type OpType } from './ir.ts';
 import {
   broadcast,
   demand,
@@ -10,7 +10,6 @@ import {
   sliceLength,
   type,
 } from './checks.ts';
-import type { OpType } from './ops.ts';
 import { divideDims, normalizeAxes, normalizeAxis, sameShape, showShape, sizeOf, type Dim } from './shape.ts';
 
 type Movement =

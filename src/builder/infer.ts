@@ -1,7 +1,6 @@
-import { showType, isFloat, type Node, type Type, type Value } from './ir.ts';
+import { showType, isFloat, type Node, type Type, type Value, type OpType } from './ir.ts';
 import { type, shapes, demand, sameDtype, numeric, broadcast, known, reducedShape } from './checks.ts';
 import { inferMovement } from './infer-movement.ts';
-import type { OpType } from './ops.ts';
 import { broadcastShapes, divideDims, normalizeAxis, sameShape, showShape } from './shape.ts';
 import { convSpatial, convTransposeSpatial, geometry, poolSpatial, slide, spatial } from './window.ts';
 

@@ -1,5 +1,4 @@
 import { isStatic, showShape, type Shape } from './shape.ts';
-import type { OpType, Ops } from './ops.ts';
 
 /** Element types, named as ONNX names them. */
 export type DType = 'float32' | 'float64' | 'int64' | 'int32' | 'uint8' | 'bool';
@@ -63,6 +62,130 @@ export interface Graph {
   readonly inputs: readonly Value[];
   readonly outputs: Readonly<Record<string, Value>>;
 }
+
+/** An optional operator input: ONNX writes it as an empty name. */
+type Optional = Value | null | undefined;
+type Unary = { inputs: readonly [x: Value]; attrs: object };
+type Binary = { inputs: readonly [a: Value, b: Value]; attrs: object };
+type Reduce = { inputs: readonly [x: Value]; attrs: { axes?: readonly number[]; keepdims?: number } };
+/** Geometry of a sliding window, with ONNX's names and order: pads are begins, then ends. */
+export interface Window {
+  kernel_shape?: readonly number[];
+  strides?: readonly number[];
+  pads?: readonly number[];
+  dilations?: readonly number[];
+  group?: number;
+  auto_pad?: string;
+}
+export type Pool = { ceil_mode?: number; storage_order?: number } & Window;
+export type AveragePool = { ceil_mode?: number; count_include_pad?: number } & Omit<Window, 'dilations' | 'group'>;
+
+/**
+ * Every operator the builder knows: its inputs and attributes as ONNX names them (opset 17), so that graphs made by
+ * other tools fit. The last group is not ONNX: it exists between differentiation and lowering only.
+ */
+export interface Ops {
+  Neg: Unary;
+  Abs: Unary;
+  Sqrt: Unary;
+  Exp: Unary;
+  Log: Unary;
+  Tanh: Unary;
+  Sigmoid: Unary;
+  Relu: Unary;
+  Sign: Unary;
+  Identity: Unary;
+  Not: Unary;
+  LeakyRelu: { inputs: readonly [x: Value]; attrs: { alpha?: number } };
+  Softmax: { inputs: readonly [x: Value]; attrs: { axis?: number } };
+  LogSoftmax: { inputs: readonly [x: Value]; attrs: { axis?: number } };
+  Cast: { inputs: readonly [x: Value]; attrs: { to: DType } };
+  Add: Binary;
+  Sub: Binary;
+  Mul: Binary;
+  Div: Binary;
+  Pow: Binary;
+  Max: Binary;
+  Min: Binary;
+  Equal: Binary;
+  Greater: Binary;
+  Less: Binary;
+  And: Binary;
+  Where: { inputs: readonly [condition: Value, a: Value, b: Value]; attrs: object };
+  Clip: { inputs: readonly [x: Value, min?: Optional, max?: Optional]; attrs: object };
+  ReduceSum: {
+    inputs: readonly [x: Value, axes?: Optional];
+    attrs: { keepdims?: number; noop_with_empty_axes?: number };
+  };
+  ReduceMean: Reduce;
+  ReduceMax: Reduce;
+  ReduceSumSquare: Reduce;
+  ArgMax: {
+    inputs: readonly [x: Value];
+    attrs: { axis?: number; keepdims?: number; select_last_index?: number };
+  };
+  MatMul: Binary;
+  Gemm: {
+    inputs: readonly [a: Value, b: Value, c?: Optional];
+    attrs: { alpha?: number; beta?: number; transA?: number; transB?: number };
+  };
+  Conv: { inputs: readonly [x: Value, w: Value, b?: Optional]; attrs: Window };
+  ConvTranspose: {
+    inputs: readonly [x: Value, w: Value, b?: Optional];
+    attrs: Window & { output_padding?: readonly number[]; output_shape?: readonly number[] };
+  };
+  MaxPool: { inputs: readonly [x: Value]; attrs: Pool };
+  MaxUnpool: {
+    inputs: readonly [x: Value, indices: Value];
+    attrs: Pick<Window, 'strides' | 'pads'> & { kernel_shape: readonly number[] };
+  };
+  AveragePool: { inputs: readonly [x: Value]; attrs: AveragePool };
+  GlobalAveragePool: Unary;
+  BatchNormalization: {
+    inputs: readonly [x: Value, scale: Value, bias: Value, mean: Value, variance: Value];
+    attrs: { epsilon?: number; momentum?: number; training_mode?: number };
+  };
+  Reshape: { inputs: readonly [x: Value, shape: Value]; attrs: { allowzero?: number } };
+  Transpose: { inputs: readonly [x: Value]; attrs: { perm?: readonly number[] } };
+  Expand: { inputs: readonly [x: Value, shape: Value]; attrs: object };
+  Squeeze: { inputs: readonly [x: Value, axes?: Optional]; attrs: object };
+  Unsqueeze: { inputs: readonly [x: Value, axes: Value]; attrs: object };
+  Flatten: { inputs: readonly [x: Value]; attrs: { axis?: number } };
+  Slice: {
+    inputs: readonly [x: Value, starts: Value, ends: Value, axes?: Optional, steps?: Optional];
+    attrs: object;
+  };
+  Pad: { inputs: readonly [x: Value, pads: Value, value?: Optional]; attrs: { mode?: string } };
+  Concat: { inputs: readonly Value[]; attrs: { axis: number } };
+  Gather: { inputs: readonly [data: Value, indices: Value]; attrs: { axis?: number } };
+  GatherElements: { inputs: readonly [data: Value, indices: Value]; attrs: { axis?: number } };
+  ScatterElements: {
+    inputs: readonly [data: Value, indices: Value, updates: Value];
+    attrs: { axis?: number; reduction?: string };
+  };
+  Shape: Unary;
+  Size: Unary;
+  /**
+   * `trip` times the body: its inputs are iteration, condition and what is carried; its outputs, in order, are the next
+   * condition, what is carried on, and what is collected of every iteration. It may read inputs of the graph around it.
+   */
+  Loop: {
+    inputs: readonly [trip: Value, condition: Optional, ...carried: Value[]];
+    attrs: { body: Graph };
+  };
+
+  /** Gradient of Conv in its weight: `x` [N,C,...], `dy` [N,M,...] -> [M,C,...kernel_shape]. */
+  ConvWeightGrad: {
+    inputs: readonly [x: Value, dy: Value];
+    attrs: Required<Pick<Window, 'kernel_shape' | 'strides' | 'pads'>>;
+  };
+  /** Gradient of MaxPool: each window's cotangent goes to its first maximum. */
+  MaxPoolGrad: { inputs: readonly [x: Value, dy: Value]; attrs: Pool };
+  /** The value itself, with no gradient. */
+  StopGradient: Unary;
+}
+
+export type OpType = keyof Ops;
 
 /** The name of an input. Throws when the value is computed. */
 export function inputName(value: Value): string {

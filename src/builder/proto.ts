@@ -10,10 +10,12 @@ import {
   type Tensor,
   type TensorData,
   type Value,
+  type Ops,
+  type OpType,
 } from './ir.ts';
 import { infer } from './infer.ts';
 import { distinct, key, nameValues } from './names.ts';
-import { apply, type Ops, type OpType } from './ops.ts';
+import { apply } from './ops.ts';
 import type { Dim } from './shape.ts';
 import type { Program, ProgramMetadata } from './program.ts';
 

@@ -1,5 +1,14 @@
-import { inputName, showType, topologicalOrder, type AnyNode, type Graph, type Value } from './ir.ts';
-import { apply, type OpType, type Ops } from './ops.ts';
+import {
+  inputName,
+  showType,
+  topologicalOrder,
+  type AnyNode,
+  type Graph,
+  type Value,
+  type OpType,
+  type Ops,
+} from './ir.ts';
+import { apply } from './ops.ts';
 
 /**
  * Replaces a node whose inputs are already rewritten: its new outputs, or null to keep it. `original` is the node as it

@@ -1,4 +1,4 @@
-import type { Node, Value } from './ir.ts';
+import type { Node, Value, Ops, OpType } from './ir.ts';
 import { constant, constantNumbers, ints, isFloat, scalar, tensorOf } from './ir.ts';
 import {
   add,
@@ -37,8 +37,6 @@ import {
   unsqueeze,
   where,
   zerosLike,
-  type Ops,
-  type OpType,
 } from './ops.ts';
 import { normalizeAxes, normalizeAxis, reshapeTarget, type Shape } from './shape.ts';
 import { geometry, spatial } from './window.ts';

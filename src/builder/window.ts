@@ -1,5 +1,4 @@
-import { showType, type Value } from './ir.ts';
-import type { Window } from './ops.ts';
+import { showType, type Value, type Window } from './ir.ts';
 import type { Dim } from './shape.ts';
 
 /** A sliding window with every field filled in; pads are begins, then ends. */

@@ -1,5 +1,5 @@
-import type { AnyNode, Graph, Value } from '../ir.ts';
-import { apply, type OpType, type Ops } from '../ops.ts';
+import type { AnyNode, Graph, Value, OpType, Ops } from '../ir.ts';
+import { apply } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 import { sameShape } from '../shape.ts';
 

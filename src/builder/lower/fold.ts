@@ -7,8 +7,8 @@ import {
   type Tensor,
   type TensorData,
   type Value,
+  type Ops,
 } from '../ir.ts';
-import type { Ops } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 
 /**

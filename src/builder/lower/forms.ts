@@ -1,6 +1,5 @@
-import type { AnyNode, Node, Value } from '../ir.ts';
+import type { AnyNode, Node, Value, Window } from '../ir.ts';
 import { geometry } from '../window.ts';
-import type { Window } from '../ops.ts';
 import { mostlyPadding } from './groups.ts';
 import { tiles } from './pool.ts';
 

@@ -1,5 +1,5 @@
-import type { AnyNode, Graph, Node, Value } from '../ir.ts';
-import { apply, reduceMean, type Ops } from '../ops.ts';
+import type { AnyNode, Graph, Node, Value, Ops } from '../ir.ts';
+import { apply, reduceMean } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 import { foldBatchNorm, scaleAndShift } from './batchnorm.ts';
 import { dropExpands } from './expand.ts';

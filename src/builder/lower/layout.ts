@@ -1,5 +1,5 @@
-import { constantNumbers, ints, type AnyNode, type Graph, type Value } from '../ir.ts';
-import { apply, reshape, transpose, unsqueeze, type OpType, type Ops } from '../ops.ts';
+import { constantNumbers, ints, type AnyNode, type Graph, type Value, type OpType, type Ops } from '../ir.ts';
+import { apply, reshape, transpose, unsqueeze } from '../ops.ts';
 import { normalizeAxes, reshapeTarget, sizeOf } from '../shape.ts';
 import { rewrite } from '../rewrite.ts';
 

@@ -1,4 +1,4 @@
-import { constant, scalar, tensorOf, type Node, type Value } from '../ir.ts';
+import { constant, scalar, tensorOf, type Node, type Value, type Window } from '../ir.ts';
 import {
   add,
   conv,
@@ -14,7 +14,6 @@ import {
   transpose,
   where,
   zerosLike,
-  type Window,
 } from '../ops.ts';
 import { spatial } from '../window.ts';
 
