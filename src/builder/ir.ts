@@ -78,7 +78,10 @@ export interface Window {
   auto_pad?: string;
 }
 export type Pool = { ceil_mode?: number; storage_order?: number } & Window;
-export type AveragePool = { ceil_mode?: number; count_include_pad?: number } & Omit<Window, 'dilations' | 'group'>;
+export type AveragePool = { ceil_mode?: number; count_include_pad?: number } & Omit<
+  Window,
+  'dilations' | 'group'
+>;
 
 /**
  * Every operator the builder knows: its inputs and attributes as ONNX names them (opset 17), so that graphs made by

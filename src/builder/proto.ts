@@ -1,3 +1,4 @@
+import { attributeKind, traits } from './attributes.ts';
 import onnxProto from 'onnx-proto';
 import {
   constant,
@@ -13,7 +14,6 @@ import {
   type Ops,
   type OpType,
 } from './ir.ts';
-import { infer } from './infer.ts';
 import { distinct, key, nameValues } from './names.ts';
 import { apply } from './ops.ts';
 import type { Dim } from './shape.ts';
@@ -50,8 +50,14 @@ export const dtypeOf = (code: number, what: string): DType => {
 };
 
 const { AttributeType } = onnx.AttributeProto;
-/** Attributes that ONNX types as float even when the number is whole. */
-const floatAttributes = new Set(['alpha', 'beta', 'epsilon', 'momentum']);
+const attributeTypes = {
+  dtype: AttributeType.INT,
+  int: AttributeType.INT,
+  float: AttributeType.FLOAT,
+  ints: AttributeType.INTS,
+  string: AttributeType.STRING,
+  graph: AttributeType.GRAPH,
+} as const;
 
 /**
  * The graph as a serialized ONNX ModelProto (IR 8, opset 17). The same graph gives the same bytes. Throws when an
@@ -177,13 +183,9 @@ export function decodeModel(bytes: Uint8Array): onnxProto.onnx.ModelProto {
   }
 }
 
-/** Operators between differentiation and lowering, which no file holds. */
-const isPrivate = (op: string): boolean =>
-  op === 'ConvWeightGrad' || op === 'MaxPoolGrad' || op === 'StopGradient';
-
 function encodeNode(node: AnyNode, { nameOf, read, visible }: Scope): NodeProto {
   const name = nameOf(node.outputs[0]!);
-  if (isPrivate(node.op)) {
+  if (traits[node.op].private) {
     throw new Error(`encode: ${node.op} is not an ONNX operator; lower the graph first`);
   }
   const inputs = node.inputs.map((x) => (x ? nameOf(x) : ''));
@@ -198,7 +200,7 @@ function encodeNode(node: AnyNode, { nameOf, read, visible }: Scope): NodeProto 
       .map(([attribute, value]) =>
         isGraph(value)
           ? { name: attribute, type: AttributeType.GRAPH, g: encodeGraph(value, `${name}/`, visible) }
-          : encodeAttribute(attribute, value),
+          : encodeAttribute(node.op, attribute, value),
       ),
   };
 }
@@ -206,15 +208,25 @@ function encodeNode(node: AnyNode, { nameOf, read, visible }: Scope): NodeProto 
 const isGraph = (value: unknown): value is Graph =>
   typeof value === 'object' && value !== null && 'inputs' in value && 'outputs' in value;
 
-function encodeAttribute(name: string, value: unknown): AttributeProto {
-  if (name === 'to') return { name, type: AttributeType.INT, i: dtypes[value as DType] };
-  if (typeof value === 'string')
-    return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
-  if (Array.isArray(value)) return { name, type: AttributeType.INTS, ints: value as number[] };
-  if (typeof value !== 'number') throw new Error(`encode: attribute ${name} cannot be written`);
-  return floatAttributes.has(name)
-    ? { name, type: AttributeType.FLOAT, f: value }
-    : { name, type: AttributeType.INT, i: value };
+function encodeAttribute(op: OpType, name: string, value: unknown): AttributeProto {
+  const kind = attributeKind(op, name);
+  switch (kind) {
+    case 'dtype':
+      return { name, type: AttributeType.INT, i: dtypes[value as DType] };
+    case 'int':
+      return { name, type: AttributeType.INT, i: value as number };
+    case 'float':
+      return { name, type: AttributeType.FLOAT, f: value as number };
+    case 'ints':
+      return { name, type: AttributeType.INTS, ints: value as number[] };
+    case 'string':
+      return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value as string) };
+    case 'graph':
+    case undefined:
+      throw new Error(`encode: ${op} has no attribute ${name} that can be written`);
+    default:
+      return kind satisfies never;
+  }
 }
 
 function decodeNode(node: NodeProto, get: (name: string) => Value | null): readonly (Value | undefined)[] {
@@ -226,9 +238,11 @@ function decodeNode(node: NodeProto, get: (name: string) => Value | null): reado
     if (!tensor) throw new Error(`decode: ${what} has no tensor value`);
     return [constant(decodeTensor(tensor))];
   }
-  if (!Object.hasOwn(infer, op) || isPrivate(op))
+  if (!Object.hasOwn(traits, op) || traits[op as OpType].private)
     throw new Error(`decode: ${what}: operator ${op} is not supported`);
-  const attrs = Object.fromEntries((node.attribute ?? []).map((a) => [a.name!, decodeAttribute(what, a)]));
+  const attrs = Object.fromEntries(
+    (node.attribute ?? []).map((a) => [a.name!, decodeAttribute(what, op as OpType, a)]),
+  );
   const inputs = (node.input ?? []).map(get) as unknown as Ops[OpType]['inputs'];
   try {
     return apply(op as OpType, inputs, attrs as Ops[OpType]['attrs']);
@@ -237,14 +251,28 @@ function decodeNode(node: NodeProto, get: (name: string) => Value | null): reado
   }
 }
 
-function decodeAttribute(what: string, attribute: AttributeProto): unknown {
-  const { name, type } = attribute;
-  if (name === 'to') return dtypeOf(Number(attribute.i), what);
-  if (type === AttributeType.FLOAT) return attribute.f;
-  if (type === AttributeType.INT) return Number(attribute.i);
-  if (type === AttributeType.INTS) return (attribute.ints ?? []).map(Number);
-  if (type === AttributeType.STRING) return new TextDecoder().decode(attribute.s ?? new Uint8Array());
-  throw new Error(`decode: ${what}: attribute ${name} has a type that is not supported`);
+function decodeAttribute(what: string, op: OpType, attribute: AttributeProto): unknown {
+  const { name } = attribute;
+  const kind = attributeKind(op, name!);
+  if (kind === undefined) throw new Error(`decode: ${what}: attribute ${name} is not supported`);
+  if (attribute.type !== attributeTypes[kind])
+    throw new Error(`decode: ${what}: attribute ${name} must be ${kind}, and has another type`);
+  switch (kind) {
+    case 'dtype':
+      return dtypeOf(Number(attribute.i), what);
+    case 'int':
+      return Number(attribute.i);
+    case 'float':
+      return attribute.f;
+    case 'ints':
+      return (attribute.ints ?? []).map(Number);
+    case 'string':
+      return new TextDecoder().decode(attribute.s ?? new Uint8Array());
+    case 'graph':
+      throw new Error(`decode: ${what}: attribute ${name} is a graph, which is not supported`);
+    default:
+      return kind satisfies never;
+  }
 }
 
 /** Name and type of a graph's input or output. */

@@ -426,8 +426,26 @@ describe('decode', () => {
       () => file([{ ...relu, opType: 'Max', input: ['x', 'x', 'x'] }]),
     ],
     [
-      'decode: node activation (Relu): attribute body has a type that is not supported',
+      'decode: node activation (Relu): attribute body is not supported',
       () => file([{ ...relu, attribute: [{ name: 'body', type: AttributeType.GRAPH, g: {} }] }]),
+    ],
+    [
+      'decode: node activation (Softmax): attribute axis must be int, and has another type',
+      () =>
+        file([
+          { ...relu, opType: 'Softmax', attribute: [{ name: 'axis', type: AttributeType.FLOAT, f: 1 }] },
+        ]),
+    ],
+    [
+      'decode: node activation (GlobalAveragePool): attribute dilations is not supported',
+      () =>
+        file([
+          {
+            ...relu,
+            opType: 'GlobalAveragePool',
+            attribute: [{ name: 'dilations', type: AttributeType.INTS, ints: [1, 1] }],
+          },
+        ]),
     ],
     [
       'decode: node activation (Cast) has ONNX element type 10, which is not supported',

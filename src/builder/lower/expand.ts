@@ -1,27 +1,13 @@
+import { traits } from '../attributes.ts';
 import type { AnyNode, Graph, Value, OpType, Ops } from '../ir.ts';
 import { apply } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 import { sameShape } from '../shape.ts';
 
-const broadcasting: ReadonlySet<OpType> = new Set<OpType>([
-  'Add',
-  'Sub',
-  'Mul',
-  'Div',
-  'Pow',
-  'Max',
-  'Min',
-  'Equal',
-  'Greater',
-  'Less',
-  'And',
-  'Where',
-]);
-
 /** An Expand in front of an operator that broadcasts by itself is left out when the result keeps its shape. */
 export const dropExpands = (graph: Graph): Graph =>
   rewrite(graph, (node) => {
-    if (!broadcasting.has(node.op)) return null;
+    if (traits[node.op].elementwise !== 'broadcast') return null;
     let current = node;
     node.inputs.forEach((x, i) => {
       if (x?.source.kind !== 'node' || x.source.op !== 'Expand') return;

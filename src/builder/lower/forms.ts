@@ -1,3 +1,4 @@
+import { traits } from '../attributes.ts';
 import type { AnyNode, Node, Value, Window } from '../ir.ts';
 import { geometry } from '../window.ts';
 import { mostlyPadding } from './groups.ts';
@@ -92,8 +93,6 @@ const table: readonly Row[] = [
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain, form: 'phases' },
 ];
 
-const pools: ReadonlySet<AnyNode['op']> = new Set(['MaxPool', 'MaxPoolGrad', 'AveragePool'] as const);
-
 function facts(node: AnyNode): Facts {
   const [x, w] = node.inputs as readonly [Value, Value];
   const [y] = node.outputs as readonly [Value];
@@ -102,7 +101,7 @@ function facts(node: AnyNode): Facts {
   const g = geometry(node.op, kernel, attrs);
   return {
     plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
-    tiles: pools.has(node.op) && tiles(node as Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>),
+    tiles: traits[node.op].pool === true && tiles(node as Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>),
     stride: Math.max(...g.strides),
     dtype: x.dtype,
     padsInside: kernel.every((k, i) => g.begins[i]! < k && g.ends[i]! < k),

@@ -1,3 +1,4 @@
+import { traits } from '../attributes.ts';
 import { constantNumbers, ints, type AnyNode, type Graph, type Value, type OpType, type Ops } from '../ir.ts';
 import { apply, reshape, transpose, unsqueeze } from '../ops.ts';
 import { normalizeAxes, reshapeTarget, sizeOf } from '../shape.ts';
@@ -11,29 +12,10 @@ export const sinkTransposes = (graph: Graph): Graph =>
   rewrite(graph, (node) => {
     if (node.op === 'Transpose') return composed(node);
     if (node.op === 'Reshape') return reshapedOnce(node);
-    if (elementwise.has(node.op)) return throughElementwise(node);
+    if (traits[node.op].elementwise) return throughElementwise(node);
     if (node.op.startsWith('Reduce')) return throughReduction(node);
     return null;
   });
-
-const elementwise: ReadonlySet<OpType> = new Set([
-  ...([
-    'Neg',
-    'Abs',
-    'Sqrt',
-    'Exp',
-    'Log',
-    'Tanh',
-    'Sigmoid',
-    'Relu',
-    'Sign',
-    'Not',
-    'LeakyRelu',
-    'Cast',
-  ] as const),
-  ...(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Max', 'Min', 'Equal', 'Greater', 'Less', 'And'] as const),
-  ...(['Where', 'Clip'] as const),
-]);
 
 const permOf = (value: Value): readonly number[] | null =>
   value.source.kind === 'node' && value.source.op === 'Transpose'
