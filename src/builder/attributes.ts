@@ -102,7 +102,10 @@ export const traits: { readonly [K in OpType]: Traits<K> } = {
   Shape: plain,
   Size: plain,
   Loop: { attributes: { body: 'graph' } },
-  ConvWeightGrad: { attributes: { kernel_shape: 'ints', strides: 'ints', pads: 'ints' }, private: true },
+  ConvWeightGrad: {
+    attributes: { kernel_shape: 'ints', strides: 'ints', pads: 'ints', dilations: 'ints', group: 'int' },
+    private: true,
+  },
   MaxPoolGrad: { attributes: pool, pool: true, private: true },
   StopGradient: { attributes: {}, private: true },
 };

@@ -1,7 +1,7 @@
 import { showType, isFloat, type Node, type Type, type Value, type OpType } from './ir.ts';
 import { type, shapes, demand, sameDtype, numeric, broadcast, known, reducedShape } from './checks.ts';
 import { inferMovement } from './infer-movement.ts';
-import { broadcastShapes, divideDims, normalizeAxis, sameShape, showShape } from './shape.ts';
+import { broadcastShapes, divideDims, normalizeAxis, sameShape, showShape, sizeOf } from './shape.ts';
 import { convSpatial, convTransposeSpatial, geometry, poolSpatial, slide, spatial } from './window.ts';
 
 interface AnyBinary {
@@ -169,9 +169,13 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
       op,
       `ranks of ${shapes(x, w)} do not fit`,
     );
-    demand((attrs.group ?? 1) === 1, op, `group ${attrs.group} is not supported, only 1`);
-    demand(x.shape[1] === w.shape[0], op, `${shapes(x, w)}: channel counts differ`);
-    const channels = w.shape[1]!;
+    const group = attrs.group ?? 1;
+    demand(
+      x.shape[1] === w.shape[0] && divideDims(x.shape[1]!, group) !== null,
+      op,
+      `${shapes(x, w)} with group ${group}: channel counts differ`,
+    );
+    const channels = sizeOf([w.shape[1]!, group]);
     if (b) demand(sameShape(b.shape, [channels]), op, `bias ${showShape(b.shape)} is not [${channels}]`);
     return [type(x.dtype, [x.shape[0]!, channels, ...convTransposeSpatial(op, x, w, attrs)])];
   },
@@ -221,7 +225,14 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
       op,
       `cotangent ${showShape(dy.shape)} is not ${showShape(convolved)}`,
     );
-    return [type(x.dtype, [dy.shape[1]!, x.shape[1]!, ...kernel_shape])];
+    const group = attrs.group ?? 1;
+    const channels = divideDims(x.shape[1]!, group);
+    demand(
+      channels !== null && divideDims(dy.shape[1]!, group) !== null,
+      op,
+      `${shapes(x, dy)} with group ${group}: channel counts differ`,
+    );
+    return [type(x.dtype, [dy.shape[1]!, channels, ...kernel_shape])];
   },
   MaxPoolGrad: ({ op, inputs: [x, dy], attrs }) => {
     sameDtype(op, x, dy);

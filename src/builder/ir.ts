@@ -177,10 +177,10 @@ export interface Ops {
     attrs: { body: Graph };
   };
 
-  /** Gradient of Conv in its weight: `x` [N,C,...], `dy` [N,M,...] -> [M,C,...kernel_shape]. */
+  /** Gradient of Conv in its weight: `x` [N,C,...], `dy` [N,M,...] -> [M,C/group,...kernel_shape]. */
   ConvWeightGrad: {
     inputs: readonly [x: Value, dy: Value];
-    attrs: Required<Pick<Window, 'kernel_shape' | 'strides' | 'pads'>>;
+    attrs: Required<Pick<Window, 'kernel_shape' | 'strides' | 'pads'>> & Pick<Window, 'dilations' | 'group'>;
   };
   /** Gradient of MaxPool: each window's cotangent goes to its first maximum. */
   MaxPoolGrad: { inputs: readonly [x: Value, dy: Value]; attrs: Pool };

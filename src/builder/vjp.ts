@@ -1,4 +1,4 @@
-import type { Node, Value, Ops, OpType } from './ir.ts';
+import type { Node, Ops, OpType, Value, Window } from './ir.ts';
 import { constant, constantNumbers, ints, isFloat, scalar, tensorOf } from './ir.ts';
 import {
   add,
@@ -134,18 +134,18 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     return [transA ? transpose(da) : da, transB ? transpose(db) : db, times(dy, beta)];
   },
   Conv: (dy, { inputs: [x, w], attrs }) => {
-    const { kernel, strides, pads } = plainWindow('Conv', w, attrs);
+    const window = fullWindow('Conv', w, attrs);
     return [
-      convInputGrad(x, w, dy, { strides, pads }),
-      convWeightGrad(x, dy, { kernel_shape: kernel, strides, pads }),
+      convInputGrad(x, w, dy, window),
+      convWeightGrad(x, dy, { ...window, kernel_shape: spatial('Conv', w) }),
       perChannel(dy),
     ];
   },
   ConvTranspose: (dy, { inputs: [x, w], attrs }) => {
-    const { kernel, strides, pads } = plainWindow('ConvTranspose', w, attrs);
+    const window = fullWindow('ConvTranspose', w, attrs);
     return [
-      conv(dy, w, null, { strides, pads }),
-      convWeightGrad(dy, x, { kernel_shape: kernel, strides, pads }),
+      conv(dy, w, null, window),
+      convWeightGrad(dy, x, { ...window, kernel_shape: spatial('ConvTranspose', w) }),
       perChannel(dy),
     ];
   },
@@ -261,9 +261,9 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     throw new Error('grad: Loop has no rule; differentiate the step, then repeat it');
   },
   // linear in both: <G, dW(x, dy)> = <conv(x, G), dy> = <x, convT(dy, G)>
-  ConvWeightGrad: (g, { inputs: [x, dy], attrs: { strides, pads } }) => [
-    convInputGrad(x, g, dy, { strides, pads }),
-    conv(x, g, null, { strides, pads }),
+  ConvWeightGrad: (g, { inputs: [x, dy], attrs }) => [
+    convInputGrad(x, g, dy, attrs),
+    conv(x, g, null, attrs),
   ],
   // linear in the cotangent: what comes back is picked where the maxima were
   MaxPoolGrad: (g, { inputs: [x, dy], attrs }) => {
@@ -336,26 +336,28 @@ const sumLeading = (x: Value, keep: number): Value =>
   x.shape.length <= keep ? x : reduceSum(x, { axes: x.shape.slice(0, -keep).map((_, i) => i) });
 
 /** Gradient of Conv in its input: a transposed convolution; what the strides left over is output padding. */
-function convInputGrad(
-  x: Value,
-  w: Value,
-  dy: Value,
-  { strides, pads }: { strides: readonly number[]; pads: readonly number[] },
-): Value {
-  const kernel = spatial('Conv', w);
+function convInputGrad(x: Value, w: Value, dy: Value, attrs: Window): Value {
+  const { kernel, strides, dilations, begins, ends } = geometry('Conv', spatial('Conv', w), attrs);
   const outputs = spatial('Conv', dy);
   const output_padding = spatial('Conv', x).map((size, i) => {
-    const reached = strides[i]! * (outputs[i]! - 1) + kernel[i]! - pads[i]! - pads[i + kernel.length]!;
-    return size - reached;
+    const reached = strides[i]! * (outputs[i]! - 1) + dilations[i]! * (kernel[i]! - 1) + 1;
+    return size - (reached - begins[i]! - ends[i]!);
   });
-  return convTranspose(dy, w, null, { strides, pads, output_padding });
+  return convTranspose(dy, w, null, { ...attrs, output_padding });
 }
 
-function plainWindow(op: string, w: Value, attrs: Ops['Conv']['attrs']) {
-  const g = geometry(op, spatial(op, w), attrs);
-  if ((attrs.group ?? 1) !== 1) throw new Error(`grad: ${op} with group ${attrs.group} has no rule, only 1`);
-  if (g.dilations.some((d) => d !== 1)) {
-    throw new Error(`grad: ${op} with dilations [${g.dilations}] has no rule, only 1`);
-  }
-  return { kernel: g.kernel, strides: g.strides, pads: [...g.begins, ...g.ends] };
+/** What the gradients of a convolution share with it. Fields that have ONNX's default are left out. */
+function fullWindow(
+  op: string,
+  w: Value,
+  attrs: Window,
+): Required<Pick<Window, 'strides' | 'pads'>> & Window {
+  const { strides, dilations, begins, ends } = geometry(op, spatial(op, w), attrs);
+  const group = attrs.group ?? 1;
+  return {
+    strides,
+    pads: [...begins, ...ends],
+    ...(dilations.some((d) => d !== 1) && { dilations }),
+    ...(group !== 1 && { group }),
+  };
 }

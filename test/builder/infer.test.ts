@@ -365,12 +365,12 @@ const refusals: readonly (readonly [message: string, value: () => unknown])[] = 
     () => b.convTranspose(image, f32(3, 4, 3), null, {}),
   ],
   [
-    'ConvTranspose: [batch,3,28,28] and [4,3,3,3]: channel counts differ',
+    'ConvTranspose: [batch,3,28,28] and [4,3,3,3] with group 1: channel counts differ',
     () => b.convTranspose(image, f32(4, 3, 3, 3), null, {}),
   ],
   [
-    'ConvTranspose: group 3 is not supported, only 1',
-    () => b.convTranspose(image, f32(3, 4, 3, 3), null, { group: 3 }),
+    'ConvTranspose: [batch,3,28,28] and [3,4,3,3] with group 2: channel counts differ',
+    () => b.convTranspose(image, f32(3, 4, 3, 3), null, { group: 2 }),
   ],
   ['ConvTranspose: bias [3] is not [4]', () => b.convTranspose(image, f32(3, 4, 3, 3), f32(3), {})],
   [
@@ -679,11 +679,12 @@ const configurations: { readonly [K in b.OpType]: (d: Draw) => readonly b.Value[
   ConvTranspose: (d) => {
     const rank = d.int(1, 3);
     const { kernel, ...attrs } = d.window(rank);
-    const [channels, filters] = d.list(2, 1, 3) as [number, number];
+    const [group, channels, filters] = d.list(3, 1, 3) as [number, number, number];
     const output_padding = attrs.strides.map((stride) => d.int(0, stride - 1));
-    const x = d.float([d.pick(['batch', 2]), channels, ...d.list(rank, 3, 5)]);
-    const w = d.float([channels, filters, ...kernel]);
-    return [b.convTranspose(x, w, d.coin() ? d.float([filters]) : null, { ...attrs, output_padding })];
+    const x = d.float([d.pick(['batch', 2]), group * channels, ...d.list(rank, 3, 5)]);
+    const w = d.float([group * channels, filters, ...kernel]);
+    const bias = d.coin() ? d.float([group * filters]) : null;
+    return [b.convTranspose(x, w, bias, { ...attrs, output_padding, group })];
   },
   MaxPool: (d) => {
     const rank = d.int(1, 3);
@@ -793,10 +794,12 @@ const configurations: { readonly [K in b.OpType]: (d: Draw) => readonly b.Value[
   Loop: (d) => doubling(d.int(1, 4), d.int(1, 3), (shape) => d.float(shape)),
   ConvWeightGrad: (d) => {
     const rank = d.int(1, 3);
-    const { kernel, strides, pads } = d.window(rank);
-    const x = d.float([d.pick(['batch', 2]), 2, ...d.list(rank, 5, 8)]);
-    const y = b.conv(x, d.float([3, 2, ...kernel]), null, { strides, pads });
-    return [b.convWeightGrad(x, y, { kernel_shape: kernel, strides, pads })];
+    const { kernel, ...window } = d.window(rank);
+    const group = d.int(1, 2);
+    const attrs = { ...window, group };
+    const x = d.float([d.pick(['batch', 2]), 2 * group, ...d.list(rank, 5, 8)]);
+    const y = b.conv(x, d.float([3 * group, 2, ...kernel]), null, attrs);
+    return [b.convWeightGrad(x, y, { ...attrs, kernel_shape: kernel })];
   },
   MaxPoolGrad: (d) => {
     const rank = d.int(1, 3);

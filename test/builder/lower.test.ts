@@ -493,18 +493,25 @@ describe.for(targets)('lowered for %s', (target) => {
     for (const name of Object.keys(outputs)) expect(actual[name]).toBeAllClose(expected[name]!);
   });
 
-  test('convolutions with groups and dilations stay as they are', async () => {
+  test('convolutions with groups and dilations, and their gradients, stay as they are', async () => {
     const random = stream(1, 'lower', 'groups');
     const feed = feeder();
     const draw: Draw = (shape) => feed.input('float32', shape, whole(random, -3, 3));
     const outputs = {
       grouped: b.conv(draw([2, 4, 6, 6]), draw([6, 2, 3, 3]), null, { group: 2, strides: [2, 2] }),
+      depthwise: b.conv(draw([2, 8, 4, 4]), draw([8, 1, 3, 3]), null, { group: 8, pads: [1, 1, 1, 1] }),
       dilated: b.conv(draw([2, 4, 8, 8]), draw([2, 4, 3, 3]), null, { dilations: [2, 3], strides: [2, 1] }),
       spread: b.convTranspose(draw([2, 4, 4, 4]), draw([4, 2, 3, 3]), null, {
         dilations: [2, 1],
         strides: [2, 2],
       }),
     };
+    const gradients = Object.entries(outputs).flatMap(([name, y]) =>
+      b
+        .grad(b.reduceSum(b.mul(y, draw(y.shape))), b.freeInputs([y]))
+        .map((dx, k) => [`${name}/${k}`, dx] as const),
+    );
+    Object.assign(outputs, Object.fromEntries(gradients));
     const [expected, actual] = [
       await evaluate(outputs, feed.feeds),
       await evaluate(outputs, feed.feeds, target),

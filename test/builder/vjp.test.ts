@@ -234,6 +234,8 @@ interface ConvCase {
   readonly strides?: readonly number[];
   readonly pads?: readonly number[];
   readonly output_padding?: readonly number[];
+  readonly dilations?: readonly number[];
+  readonly group?: number;
 }
 
 const convolutions: readonly ConvCase[] = [
@@ -249,6 +251,12 @@ const convolutions: readonly ConvCase[] = [
   { size: [5, 5], kernel: [1, 1], strides: [2, 2] },
   { size: [7], kernel: [3], strides: [2], pads: [1, 2] },
   { size: [3, 4, 3], kernel: [2, 2, 1], strides: [1, 2, 2], pads: [1, 0, 0, 0, 1, 1] },
+  { size: [7, 6], kernel: [3, 2], dilations: [2, 3] },
+  { size: [8, 7], kernel: [2, 3], strides: [2, 1], pads: [1, 0, 2, 1], dilations: [3, 2] },
+  { size: [5, 4], kernel: [3, 2], pads: [1, 0, 1, 1], group: 2 },
+  { size: [6, 7], kernel: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], group: 3 },
+  { size: [9, 8], kernel: [3, 2], strides: [2, 3], pads: [1, 2, 0, 1], dilations: [2, 1], group: 2 },
+  { size: [9], kernel: [3], strides: [2], dilations: [2], group: 3 },
 ];
 
 const transposedConvolutions: readonly ConvCase[] = [
@@ -259,17 +267,31 @@ const transposedConvolutions: readonly ConvCase[] = [
   { size: [3, 3], kernel: [1, 1], strides: [2, 2], output_padding: [1, 0] },
   { size: [4], kernel: [4], strides: [3], pads: [1, 2], output_padding: [2] },
   { size: [2, 3, 2], kernel: [2, 1, 3], strides: [2, 1, 1], pads: [0, 0, 1, 1, 0, 0] },
+  {
+    size: [3, 4],
+    kernel: [3, 2],
+    strides: [2, 1],
+    pads: [1, 0, 0, 1],
+    dilations: [2, 3],
+    output_padding: [1, 0],
+  },
+  { size: [3, 3], kernel: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], output_padding: [1, 0], group: 2 },
+  { size: [4, 3], kernel: [2, 2], strides: [3, 1], dilations: [1, 2], group: 3 },
 ];
 
-const showConv = ({ size, kernel, strides, pads, output_padding }: ConvCase): string =>
+const showConv = ({ size, kernel, strides, pads, output_padding, dilations, group }: ConvCase): string =>
   `${size.join('x')}, kernel ${kernel.join('x')}` +
   (strides ? `, strides ${strides.join()}` : '') +
   (pads ? `, pads ${pads.join()}` : '') +
-  (output_padding ? `, output padding ${output_padding.join()}` : '');
+  (output_padding ? `, output padding ${output_padding.join()}` : '') +
+  (dilations ? `, dilations ${dilations.join()}` : '') +
+  (group ? `, ${group} groups` : '');
 
-const windowOf = ({ kernel, strides, pads }: ConvCase) => ({
+const windowOf = ({ kernel, strides, pads, dilations, group }: ConvCase) => ({
   strides: strides ?? kernel.map(() => 1),
   pads: pads ?? [...kernel, ...kernel].map(() => 0),
+  ...(dilations && { dilations }),
+  ...(group && { group }),
 });
 
 const pools: readonly (readonly [size: readonly number[], attrs: b.Ops['MaxPool']['attrs']])[] = [
@@ -418,29 +440,33 @@ const entries: { readonly [K in b.OpType]?: Entry } = {
     comparison: exact,
     cases: convolutions.map((c, i) => [
       showConv(c),
-      (d) =>
-        b.conv(
-          d.whole([2, 2, ...c.size]),
-          d.whole([3, 2, ...c.kernel]),
-          i % 2 ? d.whole([3]) : null,
+      (d) => {
+        const group = c.group ?? 1;
+        return b.conv(
+          d.whole([2, 2 * group, ...c.size]),
+          d.whole([3 * group, 2, ...c.kernel]),
+          i % 2 ? d.whole([3 * group]) : null,
           windowOf(c),
-        ),
+        );
+      },
     ]),
   },
   ConvTranspose: {
     comparison: exact,
     cases: transposedConvolutions.map((c, i) => [
       showConv(c),
-      (d) =>
-        b.convTranspose(
-          d.whole([2, 2, ...c.size]),
-          d.whole([2, 3, ...c.kernel]),
-          i % 2 ? d.whole([3]) : null,
+      (d) => {
+        const group = c.group ?? 1;
+        return b.convTranspose(
+          d.whole([2, 2 * group, ...c.size]),
+          d.whole([2 * group, 3, ...c.kernel]),
+          i % 2 ? d.whole([3 * group]) : null,
           {
             ...windowOf(c),
             ...(c.output_padding && { output_padding: c.output_padding }),
           },
-        ),
+        );
+      },
     ]),
   },
   MaxPool: pool((_, x, attrs) => b.maxPool(x, attrs).y),
@@ -647,8 +673,10 @@ const entries: { readonly [K in b.OpType]?: Entry } = {
       showConv(c),
       (d) => {
         const window = windowOf(c);
-        const x = d.whole([2, 2, ...c.size]);
-        const like = b.conv(x, b.input('unused', 'float32', [3, 2, ...c.kernel]), null, window);
+        const group = c.group ?? 1;
+        const x = d.whole([2, 2 * group, ...c.size]);
+        const kernel = b.input('unused', 'float32', [3 * group, 2, ...c.kernel]);
+        const like = b.conv(x, kernel, null, window);
         return b.convWeightGrad(x, d.whole(like.shape), { kernel_shape: c.kernel, ...window });
       },
     ]),

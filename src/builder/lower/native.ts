@@ -57,15 +57,30 @@ function indicesOfPairs(x: Value, attrs: Window): Value {
 }
 
 /**
- * ConvWeightGrad as a convolution in which batch and channels change places: x [C,N,...] with the cotangent [M,N,...]
- * as its kernel, dilated by the stride. What the stride left over shows as extra rows, which are cut off.
+ * ConvWeightGrad as a convolution in which batch and channels change places: x [C/group,group*N,...] with the cotangent
+ * [M,N,...] as its kernel. Stride and dilation change places too. What the stride left over shows as extra rows, which
+ * are cut off.
  */
 export function convWeightGradByConv({ inputs: [x, dy], attrs }: Node<'ConvWeightGrad'>): Value {
-  const { kernel_shape: kernel, strides, pads } = attrs;
+  const { kernel_shape: kernel, strides, pads, dilations, group = 1 } = attrs;
   const axes = kernel.map((_, i) => i + 2);
   const swap = [1, 0, ...axes];
-  const wide = conv(transpose(x, swap), transpose(dy, swap), null, { dilations: strides, pads });
+  const wide = conv(group === 1 ? transpose(x, swap) : batchOfGroups(x, group), transpose(dy, swap), null, {
+    dilations: strides,
+    pads,
+    ...(dilations && { strides: dilations }),
+    ...(group !== 1 && { group }),
+  });
   const exact = spatial('ConvWeightGrad', wide).every((size, i) => size === kernel[i]);
   const zeros = kernel.map(() => 0);
   return transpose(exact ? wide : slice(wide, zeros, kernel, axes), swap);
+}
+
+/** [N,C,...] -> [C/group,group*N,...]: the images of each group's channels side by side. */
+function batchOfGroups(x: Value, group: number): Value {
+  const sizes = spatial('ConvWeightGrad', x);
+  const channels = Number(x.shape[1]) / group;
+  const split = reshape(x, [-1, group, channels, ...sizes]);
+  const last = sizes.map((_, i) => i + 3);
+  return reshape(transpose(split, [2, 1, 0, ...last]), [channels, -1, ...sizes]);
 }
