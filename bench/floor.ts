@@ -1,4 +1,5 @@
-import { encode, input, matmul } from '../src/builder/index.ts';
+import { input, matmul } from '../src/builder/index.ts';
+import { encode } from '../src/onnx/index.ts';
 import { openModel, type SessionOptions, type Tensor } from '../src/runtime/index.ts';
 import type { Job } from './ours.ts';
 import { timed } from './timing.ts';

@@ -1,13 +1,5 @@
-import {
-  bind,
-  constant,
-  encode,
-  encodeProgram,
-  lower,
-  readback,
-  type Program,
-  type Target,
-} from '../src/builder/index.ts';
+import { bind, constant, lower, readback, type Program, type Target } from '../src/builder/index.ts';
+import { encode, encodeProgram } from '../src/onnx/index.ts';
 import {
   attackerInfer,
   attackerTrain,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { encodeProgram, lower, opset, type Program, type Target } from '../src/builder/index.ts';
+import { lower, type Program, type Target } from '../src/builder/index.ts';
+import { encodeProgram, opset } from '../src/onnx/index.ts';
 import { committedPrograms } from '../src/models/programs.ts';
 
 /** A program as the bytes of an ONNX file, in the forms of `target`. */

@@ -23,6 +23,4 @@ export { rewrite, bind, type Rule } from './rewrite.ts';
 export { foldBatchNorm } from './lower/batchnorm.ts';
 export { quantizeWeights } from './quantize.ts';
 export { lower, type Target } from './lower/index.ts';
-export { encode, encodeProgram, decode, decodeProgram, opset } from './proto.ts';
 export { print } from './print.ts';
-export * as ortTraining from './ort-training/index.ts';

@@ -1,4 +1,5 @@
-import { decodeProgram, encodeProgram, quantizeWeights } from '../builder/index.ts';
+import { quantizeWeights } from '../builder/index.ts';
+import { decodeProgram, encodeProgram } from '../onnx/index.ts';
 import { attackStepModel } from '../models/attacks.ts';
 import { bytesOf, storedBytes, type Catalogue, type StoredModel } from '../server/index.ts';
 

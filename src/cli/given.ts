@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { decode, input, type Graph } from '../builder/index.ts';
+import { input, type Graph } from '../builder/index.ts';
+import { decode } from '../onnx/index.ts';
 import { givenClassifier } from '../models/given.ts';
 import { InputError, type CellConfig, type RunConfig } from '../runtime/index.ts';
 import { describeFsError } from '../runtime/files.ts';

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ortTraining, type Program, type TrainStep } from '../builder/index.ts';
+import { type Program, type TrainStep } from '../builder/index.ts';
+import * as ortTraining from '../ort-training/index.ts';
 import {
   decodeOrtCheckpoint,
   describeFsError,

@@ -1,13 +1,5 @@
-import {
-  bind,
-  constant,
-  encode,
-  encodeProgram,
-  lower,
-  readback,
-  type Program,
-  type Target,
-} from '../builder/index.ts';
+import { bind, constant, lower, readback, type Program, type Target } from '../builder/index.ts';
+import { encode, encodeProgram } from '../onnx/index.ts';
 import {
   alternatingTrain,
   attackerInfer,

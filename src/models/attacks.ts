@@ -2,8 +2,6 @@ import {
   abs,
   add,
   cast,
-  decode,
-  encode,
   exp,
   foldBatchNorm,
   grad,
@@ -26,6 +24,7 @@ import {
   type Target,
   type Value,
 } from '../builder/index.ts';
+import { decode, encode } from '../onnx/index.ts';
 import { portsOf } from './given.ts';
 
 /**

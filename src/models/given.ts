@@ -1,5 +1,4 @@
 import {
-  encode,
   foldBatchNorm,
   inputName,
   lower,
@@ -9,6 +8,7 @@ import {
   type Graph,
   type Value,
 } from '../builder/index.ts';
+import { encode } from '../onnx/index.ts';
 
 /**
  * The input `image` and the output `logits` of a classifier that somebody brings.

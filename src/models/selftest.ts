@@ -1,4 +1,5 @@
-import { encode, input, matmul, mul, tanh } from '../builder/index.ts';
+import { input, matmul, mul, tanh } from '../builder/index.ts';
+import { encode } from '../onnx/index.ts';
 
 /** Some matrix products in a row: what `devices` tries a device with. `x` [n,n] -> `y` [n,n]. */
 export function selfTestModel(): Uint8Array {

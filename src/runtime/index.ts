@@ -99,5 +99,5 @@ export {
   decodeOrtCheckpoint,
   type OrtCheckpoint,
   type OrtOptimizer,
-} from './ort-checkpoint.ts';
+} from '../ort-training/checkpoint-file.ts';
 export { describeFsError, writeAtomic } from './files.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { constant, encode, input, matmul, quantizeWeights } from '../../src/builder/index.ts';
+import { constant, input, matmul, quantizeWeights } from '../../src/builder/index.ts';
+import { encode } from '../../src/onnx/index.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { between, drawn, evaluateGraph, graphOf, numbers } from '../support/run.ts';
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as b from '../../src/builder/index.ts';
+import * as onnx from '../../src/onnx/index.ts';
 import { main } from '../../src/cli/main.ts';
 import {
   cellsOf,
@@ -277,7 +278,10 @@ describe('a classifier that cannot be attacked is refused in one line:', () => {
   beforeAll(async () => {
     await writeFile('text.onnx', 'not a model');
     const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
-    await writeFile('none.onnx', b.encode({ name: 'none', inputs: [image], outputs: { y: b.relu(image) } }));
+    await writeFile(
+      'none.onnx',
+      onnx.encode({ name: 'none', inputs: [image], outputs: { y: b.relu(image) } }),
+    );
   });
 
   it.each([

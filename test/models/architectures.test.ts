@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
+import * as onnx from '../../src/onnx/index.ts';
 import { networks, type Architecture } from '../../src/models/architectures.ts';
 import { classifierInfer, classifierTrain } from '../../src/models/programs.ts';
 import { architectures, initialState, openTraining } from '../../src/runtime/index.ts';
@@ -70,7 +71,7 @@ describe.for<readonly [Architecture, parameters: number, layers: readonly string
     };
     const training = await openTraining(
       {
-        bytes: b.encodeProgram({ ...program, graph: b.lower(program.graph, 'cpu') }),
+        bytes: onnx.encodeProgram({ ...program, graph: b.lower(program.graph, 'cpu') }),
         metadata: program.metadata,
       },
       initialState(program.metadata, [1, 'c1']),

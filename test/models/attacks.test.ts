@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
+import * as onnx from '../../src/onnx/index.ts';
 import { attackStep, attackStepModel } from '../../src/models/attacks.ts';
 import { networks, type Architecture } from '../../src/models/architectures.ts';
 import { validRange } from '../../src/runtime/attack.ts';
@@ -201,8 +202,8 @@ describe('an attack step', () => {
     const feeds = feedsOf(imagesOf(random), drawn('int32', [batch], whole(random, 0, 2)), 0.1, 0.1);
     const results = [];
     for (const classifier of [graph, linearClassifier(weight, 3)]) {
-      const bytes = attackStepModel(b.encode(b.lower(classifier, 'plain')), 'cpu');
-      results.push(numbers((await evaluateGraph(b.decode(bytes).graph, feeds))['next']!));
+      const bytes = attackStepModel(onnx.encode(b.lower(classifier, 'plain')), 'cpu');
+      results.push(numbers((await evaluateGraph(onnx.decode(bytes).graph, feeds))['next']!));
     }
     expect(results[0]).toEqual(results[1]);
     expect(results[0]).not.toEqual(numbers(feeds['image']!));

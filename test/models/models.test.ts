@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
+import * as onnx from '../../src/onnx/index.ts';
 import { attack, attacker, type Bound, type ThreatModel } from '../../src/models/attacker.ts';
 import { classifier } from '../../src/models/classifier.ts';
 import {
@@ -452,8 +453,8 @@ describe('the attacker against other classifiers than C1', () => {
     const constants = new Map(
       Object.entries(weights).map(([name, tensor]) => [name, b.constant(tensor, name)]),
     );
-    const file = b.encode(b.lower(b.bind(infer.graph, constants), 'plain'));
-    const program = attackerTrain(settings, b.decode(file).graph);
+    const file = onnx.encode(b.lower(b.bind(infer.graph, constants), 'plain'));
+    const program = attackerTrain(settings, onnx.decode(file).graph);
     expect(program.metadata.frozen).toEqual([]);
     const given = await measured(program, {});
     const own = await measured(single, weights);

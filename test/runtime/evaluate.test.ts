@@ -3,7 +3,6 @@ import {
   abs,
   concat,
   constant,
-  encode,
   input,
   lower,
   matmul,
@@ -15,6 +14,7 @@ import {
   tensorOf,
   type Value,
 } from '../../src/builder/index.ts';
+import { encode } from '../../src/onnx/index.ts';
 import { evaluate, stream, type ClassifierScores, type Split } from '../../src/runtime/index.ts';
 
 const pixels = 28 * 28;

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import {
-  encodeProgram,
   gemm,
   inference,
   input,
@@ -13,6 +12,7 @@ import {
   trainStep,
   type Program,
 } from '../../src/builder/index.ts';
+import { encodeProgram } from '../../src/onnx/index.ts';
 import { classifierTrain } from '../../src/models/programs.ts';
 import {
   initialState,

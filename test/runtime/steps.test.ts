@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { encodeProgram, lower, type Program } from '../../src/builder/index.ts';
+import { lower, type Program } from '../../src/builder/index.ts';
+import { encodeProgram } from '../../src/onnx/index.ts';
 import { attackerTrain, classifierTrain, onStored } from '../../src/models/programs.ts';
 import { limit, loadDataset } from '../../src/runtime/datasets/index.ts';
 import { initialState } from '../../src/runtime/session.ts';

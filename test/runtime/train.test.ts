@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as b from '../../src/builder/index.ts';
+import * as onnx from '../../src/onnx/index.ts';
 import { programsFor } from '../../src/cli/programs.ts';
 import { attackerTrain } from '../../src/models/programs.ts';
 import {
@@ -164,7 +165,7 @@ function failsAfter(steps: number, config: CellConfig): ProgramFile {
   const zeros = b.constant(b.tensorOf('float32', [steps], new Array<number>(steps).fill(0)));
   const loss = b.add(graph.outputs['loss']!, b.gather(zeros, b.cast(step, 'int64'), 0));
   const failing = b.lower({ ...graph, outputs: { ...graph.outputs, loss } }, 'cpu');
-  return { bytes: b.encodeProgram({ graph: failing, metadata }), metadata };
+  return { bytes: onnx.encodeProgram({ graph: failing, metadata }), metadata };
 }
 
 async function runThrough(config: CellConfig): Promise<Seen[]> {

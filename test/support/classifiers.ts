@@ -1,4 +1,5 @@
-import { bind, constant, encode, input, lower, matmul, reshape, tensorOf } from '../../src/builder/index.ts';
+import { bind, constant, input, lower, matmul, reshape, tensorOf } from '../../src/builder/index.ts';
+import { encode } from '../../src/onnx/index.ts';
 import type { Graph, Value } from '../../src/builder/index.ts';
 import type { Architecture } from '../../src/models/architectures.ts';
 import { classifierInfer } from '../../src/models/programs.ts';

@@ -1,11 +1,5 @@
-import {
-  encode,
-  encodeProgram,
-  lower,
-  readback,
-  type Program,
-  type Target,
-} from '../../src/builder/index.ts';
+import { lower, readback, type Program, type Target } from '../../src/builder/index.ts';
+import { encode, encodeProgram } from '../../src/onnx/index.ts';
 import { classifierTrain } from '../../src/models/programs.ts';
 import { batchAt } from '../../src/runtime/batches.ts';
 import { limit, type Split } from '../../src/runtime/datasets/index.ts';

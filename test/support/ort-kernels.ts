@@ -1,5 +1,5 @@
-import { AttributeType, encodeModel, type Message } from '../../src/builder/onnx.ts';
-import { modelProto, valueInfo } from '../../src/builder/proto.ts';
+import { AttributeType, encodeModel, type Message } from '../../src/onnx/proto.ts';
+import { modelProto, valueInfo } from '../../src/onnx/encode.ts';
 import type { DType, Tensor } from '../../src/builder/index.ts';
 import type { Plain } from '../browser/ort-training/page.ts';
 

@@ -1,6 +1,6 @@
 import { tensorOf, type Tensor, type TrainStep } from '../../src/builder/index.ts';
-import { encodeModel, type Message } from '../../src/builder/onnx.ts';
-import { encodeTensor } from '../../src/builder/proto.ts';
+import { encodeModel, type Message } from '../../src/onnx/proto.ts';
+import { encodeTensor } from '../../src/onnx/tensor.ts';
 import { modelOf, node, type Attributes, type Port } from './ort-kernels.ts';
 
 /**

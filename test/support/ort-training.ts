@@ -2,16 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Page } from 'playwright-core';
-import {
-  encode,
-  encodeProgram,
-  lower,
-  ortTraining,
-  trainStep,
-  type Program,
-  type Target,
-  type TrainStep,
-} from '../../src/builder/index.ts';
+import { lower, trainStep, type Program, type Target, type TrainStep } from '../../src/builder/index.ts';
+import { encode, encodeProgram } from '../../src/onnx/index.ts';
+import * as ortTraining from '../../src/ort-training/index.ts';
 import { artifactsFor, type Artifacts } from '../../src/cli/ort-training.ts';
 import { attackerEval, attackerStep, classifierEval, classifierStep } from '../../src/models/programs.ts';
 import { batchAt } from '../../src/runtime/batches.ts';

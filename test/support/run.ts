@@ -1,6 +1,5 @@
 import { expect } from 'vitest';
 import {
-  encode,
   freeInputs,
   input,
   inputName,
@@ -13,6 +12,7 @@ import {
   type Tensor,
   type Value,
 } from '../../src/builder/index.ts';
+import { encode } from '../../src/onnx/index.ts';
 import { InferenceSession, OrtTensor } from '../../src/runtime/ort.ts';
 import type { Random } from '../../src/runtime/random.ts';
 

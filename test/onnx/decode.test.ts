@@ -1,6 +1,7 @@
 import onnxProto from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
+import { decode, decodeProgram, encode, encodeProgram } from '../../src/onnx/index.ts';
 import { randomGraph } from '../support/graphs.ts';
 import { attackerInfer, attackerTrain, classifierInfer, classifierTrain } from '../../src/models/programs.ts';
 import { stream } from '../../src/runtime/random.ts';
@@ -17,7 +18,7 @@ const x = b.input('x', 'float32', [2, 3]);
 const weight = b.constant(b.tensorOf('float32', [3], [1, 2, 3]), 'net/weight');
 
 const protoOf = (bytes: Uint8Array): GraphProto => onnx.ModelProto.decode(bytes).graph!;
-const encoded = (outputs: Readonly<Record<string, b.Value>>): Uint8Array => b.encode(graphOf(outputs));
+const encoded = (outputs: Readonly<Record<string, b.Value>>): Uint8Array => encode(graphOf(outputs));
 
 /** A model file with one node or more, made by hand; `x` [2,3] in, `y` out. */
 function file(
@@ -61,22 +62,22 @@ describe('encode, decode and encode again', () => {
     ),
   };
   test.for(Object.entries(programs))('gives equal bytes: %s', ([, graph]) => {
-    const bytes = b.encode(graph);
-    const again = b.encode(b.decode(bytes).graph);
+    const bytes = encode(graph);
+    const again = encode(decode(bytes).graph);
     expect(Buffer.compare(again, bytes)).toBe(0);
   });
 
   const seeds = Array.from({ length: 10 }, (_, i) => i + 1);
   test.for(seeds)('gives equal bytes and results: random graph %i', async (seed) => {
     const { graph, feeds } = randomGraph(stream(seed, 'proto'));
-    const bytes = b.encode(graph);
-    const decoded = b.decode(bytes).graph;
-    expect(Buffer.compare(b.encode(decoded), bytes)).toBe(0);
+    const bytes = encode(graph);
+    const decoded = decode(bytes).graph;
+    expect(Buffer.compare(encode(decoded), bytes)).toBe(0);
     expect(await evaluateGraph(decoded, feeds)).toEqual(await evaluateGraph(graph, feeds));
   });
 
   test('gives equal bytes for a graph that is built a second time', () => {
-    const build = (): Uint8Array => b.encode(randomGraph(stream(1, 'proto', 'twice')).graph);
+    const build = (): Uint8Array => encode(randomGraph(stream(1, 'proto', 'twice')).graph);
     expect(Buffer.compare(build(), build())).toBe(0);
   });
 
@@ -87,7 +88,7 @@ describe('encode, decode and encode again', () => {
       inputs: [open, x],
       outputs: { second: b.neg(x), first: b.exp(x) },
     };
-    const { graph: decoded } = b.decode(b.encode(graph));
+    const { graph: decoded } = decode(encode(graph));
     expect(decoded.name).toBe('net');
     expect(decoded.inputs.map((v) => `${b.inputName(v)} ${b.showType(v)}`)).toEqual([
       'open int64[batch,4]',
@@ -100,7 +101,7 @@ describe('encode, decode and encode again', () => {
   });
 
   test('keeps a graph that is decoded, made larger and encoded', async () => {
-    const { graph } = b.decode(encoded({ y: b.add(b.mul(x, 2), 3) }));
+    const { graph } = decode(encoded({ y: b.add(b.mul(x, 2), 3) }));
     const larger = { ...graph, outputs: { y: b.add(b.mul(graph.outputs.y!, 5), 7) } };
     const feeds = { x: b.tensorOf('float32', [2, 3], [0, 1, 2, 3, 4, 5]) };
     expect(numbers((await evaluateGraph(larger, feeds)).y!)).toEqual([22, 32, 42, 52, 62, 72]);
@@ -110,12 +111,12 @@ describe('encode, decode and encode again', () => {
 
   test('keeps metadata', () => {
     const metadata = { author: 'nobody', größe: '3 × 3\n' };
-    expect(b.decode(b.encode(graphOf({ y: b.neg(x) }), metadata)).metadata).toEqual(metadata);
+    expect(decode(encode(graphOf({ y: b.neg(x) }), metadata)).metadata).toEqual(metadata);
   });
 
   test('keeps a program and what its inputs and outputs are for', () => {
     const program = classifierTrain({ batchSize: 2, learningRate: 1e-3 });
-    const decoded = b.decodeProgram(b.encodeProgram({ ...program, graph: b.lower(program.graph, 'plain') }));
+    const decoded = decodeProgram(encodeProgram({ ...program, graph: b.lower(program.graph, 'plain') }));
     expect(decoded.metadata).toEqual(program.metadata);
     expect(decoded.graph.inputs.map(b.inputName)).toEqual(program.graph.inputs.map(b.inputName));
     expect(Object.keys(decoded.graph.outputs)).toEqual(Object.keys(program.graph.outputs));
@@ -192,7 +193,7 @@ describe('names', () => {
       },
     ],
   ])('are refused: %s', ([message, graph]) => {
-    expect(() => b.encode(graph())).toThrow(new Error(message));
+    expect(() => encode(graph())).toThrow(new Error(message));
   });
 });
 
@@ -207,7 +208,7 @@ describe('bind', () => {
 
   test('makes inputs constants that keep their names', () => {
     expect(bound.inputs.map(b.inputName)).toEqual(['image']);
-    const proto = protoOf(b.encode(b.lower(bound, 'plain')));
+    const proto = protoOf(encode(b.lower(bound, 'plain')));
     expect(proto.input!.map(({ name }) => name)).toEqual(['image']);
     expect(proto.initializer!.map(({ name }) => name)).toEqual(expect.arrayContaining([...weights.keys()]));
   });
@@ -270,7 +271,7 @@ describe('tensors', () => {
     }
   };
   const read = (bytes: Uint8Array): b.Tensor => {
-    const [constant] = b.topologicalOrder(Object.values(b.decode(bytes).graph.outputs))[0]!.inputs;
+    const [constant] = b.topologicalOrder(Object.values(decode(bytes).graph.outputs))[0]!.inputs;
     return (constant!.source as b.Constant).tensor;
   };
 
@@ -311,7 +312,7 @@ describe('tensors', () => {
 });
 
 describe('attributes and optional inputs', () => {
-  const roundTrip = (y: b.Value): b.AnyNode => b.decode(encoded({ y })).graph.outputs.y!.source as b.AnyNode;
+  const roundTrip = (y: b.Value): b.AnyNode => decode(encoded({ y })).graph.outputs.y!.source as b.AnyNode;
 
   test.for<readonly [what: string, y: b.Value]>([
     ['whole numbers', b.softmax(x, -1)],
@@ -357,7 +358,7 @@ describe('attributes and optional inputs', () => {
       { opType: 'Clip', input: ['y', '', 'high'], output: ['clipped'] },
     ];
     const high = { name: 'high', dataType: DataType.FLOAT, dims: [], floatData: [1] };
-    const { graph } = b.decode(file(nodes, { initializer: [shape, high], output: 'clipped' }));
+    const { graph } = decode(file(nodes, { initializer: [shape, high], output: 'clipped' }));
     const clip = graph.outputs.clipped!.source as b.AnyNode;
     expect(clip.inputs.map((v) => v && b.showType(v))).toEqual(['float32[1,2,2]', null, 'float32[]']);
   });
@@ -365,18 +366,18 @@ describe('attributes and optional inputs', () => {
 
 describe('decode', () => {
   test('reads a model of other hands', async () => {
-    const { graph } = b.decode(file([relu]));
+    const { graph } = decode(file([relu]));
     const feeds = { x: b.tensorOf('float32', [2, 3], [-1, 2, -3, 4, -5, 6]) };
     expect(numbers((await evaluateGraph(graph, feeds)).y!)).toEqual([0, 2, 0, 4, 0, 6]);
   });
 
   test.for([13, 17])('reads opset %i', (opset) => {
-    expect(b.showType(b.decode(file([relu], { opset })).graph.outputs.y!)).toBe('float32[2,3]');
+    expect(b.showType(decode(file([relu], { opset })).graph.outputs.y!)).toBe('float32[2,3]');
   });
 
   test('takes an input with an initializer as a constant', () => {
     const initializer = [{ name: 'x', dataType: DataType.FLOAT, dims: [1], floatData: [5] }];
-    const { graph } = b.decode(file([relu], { initializer }));
+    const { graph } = decode(file([relu], { initializer }));
     expect(graph.inputs).toEqual([]);
     expect(b.print(graph)).toContain('Relu(x) : float32[1]');
   });
@@ -384,7 +385,7 @@ describe('decode', () => {
   test('gives a dimension without name or size a symbol of its own', () => {
     const model = onnx.ModelProto.decode(file([relu]));
     model.graph!.input![0]!.type!.tensorType!.shape!.dim = [{ dimParam: 'batch' }, {}];
-    const { graph } = b.decode(onnx.ModelProto.encode(model).finish());
+    const { graph } = decode(onnx.ModelProto.encode(model).finish());
     expect(b.showType(graph.outputs.y!)).toBe('float32[batch,dim1]');
   });
 
@@ -473,13 +474,13 @@ describe('decode', () => {
     ],
     ['constant: 1 elements do not fill [2]', () => file([relu], { initializer: [{ ...tensor, dims: [2] }] })],
   ])('refuses: %s', ([message, bytes]) => {
-    expect(() => b.decode(bytes())).toThrow(new Error(message));
+    expect(() => decode(bytes())).toThrow(new Error(message));
   });
 
   test('refuses an input that is no tensor', () => {
     const model = onnx.ModelProto.decode(file([relu]));
     model.graph!.input = [{ name: 'x', type: { sequenceType: {} } }];
-    expect(() => b.decode(onnx.ModelProto.encode(model).finish())).toThrow(
+    expect(() => decode(onnx.ModelProto.encode(model).finish())).toThrow(
       'decode: input x has no tensor shape',
     );
   });
@@ -487,7 +488,7 @@ describe('decode', () => {
   test('refuses a file that ends too early, wherever', () => {
     const bytes = encoded({ y: b.add(b.mul(x, 2), weight) });
     for (let length = 0; length < bytes.length; length++) {
-      expect(() => b.decode(bytes.subarray(0, length))).toThrow('decode: ');
+      expect(() => decode(bytes.subarray(0, length))).toThrow('decode: ');
     }
   });
 
@@ -495,7 +496,7 @@ describe('decode', () => {
     ["decode: no sparring.program in the model's metadata: it is not a program", {}],
     ['decode: sparring.program has schema 2, expected 1', { 'sparring.program': '{"schema":2}' }],
   ])('of a program refuses: %s', ([message, metadata]) => {
-    expect(() => b.decodeProgram(b.encode(graphOf({ y: b.neg(x) }), metadata))).toThrow(new Error(message));
+    expect(() => decodeProgram(encode(graphOf({ y: b.neg(x) }), metadata))).toThrow(new Error(message));
   });
 });
 

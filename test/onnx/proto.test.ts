@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import onnxProto from 'onnx-proto';
 import protobuf from 'protobufjs/minimal.js';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { decodeModel, encodeModel, type Message } from '../../src/builder/onnx.ts';
+import { decodeModel, encodeModel, type Message } from '../../src/onnx/proto.ts';
 
 // onnx-proto judges: it was generated from ONNX's own onnx.proto, and runs on a protobufjs of its own.
 const judge = onnxProto.onnx.ModelProto;
@@ -59,7 +59,7 @@ describe('int64 values', () => {
     expect((from('protobufjs/package.json') as { version: string }).version.split('.')[0]).toBe(major);
     vi.resetModules();
     vi.doMock('protobufjs/minimal.js', () => ({ default: from('protobufjs/minimal') as unknown }));
-    const onnx = await import('../../src/builder/onnx.ts');
+    const onnx = await import('../../src/onnx/proto.ts');
     const bytes = onnx.encodeModel(modelWith(int64s));
     expect(int64sOf(onnx.decodeModel(bytes))).toEqual(expected);
     expect(Buffer.compare(bytes, encodeModel(modelWith(int64s)))).toBe(0);

@@ -1,10 +1,11 @@
-import { grad } from '../grad.ts';
-import { inputName, tensorOf, type Value } from '../ir.ts';
-import { lower } from '../lower/index.ts';
-import { adamDefaults, type AdamOptions } from '../optim.ts';
-import { variables, type Program, type TrainStep } from '../program.ts';
-import { AttributeType, DataType, encodeModel, type Message } from '../onnx.ts';
-import { encodeGraph, encodeTensor, modelProto, valueInfo } from '../proto.ts';
+import { grad } from '../builder/grad.ts';
+import { inputName, tensorOf, type Value } from '../builder/ir.ts';
+import { lower } from '../builder/lower/index.ts';
+import { adamDefaults, type AdamOptions } from '../builder/optim.ts';
+import { variables, type Program, type TrainStep } from '../builder/program.ts';
+import { AttributeType, DataType, encodeModel, type Message } from '../onnx/proto.ts';
+import { encodeGraph, modelProto, valueInfo } from '../onnx/encode.ts';
+import { encodeTensor } from '../onnx/tensor.ts';
 import {
   bufferOf,
   descriptionKey,

@@ -4,7 +4,7 @@ import {
   decodeOrtCheckpoint,
   encodeOrtCheckpoint,
   type OrtCheckpoint,
-} from '../../src/runtime/ort-checkpoint.ts';
+} from '../../src/ort-training/checkpoint-file.ts';
 import { float32 } from '../../src/runtime/tensor.ts';
 
 const weight = float32([2, 3], Float32Array.of(1, -2, 0.5, 3, -0, 1e-40));

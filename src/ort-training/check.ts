@@ -1,4 +1,4 @@
-import { showType, type Type } from '../ir.ts';
+import { showType, type Type } from '../builder/ir.ts';
 import { interfaceOf, type Interface } from './interface.ts';
 import type { Models } from './models.ts';
 import { bufferOf, optimizerInputs, resetFlag, writtenOf } from './names.ts';

@@ -1,6 +1,7 @@
-import type { Decoded } from '../onnx.ts';
-import { decodeModel, dtypeOf } from '../proto.ts';
-import { showType, type Type } from '../ir.ts';
+import type { Decoded } from '../onnx/proto.ts';
+import { decodeModel } from '../onnx/decode.ts';
+import { dtypeOf } from '../onnx/tensor.ts';
+import { showType, type Type } from '../builder/ir.ts';
 import { descriptionKey, type Description } from './names.ts';
 
 /** What a model of the training API shows to the outside. */

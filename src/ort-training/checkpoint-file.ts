@@ -1,8 +1,8 @@
 // The checkpoint of onnxruntime's training API: a FlatBuffer of the schema in ort_training_checkpoint.fbs, identifier
 // ODTC. Field numbers are the positions in that schema's tables.
 import { Builder, ByteBuffer } from 'flatbuffers';
-import { InputError } from './errors.ts';
-import { elements, float32, type Tensor, type Tensors } from './tensor.ts';
+import { InputError } from '../runtime/errors.ts';
+import { elements, float32, type Tensor, type Tensors } from '../runtime/tensor.ts';
 
 /** Adam as it stands. */
 export interface OrtOptimizer {

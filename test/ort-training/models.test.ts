@@ -1,8 +1,9 @@
 import onnxProto from 'onnx-proto';
 import { describe, expect, it } from 'vitest';
 import * as b from '../../src/builder/index.ts';
+import * as ortTraining from '../../src/ort-training/index.ts';
 
-const { check, modelsFor } = b.ortTraining;
+const { check, modelsFor } = ortTraining;
 
 const names = ['one', 'two'] as const;
 

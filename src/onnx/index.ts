@@ -1,0 +1,2 @@
+export { encode, encodeProgram, opset } from './encode.ts';
+export { decode, decodeProgram } from './decode.ts';
