@@ -1,4 +1,3 @@
-import onnxProto from 'onnx-proto';
 import {
   constant,
   input,
@@ -13,16 +12,17 @@ import {
 } from './ir.ts';
 import { infer } from './infer.ts';
 import { distinct, key, nameValues } from './names.ts';
+import {
+  AttributeType,
+  DataType,
+  decodeModel as decodeMessage,
+  encodeModel,
+  type Decoded,
+  type Message,
+} from './onnx.ts';
 import { apply, type Ops, type OpType } from './ops.ts';
 import type { Dim } from './shape.ts';
 import type { Program, ProgramMetadata } from './program.ts';
-
-const { onnx } = onnxProto;
-type GraphProto = onnxProto.onnx.IGraphProto;
-type NodeProto = onnxProto.onnx.INodeProto;
-type AttributeProto = onnxProto.onnx.IAttributeProto;
-type ValueInfoProto = onnxProto.onnx.IValueInfoProto;
-type TensorProto = onnxProto.onnx.ITensorProto;
 
 /** ONNX opset of every emitted model. */
 export const opset = 17;
@@ -31,7 +31,6 @@ const oldestOpset = 13;
 const irVersion = 8;
 const metadataKey = 'sparring.program';
 
-const { DataType } = onnx.TensorProto;
 const dtypes: { readonly [K in DType]: number } = {
   float32: DataType.FLOAT,
   float64: DataType.DOUBLE,
@@ -47,7 +46,6 @@ export const dtypeOf = (code: number, what: string): DType => {
   return found[0] as DType;
 };
 
-const { AttributeType } = onnx.AttributeProto;
 /** Attributes that ONNX types as float even when the number is whole. */
 const floatAttributes = new Set(['alpha', 'beta', 'epsilon', 'momentum']);
 
@@ -57,23 +55,23 @@ const floatAttributes = new Set(['alpha', 'beta', 'epsilon', 'momentum']);
  */
 export function encode(graph: Graph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   const metadataProps = Object.entries(metadata).map(([k, value]) => ({ key: k, value }));
-  return serialize({ ...modelProto(encodeGraph(graph)), metadataProps });
+  return encodeModel({ ...modelProto(encodeGraph(graph)), metadataProps });
 }
 
 /** A model around a graph, as every file of ours begins. */
-export const modelProto = (graph: GraphProto): onnxProto.onnx.IModelProto => ({
+export const modelProto = (graph: Message<'Graph'>): Message<'Model'> => ({
   irVersion,
   producerName: 'sparring',
   opsetImport: [{ domain: '', version: opset }],
   graph,
 });
 
-/** The bytes of a model. */
-export const serialize = (model: onnxProto.onnx.IModelProto): Uint8Array =>
-  onnx.ModelProto.encode(onnx.ModelProto.create(model)).finish();
-
 /** A graph in ONNX's own terms, which whoever adds what a graph of values cannot say may extend. */
-export function encodeGraph(graph: Graph, prefix = '', outer: ReadonlySet<string> = new Set()): GraphProto {
+export function encodeGraph(
+  graph: Graph,
+  prefix = '',
+  outer: ReadonlySet<string> = new Set(),
+): Message<'Graph'> {
   const outputs = distinct(graph);
   const names = nameValues({ ...graph, outputs }, prefix, outer);
   const nameOf = (value: Value): string => names.get(key(value))!;
@@ -114,19 +112,19 @@ export function decode(bytes: Uint8Array): {
   const model = decodeModel(bytes);
   const proto = model.graph;
   if (!proto) throw new Error('decode: the model has no graph');
-  const version = model.opsetImport?.find((o) => !o.domain)?.version;
+  const version = model.opsetImport.find((o) => !o.domain)?.version;
   if (!(Number(version) >= oldestOpset && Number(version) <= opset)) {
     throw new Error(`decode: opset ${version ?? 'none'} is not supported, only ${oldestOpset} to ${opset}`);
   }
   const values = new Map<string, Value | null>([['', null]]);
-  for (const tensor of proto.initializer ?? []) {
-    values.set(tensor.name!, constant(decodeTensor(tensor), tensor.name!));
+  for (const tensor of proto.initializer) {
+    values.set(tensor.name, constant(decodeTensor(tensor), tensor.name));
   }
   const inputs: Value[] = [];
-  for (const info of proto.input ?? []) {
-    if (values.has(info.name!)) continue;
+  for (const info of proto.input) {
+    if (values.has(info.name)) continue;
     const value = decodeInput(info);
-    values.set(info.name!, value);
+    values.set(info.name, value);
     inputs.push(value);
   }
   const get = (name: string): Value | null => {
@@ -134,20 +132,20 @@ export function decode(bytes: Uint8Array): {
     if (value === undefined) throw new Error(`decode: value ${name} is used before it is made`);
     return value;
   };
-  for (const node of proto.node ?? []) {
+  for (const node of proto.node) {
     const outputs = decodeNode(node, get);
-    node.output?.forEach((name, i) => {
+    node.output.forEach((name, i) => {
       // an optional output that is left out has an empty name
       if (name) values.set(name, outputs[i] ?? null);
     });
   }
   return {
     graph: {
-      name: proto.name ?? '',
+      name: proto.name,
       inputs,
-      outputs: Object.fromEntries((proto.output ?? []).map((o) => [o.name!, get(o.name!)!])),
+      outputs: Object.fromEntries(proto.output.map((o) => [o.name, get(o.name)!])),
     },
-    metadata: Object.fromEntries((model.metadataProps ?? []).map((p) => [p.key!, p.value!])),
+    metadata: Object.fromEntries(model.metadataProps.map((p) => [p.key, p.value])),
   };
 }
 
@@ -167,9 +165,9 @@ function parseMetadata(text: string | undefined): ProgramMetadata {
 }
 
 /** A model in ONNX's own terms. Throws when the bytes are none. */
-export function decodeModel(bytes: Uint8Array): onnxProto.onnx.ModelProto {
+export function decodeModel(bytes: Uint8Array): Decoded<'Model'> {
   try {
-    return onnx.ModelProto.decode(bytes);
+    return decodeMessage(bytes);
   } catch (cause) {
     throw new Error('decode: the bytes are not an ONNX model', { cause });
   }
@@ -179,7 +177,7 @@ export function decodeModel(bytes: Uint8Array): onnxProto.onnx.ModelProto {
 const isPrivate = (op: string): boolean =>
   op === 'ConvWeightGrad' || op === 'MaxPoolGrad' || op === 'StopGradient';
 
-function encodeNode(node: AnyNode, { nameOf, read, visible }: Scope): NodeProto {
+function encodeNode(node: AnyNode, { nameOf, read, visible }: Scope): Message<'Node'> {
   const name = nameOf(node.outputs[0]!);
   if (isPrivate(node.op)) {
     throw new Error(`encode: ${node.op} is not an ONNX operator; lower the graph first`);
@@ -204,7 +202,7 @@ function encodeNode(node: AnyNode, { nameOf, read, visible }: Scope): NodeProto 
 const isGraph = (value: unknown): value is Graph =>
   typeof value === 'object' && value !== null && 'inputs' in value && 'outputs' in value;
 
-function encodeAttribute(name: string, value: unknown): AttributeProto {
+function encodeAttribute(name: string, value: unknown): Message<'Attribute'> {
   if (name === 'to') return { name, type: AttributeType.INT, i: dtypes[value as DType] };
   if (typeof value === 'string')
     return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
@@ -215,19 +213,22 @@ function encodeAttribute(name: string, value: unknown): AttributeProto {
     : { name, type: AttributeType.INT, i: value };
 }
 
-function decodeNode(node: NodeProto, get: (name: string) => Value | null): readonly (Value | undefined)[] {
-  const op = node.opType ?? '';
-  const what = `node ${node.name || node.output?.[0] || '?'} (${op})`;
+function decodeNode(
+  node: Decoded<'Node'>,
+  get: (name: string) => Value | null,
+): readonly (Value | undefined)[] {
+  const op = node.opType;
+  const what = `node ${node.name || node.output[0] || '?'} (${op})`;
   if (node.domain) throw new Error(`decode: ${what} is from domain ${node.domain}, which is not supported`);
   if (op === 'Constant') {
-    const tensor = node.attribute?.find((a) => a.name === 'value')?.t;
+    const tensor = node.attribute.find((a) => a.name === 'value')?.t;
     if (!tensor) throw new Error(`decode: ${what} has no tensor value`);
     return [constant(decodeTensor(tensor))];
   }
   if (!Object.hasOwn(infer, op) || isPrivate(op))
     throw new Error(`decode: ${what}: operator ${op} is not supported`);
-  const attrs = Object.fromEntries((node.attribute ?? []).map((a) => [a.name!, decodeAttribute(what, a)]));
-  const inputs = (node.input ?? []).map(get) as unknown as Ops[OpType]['inputs'];
+  const attrs = Object.fromEntries(node.attribute.map((a) => [a.name, decodeAttribute(what, a)]));
+  const inputs = node.input.map(get) as unknown as Ops[OpType]['inputs'];
   try {
     return apply(op as OpType, inputs, attrs as Ops[OpType]['attrs']);
   } catch (cause) {
@@ -235,13 +236,13 @@ function decodeNode(node: NodeProto, get: (name: string) => Value | null): reado
   }
 }
 
-function decodeAttribute(what: string, attribute: AttributeProto): unknown {
+function decodeAttribute(what: string, attribute: Decoded<'Attribute'>): unknown {
   const { name, type } = attribute;
   if (name === 'to') return dtypeOf(Number(attribute.i), what);
   if (type === AttributeType.FLOAT) return attribute.f;
   if (type === AttributeType.INT) return Number(attribute.i);
-  if (type === AttributeType.INTS) return (attribute.ints ?? []).map(Number);
-  if (type === AttributeType.STRING) return new TextDecoder().decode(attribute.s ?? new Uint8Array());
+  if (type === AttributeType.INTS) return attribute.ints.map(Number);
+  if (type === AttributeType.STRING) return new TextDecoder().decode(attribute.s);
   throw new Error(`decode: ${what}: attribute ${name} has a type that is not supported`);
 }
 
@@ -249,22 +250,20 @@ function decodeAttribute(what: string, attribute: AttributeProto): unknown {
 export function valueInfo(
   name: string,
   { dtype, shape }: { dtype: DType; shape: readonly Dim[] },
-): ValueInfoProto {
+): Message<'ValueInfo'> {
   const dim = shape.map((d) => (typeof d === 'number' ? { dimValue: d } : { dimParam: d }));
   return { name, type: { tensorType: { elemType: dtypes[dtype], shape: { dim } } } };
 }
 
-function decodeInput(info: ValueInfoProto): Value {
+function decodeInput(info: Decoded<'ValueInfo'>): Value {
   const type = info.type?.tensorType;
   if (!type?.shape) throw new Error(`decode: input ${info.name} has no tensor shape`);
-  const shape = (type.shape.dim ?? []).map(
-    (d, i) => d.dimParam || (d.dimValue ? Number(d.dimValue) : `dim${i}`),
-  );
-  return input(info.name!, dtypeOf(type.elemType ?? 0, `input ${info.name}`), shape);
+  const shape = type.shape.dim.map((d, i) => d.dimParam || (d.dimValue ? Number(d.dimValue) : `dim${i}`));
+  return input(info.name, dtypeOf(type.elemType, `input ${info.name}`), shape);
 }
 
 /** A tensor under a name, as an initializer. */
-export function encodeTensor(name: string, { dtype, shape, data }: Tensor): TensorProto {
+export function encodeTensor(name: string, { dtype, shape, data }: Tensor): Message<'Tensor'> {
   const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { name, dataType: dtypes[dtype], dims: [...shape], rawData };
 }
@@ -272,23 +271,22 @@ export function encodeTensor(name: string, { dtype, shape, data }: Tensor): Tens
 const fields = {
   float32: 'floatData',
   float64: 'doubleData',
-  int64: 'int64Data',
   int32: 'int32Data',
   uint8: 'int32Data',
   bool: 'int32Data',
 } as const;
 
-function decodeTensor(tensor: TensorProto): Tensor {
-  const dtype = dtypeOf(tensor.dataType ?? 0, `tensor ${tensor.name}`);
-  const shape = (tensor.dims ?? []).map(Number);
+function decodeTensor(tensor: Decoded<'Tensor'>): Tensor {
+  const dtype = dtypeOf(tensor.dataType, `tensor ${tensor.name}`);
+  const shape = tensor.dims.map(Number);
   if (tensor.dataLocation)
     throw new Error(`decode: tensor ${tensor.name} lies in another file, which is not supported`);
   const raw = tensor.rawData;
-  if (raw && raw.length > 0) return { dtype, shape, data: viewAs(dtype, new Uint8Array(raw)) };
-  const numbers = (tensor[fields[dtype]] ?? []) as readonly unknown[];
-  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(numbers, (n) => BigInt(String(n))) };
+  if (raw.length > 0) return { dtype, shape, data: viewAs(dtype, new Uint8Array(raw)) };
+  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(tensor.int64Data) };
+  const numbers = tensor[fields[dtype]];
   const data = viewAs(dtype, new Uint8Array(numbers.length * bytesOf[dtype])) as Float32Array;
-  numbers.forEach((n, i) => (data[i] = Number(n)));
+  numbers.forEach((n, i) => (data[i] = n));
   return { dtype, shape, data };
 }
 

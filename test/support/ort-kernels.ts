@@ -1,11 +1,7 @@
-import onnxProto from 'onnx-proto';
-import { modelProto, serialize, valueInfo } from '../../src/builder/proto.ts';
+import { AttributeType, encodeModel, type Message } from '../../src/builder/onnx.ts';
+import { modelProto, valueInfo } from '../../src/builder/proto.ts';
 import type { DType, Tensor } from '../../src/builder/index.ts';
 import type { Plain } from '../browser/ort-training/page.ts';
-
-const { AttributeType } = onnxProto.onnx.AttributeProto;
-type NodeProto = onnxProto.onnx.INodeProto;
-type AttributeProto = onnxProto.onnx.IAttributeProto;
 
 /** Attributes as ONNX types them: whole numbers, lists of them, texts, and numbers with a point as `{ float }`. */
 export type Attributes = Readonly<
@@ -16,7 +12,7 @@ export type Attributes = Readonly<
 const isOwn = (op: string): boolean =>
   op !== 'MaxPoolGrad' && /Grad$|Internal$|^InPlaceAccumulatorV2$/.test(op);
 
-const attribute = ([name, value]: readonly [string, Attributes[string]]): AttributeProto => {
+const attribute = ([name, value]: readonly [string, Attributes[string]]): Message<'Attribute'> => {
   if (typeof value === 'number') return { name, type: AttributeType.INT, i: value };
   if (typeof value === 'string')
     return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
@@ -30,7 +26,7 @@ export const node = (
   input: readonly string[],
   output: readonly string[],
   attributes: Attributes = {},
-): NodeProto => ({
+): Message<'Node'> => ({
   opType: op,
   domain: isOwn(op) ? 'com.microsoft' : '',
   name: `${op}/${output.find((name) => name !== '')}`,
@@ -51,14 +47,14 @@ export interface Port {
  * @param inner types of values within: MaxPoolGrad reads the shape of its result from there.
  */
 export const modelOf = (
-  nodes: readonly NodeProto[],
+  nodes: readonly Message<'Node'>[],
   inputs: readonly Port[],
   outputs: readonly Port[],
   {
     inner = [],
     initializer = [],
-  }: { readonly inner?: readonly Port[]; readonly initializer?: onnxProto.onnx.ITensorProto[] } = {},
-): onnxProto.onnx.IModelProto => {
+  }: { readonly inner?: readonly Port[]; readonly initializer?: readonly Message<'Tensor'>[] } = {},
+): Message<'Model'> => {
   const info = ({ name, dtype, shape }: Port) => valueInfo(name, { dtype, shape });
   const model = modelProto({
     name: 'judge',
@@ -71,8 +67,7 @@ export const modelOf = (
   return { ...model, opsetImport: [...model.opsetImport!, { domain: 'com.microsoft', version: 1 }] };
 };
 
-export const base64 = (model: onnxProto.onnx.IModelProto): string =>
-  Buffer.from(serialize(model)).toString('base64');
+export const base64 = (model: Message<'Model'>): string => Buffer.from(encodeModel(model)).toString('base64');
 
 /** A tensor as it crosses to the page. */
 export const plain = ({ dtype, shape, data }: Tensor): Plain => ({

@@ -1,16 +1,14 @@
-import type onnxProto from 'onnx-proto';
 import { tensorOf, type Tensor, type TrainStep } from '../../src/builder/index.ts';
-import { encodeTensor, serialize } from '../../src/builder/proto.ts';
+import { encodeModel, type Message } from '../../src/builder/onnx.ts';
+import { encodeTensor } from '../../src/builder/proto.ts';
 import { modelOf, node, type Attributes, type Port } from './ort-kernels.ts';
-
-type NodeProto = onnxProto.onnx.INodeProto;
 
 /**
  * A network written forwards and backwards with ONNX Runtime's own kernels, layer by layer: each call adds the forward
  * node and notes what its backward pass adds. It shares nothing with the builder's rules.
  */
 class Tape {
-  readonly nodes: NodeProto[] = [];
+  readonly nodes: Message<'Node'>[] = [];
   readonly initializers = new Map<string, Tensor>();
   readonly gradients = new Map<string, string>();
   readonly inner: Port[] = [];
@@ -236,7 +234,7 @@ export function trainingModelInKernels(step: TrainStep, eps: number): Uint8Array
       [`${name}_grad.accumulation.out`],
     ),
   );
-  return serialize(
+  return encodeModel(
     modelOf(
       [...tape.nodes, ...sums],
       [

@@ -1,4 +1,4 @@
-import type onnxProto from 'onnx-proto';
+import type { Decoded } from '../onnx.ts';
 import { decodeModel, dtypeOf } from '../proto.ts';
 import { showType, type Type } from '../ir.ts';
 import { descriptionKey, type Description } from './names.ts';
@@ -19,17 +19,17 @@ export function interfaceOf(bytes: Uint8Array): Interface {
   if (!graph) throw new Error('decode: the model has no graph');
   const text = metadataProps.find(({ key }) => key === descriptionKey)?.value;
   return {
-    inputs: new Map((graph.input ?? []).map((info) => [info.name!, typeText(info)])),
-    outputs: (graph.output ?? []).map((info) => info.name!),
-    ownOperators: (graph.node ?? []).flatMap((node) => (node.domain ? [node.opType!] : [])),
+    inputs: new Map(graph.input.map((info) => [info.name, typeText(info)])),
+    outputs: graph.output.map((info) => info.name),
+    ownOperators: graph.node.flatMap((node) => (node.domain ? [node.opType] : [])),
     description: text ? (JSON.parse(text) as Description) : null,
   };
 }
 
-function typeText({ name, type }: onnxProto.onnx.IValueInfoProto): string {
+function typeText({ name, type }: Decoded<'ValueInfo'>): string {
   const element = type?.sequenceType?.elemType?.tensorType;
-  if (element) return `seq(${dtypeOf(element.elemType ?? 0, `input ${name}`)})`;
+  if (element) return `seq(${dtypeOf(element.elemType, `input ${name}`)})`;
   const tensor = type?.tensorType;
-  const shape = (tensor?.shape?.dim ?? []).map((d) => d.dimParam || Number(d.dimValue ?? 0));
+  const shape = (tensor?.shape?.dim ?? []).map((d) => d.dimParam || Number(d.dimValue));
   return showType({ dtype: dtypeOf(tensor?.elemType ?? 0, `input ${name}`), shape } satisfies Type);
 }

@@ -1,10 +1,10 @@
-import onnxProto from 'onnx-proto';
 import { grad } from '../grad.ts';
 import { inputName, tensorOf, type Value } from '../ir.ts';
 import { lower } from '../lower/index.ts';
 import { adamDefaults, type AdamOptions } from '../optim.ts';
 import { variables, type Program, type TrainStep } from '../program.ts';
-import { encodeGraph, encodeTensor, modelProto, serialize, valueInfo } from '../proto.ts';
+import { AttributeType, DataType, encodeModel, type Message } from '../onnx.ts';
+import { encodeGraph, encodeTensor, modelProto, valueInfo } from '../proto.ts';
 import {
   bufferOf,
   descriptionKey,
@@ -15,9 +15,6 @@ import {
   writtenOf,
   type Description,
 } from './names.ts';
-
-const { onnx } = onnxProto;
-const { AttributeType } = onnx.AttributeProto;
 
 /** The three models that onnxruntime's training API reads, as ONNX bytes; the fourth file is the checkpoint. */
 export interface Models {
@@ -53,7 +50,7 @@ function evalModel(step: TrainStep, { graph }: Program): Uint8Array {
     throw new Error(`ort-training: ${graph.name} and ${step.name} do not have the same inputs`);
   }
   const ordered = { ...graph, inputs: wanted.map((name) => own.get(name)!) };
-  return serialize(modelProto(encodeGraph(lower(ordered, 'cpu'))));
+  return encodeModel(modelProto(encodeGraph(lower(ordered, 'cpu'))));
 }
 
 /**
@@ -87,7 +84,7 @@ function trainingModel(step: TrainStep): Uint8Array {
     ...trainable.map(({ name }) => inPlace(name, bufferOf(name), gradientOf(name), resetFlag)),
     ...buffers.map(({ name }) => inPlace(name, name, next(name), always)),
   ];
-  return serialize({
+  return encodeModel({
     ...withDomain({
       ...proto,
       node: [...proto.node!, ...written],
@@ -124,9 +121,8 @@ function optimizerModel(options: AdamOptions): Uint8Array {
   const float = (name: string, f: number) => ({ name, type: AttributeType.FLOAT, f });
   const int = (name: string, i: number) => ({ name, type: AttributeType.INT, i });
   const [learningRate, step, ...sequences] = optimizerInputs;
-  const { FLOAT } = onnx.TensorProto.DataType;
   const updated = 'updated';
-  return serialize(
+  return encodeModel(
     withDomain({
       name: 'adam',
       input: [
@@ -134,7 +130,7 @@ function optimizerModel(options: AdamOptions): Uint8Array {
         valueInfo(step, { dtype: 'int64', shape: [1] }),
         ...sequences.map((name) => ({
           name,
-          type: { sequenceType: { elemType: { tensorType: { elemType: FLOAT } } } },
+          type: { sequenceType: { elemType: { tensorType: { elemType: DataType.FLOAT } } } },
         })),
       ],
       node: [
@@ -159,7 +155,7 @@ function optimizerModel(options: AdamOptions): Uint8Array {
   );
 }
 
-function withDomain(graph: onnxProto.onnx.IGraphProto): onnxProto.onnx.IModelProto {
+function withDomain(graph: Message<'Graph'>): Message<'Model'> {
   const model = modelProto(graph);
   return { ...model, opsetImport: [...model.opsetImport!, { domain, version: 1 }] };
 }
