@@ -14,6 +14,7 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 const read = (file: string): Manifest => JSON.parse(readFileSync(file, 'utf8')) as Manifest;
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -86,12 +87,21 @@ describe('dependencies', () => {
   /** What is there in a checkout only: the demo is built with vite, and its API page copied into dist. */
   const checkoutOnly = ['vite', 'openapi-explorer'];
 
-  test('are all used, or asked for by one that is', async () => {
-    const peers = Object.keys(own.dependencies!).flatMap((name) =>
-      Object.keys(read(find(name, root)!).peerDependencies ?? {}),
-    );
-    const used = new Set([...(await imported()), ...peers]);
+  /** What the dependencies want beside them: name of the dependency, name and range of its peer. */
+  const peers = Object.keys(own.dependencies!).flatMap((name) => {
+    const { peerDependencies = {}, peerDependenciesMeta = {} } = read(find(name, root)!);
+    return Object.entries(peerDependencies)
+      .filter(([peer]) => !peerDependenciesMeta[peer]?.optional)
+      .map(([peer, range]) => ({ name, peer, range }));
+  });
+
+  test('are all used, or the peer of one that is', async () => {
+    const used = new Set([...(await imported()), ...peers.map(({ peer }) => peer)]);
     expect(Object.keys(own.dependencies!).filter((name) => !used.has(name))).toEqual([]);
+  });
+
+  test.for(peers)('are what $name wants beside it: $peer $range', ({ peer, range }) => {
+    expect(semver.subset(own.dependencies![peer]!, range)).toBe(true);
   });
 
   test('are all declared', async () => {
