@@ -3,7 +3,7 @@ import { batchAt } from './batches.ts';
 import type { CellConfig } from './config.ts';
 import type { Split } from './datasets/index.ts';
 import type { Contestants } from './evaluate.ts';
-import { renderSamples, type Prediction, type Sample } from './report/samples.ts';
+import type { Prediction, Sample } from './report/samples.ts';
 import { modelDevice, openModel } from './session.ts';
 import type { EpochRecord } from './checkpoint.ts';
 
@@ -14,6 +14,8 @@ export async function drawSamples(
   config: CellConfig,
   scores: EpochRecord['c1'],
 ): Promise<Uint8Array> {
+  // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
+  const { renderSamples } = await import('./report/samples.ts');
   const classes = Array.from({ length: test.classes }, (_, digit) => digit);
   const indices = classes.map((digit) => test.labels.indexOf(digit)).filter((index) => index >= 0);
   const { image } = batchAt(test, indices);

@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { Context } from 'hono';
-import { parse as parseRange } from 'range-parser';
 import { fileNames, type Catalogue, type StoredModel } from './catalogue.ts';
 import { Problem } from './problem.ts';
 
@@ -51,19 +50,26 @@ const matches = (header: string | undefined, etag: string): boolean =>
       .map((tag) => tag.trim().replace(/^W\//, ''))
       .includes(etag));
 
-/** The bytes to send. Of several ranges, as of an unknown unit, the answer is the whole file (RFC 9110, 14.2). */
+/**
+ * The bytes to send. A header that asks for several ranges, that has another unit or that is malformed is ignored
+ * (RFC 9110, 14.2).
+ */
 function rangeOf(c: Context, etag: string, size: number) {
   const whole = { start: 0, end: size - 1, partial: false };
   const header = c.req.header('range');
   const condition = c.req.header('if-range');
   if (header === undefined || (condition !== undefined && condition.trim() !== etag)) return whole;
-  const { code, type, ranges } = parseRange(size, header);
-  const [range] = ranges;
-  if (type === 'bytes' && code === 2 && !range) {
+  const [, first = '', last = ''] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header) ?? [];
+  const isReversed = first !== '' && last !== '' && Number(first) > Number(last);
+  if ((first === '' && last === '') || isReversed) return whole;
+  // without a first position, the last so many bytes: all of them when the file is shorter
+  const start = first === '' ? Math.max(size - Number(last), 0) : Number(first);
+  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (start > end) {
     throw new Problem('range-not-satisfiable', `the file has ${size} bytes`, {
       headers: { 'content-range': `bytes */${size}` },
       errors: [{ field: 'Range', message: 'It lies outside', value: header.slice(0, 60), limit: size }],
     });
   }
-  return type === 'bytes' && ranges.length === 1 && range ? { ...range, partial: true } : whole;
+  return { start, end, partial: true };
 }

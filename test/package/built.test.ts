@@ -1,0 +1,75 @@
+import { execFile, type ExecFileException } from 'node:child_process';
+import { copyFile, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+
+/** The package as it is built, without the demo: package.json, dist, and what it depends on. */
+let folder: string;
+const run = (...args: string[]) => promisify(execFile)(process.execPath, args, { cwd: folder });
+const evaluate = (code: string) => run('--input-type=module', '-e', code);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sparring-built-'));
+  await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
+  const config = join(root, 'tsconfig.build.json');
+  await run(tsc, '-p', config, '--outDir', join(folder, 'dist'));
+}, 120_000);
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('the built package', () => {
+  const targets = Object.values(manifest.exports).flatMap((each) =>
+    typeof each === 'string' ? [each] : Object.values(each),
+  );
+
+  test.for([...targets, manifest.bin.sparring])('has the file %s', async (file) => {
+    expect((await stat(join(folder, file))).isFile()).toBe(true);
+  });
+
+  test('is imported by its name', async () => {
+    const { stdout } = await evaluate(`
+      const builder = await import('sparring/builder');
+      const runtime = await import('sparring/runtime');
+      console.log(typeof builder.grad, typeof runtime.evaluate);`);
+    expect(stdout).toBe('function function\n');
+  });
+
+  test('has the command, which knows its version', async () => {
+    const { stdout } = await run(join(folder, manifest.bin.sparring), '--version');
+    expect(stdout).toBe(`${manifest.version}\n`);
+  });
+
+  test('keeps int64 values', async () => {
+    const { stdout } = await evaluate(`
+      import { constant, decode, encode, identity } from 'sparring/builder';
+      const data = BigInt64Array.of(-1n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n));
+      const y = identity(constant({ dtype: 'int64', shape: [4], data }));
+      const { graph } = decode(encode({ name: 'g', inputs: [], outputs: { y } }));
+      console.log(...graph.outputs.y.source.inputs[0].source.tensor.data);`);
+    expect(stdout).toBe('-1n 9007199254740993n 9223372036854775807n -9223372036854775808n\n');
+  });
+
+  test('type-checks in a project that checks the types of its libraries too', async () => {
+    await writeFile(
+      join(folder, 'user.mts'),
+      `import { encode, grad, input, reduceSum, type Graph } from 'sparring/builder';
+       import { openModel } from 'sparring/runtime';
+       const x = input('x', 'float32', [3]);
+       const [dx] = grad(reduceSum(x), [x]);
+       const graph: Graph = { name: 'user', inputs: [x], outputs: { dx: dx! } };
+       export const model = openModel(encode(graph), { device: 'cpu', threads: 1 });`,
+    );
+    const options = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,dom', '--types', 'node'];
+    const { stdout } = await run(tsc, '--strict', '--noEmit', ...options, 'user.mts').catch(
+      (error: ExecFileException) => error,
+    );
+    expect(stdout).toBe('');
+  });
+});
