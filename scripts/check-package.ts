@@ -58,7 +58,8 @@ async function run([file, ...args]: readonly string[], cwd: string): Promise<str
 }
 
 const roundTrip = `
-  import { constant, decode, encode, identity } from 'sparring/builder';
+  import { constant, identity } from 'sparring/builder';
+  import { decode, encode } from 'sparring/onnx';
   const data = BigInt64Array.of(-1n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n));
   const y = identity(constant({ dtype: 'int64', shape: [4], data }));
   const { graph } = decode(encode({ name: 'g', inputs: [], outputs: { y } }));

@@ -48,7 +48,8 @@ describe('the built package', () => {
 
   test('keeps int64 values', async () => {
     const { stdout } = await evaluate(`
-      import { constant, decode, encode, identity } from 'sparring/builder';
+      import { constant, identity } from 'sparring/builder';
+      import { decode, encode } from 'sparring/onnx';
       const data = BigInt64Array.of(-1n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n));
       const y = identity(constant({ dtype: 'int64', shape: [4], data }));
       const { graph } = decode(encode({ name: 'g', inputs: [], outputs: { y } }));
@@ -59,7 +60,8 @@ describe('the built package', () => {
   test('type-checks in a project that checks the types of its libraries too', async () => {
     await writeFile(
       join(folder, 'user.mts'),
-      `import { encode, grad, input, reduceSum, type Graph } from 'sparring/builder';
+      `import { grad, input, reduceSum, type Graph } from 'sparring/builder';
+       import { encode } from 'sparring/onnx';
        import { openModel } from 'sparring/runtime';
        const x = input('x', 'float32', [3]);
        const [dx] = grad(reduceSum(x), [x]);
