@@ -1,5 +1,5 @@
 export { InputError } from './errors.ts';
-export { loadDataset, limit, type Dataset, type Split } from './datasets/index.ts';
+export { loadDataset, loadSameDataset, limit, type Dataset, type Split } from './datasets/index.ts';
 export { stream, permutation, fillUniform, type Random } from './random.ts';
 export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
 export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';
@@ -51,13 +51,16 @@ export {
   saveCheckpoint,
   EpochRecord,
   ClassifierRecord,
-  makeFolder,
   type Checkpoint,
   type Network,
   type Position,
 } from './checkpoint.ts';
 export {
+  beginRun,
   createRun,
+  isEmptyRun,
+  isRun,
+  reserveFolder,
   openRun,
   readResult,
   refuseExisting,
@@ -66,6 +69,7 @@ export {
   runFolder,
   cellFolder,
   classifierCheckpoint,
+  type NewRun,
   type RunFolder,
   type CellFolder,
   type Standing,
@@ -100,4 +104,5 @@ export {
   type OrtCheckpoint,
   type OrtOptimizer,
 } from './ort-checkpoint.ts';
-export { describeFsError, writeAtomic } from './files.ts';
+export { describeFsError, makeFolder, writeAtomic } from './files.ts';
+export { lockRun, type RunLock } from './lock.ts';
