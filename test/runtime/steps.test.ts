@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeProgram, lower, type Program } from '../../src/builder/index.ts';
 import { attackerTrain, classifierTrain, onStored } from '../../src/models/programs.ts';
 import { limit, loadDataset } from '../../src/runtime/datasets/index.ts';
-import { initialState } from '../../src/runtime/session.ts';
+import { initialState, type SessionOptions } from '../../src/runtime/session.ts';
 import { openSteps } from '../../src/runtime/steps.ts';
 
 const settings = { batchSize: 4, learningRate: 1e-3 };
@@ -22,13 +22,20 @@ describe.each([
   ['classifier', c],
   ['attacker', a],
 ] as const)('steps of the %s', (_, program) => {
-  it('give the same bits one by one, in one run, and in runs of two sizes', async () => {
+  it('give the same bits one by one, in one run, in runs of two sizes, and with threads that spin', async () => {
     const split = limit((await loadDataset('mnist')).train, 10);
     const single = { ...program, graph: lower(program.graph, 'cpu') };
-    const outcome = async (form: Program, runs: readonly (readonly (readonly number[])[])[]) => {
+    const outcome = async (
+      form: Program,
+      runs: readonly (readonly (readonly number[])[])[],
+      more: Partial<SessionOptions> = {},
+    ) => {
       const file = { bytes: encodeProgram(form), metadata: form.metadata };
       const state = initialState(program.metadata, [1, 'state']);
-      const steps = await openSteps(file, state, initialState(c.metadata, [1, 'c1']), split, options);
+      const steps = await openSteps(file, state, initialState(c.metadata, [1, 'c1']), split, {
+        ...options,
+        ...more,
+      });
       const metrics: unknown[] = [];
       for (const run of runs) metrics.push(...(await steps.run(run)));
       const end = [...(await steps.state())].map(([name, tensor]) => [name, bytesOf(tensor)]);
@@ -39,5 +46,6 @@ describe.each([
     expect(expected.metrics).toHaveLength(3);
     expect(await outcome(onStored(single), [batches])).toEqual(expected);
     expect(await outcome(onStored(single), [batches.slice(0, 2), batches.slice(2)])).toEqual(expected);
+    expect(await outcome(onStored(single), [batches], { spinning: true })).toEqual(expected);
   });
 });
