@@ -90,15 +90,17 @@ export async function beginRun(path: string, config: RunConfig): Promise<NewRun>
   } catch (error) {
     throw new InputError((error as Error).message, { cause: error });
   }
-  const lock = await lockRun(path);
+  let lock: RunLock | undefined;
   try {
+    lock = await lockRun(path);
     // once more: another process may have begun a run there in between
     await refuseExisting(path);
     const folder = runFolder(path);
     await writeAtomic(folder.config, `${JSON.stringify(config, null, 2)}\n`);
     return { folder, lock };
   } catch (error) {
-    await lock.release();
+    await lock?.release();
+    // fails where another process has begun a run
     await rmdir(path).catch(() => {});
     throw error;
   }

@@ -636,7 +636,7 @@ describe.skipIf(process.platform === 'win32')('when a file cannot be written', {
   it('no run folder is left when not even its config.json can be written', async () => {
     expectFailure(
       await sparring(['train', ...tiny, '--out', 'empty'], { cwd: folder, fileLimit: 0 }),
-      `cannot write empty/config.json: ${tooLarge}`,
+      `cannot write empty/run.lock: ${tooLarge}`,
     );
     expect(existsSync('empty')).toBe(false);
   });

@@ -185,7 +185,7 @@ describe.skipIf(noTerminal)(`in a terminal${noTerminal ? `: skipped, ${noTermina
       const lines = stripVTControlCharacters(terminal.text()).split(/\r?\n/);
       expect(lines[0]).toBe('preparing the run');
       expect(lines.find((line) => line.includes('SIGINT'))).toMatch(
-        /SIGINT: saving a checkpoint; press Ctrl-C again after two seconds to quit at once$/,
+        /SIGINT: saving a checkpoint; Ctrl-C again after 2 s quits at once$/,
       );
       expect(lines.at(-2)).toMatch(
         new RegExp(`saved runs/a/${checkpoint}; resume with: npx -y pnpm@10 train --resume runs/a$`),
