@@ -34,13 +34,15 @@ export async function readGiven(
   };
 }
 
-/** The same files again, for a run that goes on. Throws InputError when they are others now. */
+/** The same files again, for a run that is resumed. Throws InputError when they are others now. */
 export async function readGivenAgain(config: RunConfig): Promise<Given | null> {
   const read = await readGiven(config.against?.source, config.transfer?.source);
   for (const key of ['against', 'transfer'] as const) {
     const [was, is] = [config[key], read?.sources[key]];
     if (was?.sha256 === is?.sha256) continue;
-    throw new InputError(`${was!.source} is not the file that the run began with; put that back`);
+    throw new InputError(
+      `${was!.source} is not the file that the run started with; restore the original file`,
+    );
   }
   return read?.given ?? null;
 }

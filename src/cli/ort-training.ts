@@ -3,16 +3,18 @@ import { dirname, join } from 'node:path';
 import { type Program, type TrainStep } from '../builder/index.ts';
 import * as ortTraining from '../ort-training/index.ts';
 import {
-  decodeOrtCheckpoint,
   describeFsError,
-  encodeOrtCheckpoint,
   InputError,
   makeFolder,
   under,
   writeAtomic,
-  type OrtCheckpoint,
   type Tensors,
 } from '../runtime/index.ts';
+import {
+  decodeOrtCheckpoint,
+  encodeOrtCheckpoint,
+  type OrtCheckpoint,
+} from '../ort-training/checkpoint-file.ts';
 
 const { files } = ortTraining;
 

@@ -1,5 +1,5 @@
 export { InputError } from './errors.ts';
-export { loadDataset, limit, type Dataset, type Split } from './datasets/index.ts';
+export { loadDataset, loadSameDataset, limit, type Dataset, type Split } from './datasets/index.ts';
 export { stream, permutation, fillUniform, type Random } from './random.ts';
 export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
 export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';
@@ -51,13 +51,16 @@ export {
   saveCheckpoint,
   EpochRecord,
   ClassifierRecord,
-  makeFolder,
   type Checkpoint,
   type Network,
   type Position,
 } from './checkpoint.ts';
 export {
+  beginRun,
   createRun,
+  isEmptyRun,
+  isRun,
+  reserveFolder,
   openRun,
   readResult,
   refuseExisting,
@@ -66,6 +69,7 @@ export {
   runFolder,
   cellFolder,
   classifierCheckpoint,
+  type NewRun,
   type RunFolder,
   type CellFolder,
   type Standing,
@@ -94,10 +98,5 @@ export { readFinishedRun, type Cell, type FinishedRun } from './evaluation/cells
 export { crossAttack, type MatrixCell } from './evaluation/matrix.ts';
 export { writeEvaluation } from './evaluation/write.ts';
 export { warningsOf } from './evaluation/checks.ts';
-export {
-  encodeOrtCheckpoint,
-  decodeOrtCheckpoint,
-  type OrtCheckpoint,
-  type OrtOptimizer,
-} from '../ort-training/checkpoint-file.ts';
-export { describeFsError, writeAtomic } from './files.ts';
+export { describeFsError, makeFolder, writeAtomic } from './files.ts';
+export { lockRun, type RunLock } from './lock.ts';

@@ -4,7 +4,7 @@ import { InputError } from '../errors.ts';
 import type { Contestants } from '../evaluate.ts';
 import { describeFsError } from '../files.ts';
 import type { CellResult } from '../result.ts';
-import { cellFolder, readResult, runFolder } from '../run.ts';
+import { cellFolder, openRun, readResult, runFolder } from '../run.ts';
 
 /** A finished cell of a run: what it was trained as, and its models. */
 export interface Cell extends Pick<
@@ -36,9 +36,8 @@ export async function readFinishedRun(path: string): Promise<FinishedRun> {
   const files = runFolder(path);
   const result = await readResult(files);
   if (!result || result.runs.length === 0) {
-    throw new InputError(
-      `${files.result}: no cell is finished; is ${path} a run folder, trained to its end?`,
-    );
+    await openRun(path);
+    throw new InputError(`${path}: no cell is finished yet; resume the run with train --resume ${path}`);
   }
   const { data, testLimit, architecture = 'paper' } = result.config;
   return {
@@ -59,7 +58,7 @@ async function readModel(file: string, sha256: string): Promise<Uint8Array> {
   const found = createHash('sha256').update(bytes).digest('hex');
   if (found !== sha256) {
     const hashes = `sha256 ${found.slice(0, 12)}..., in result.json ${sha256.slice(0, 12)}...`;
-    throw new InputError(`${file} is not the file that the run wrote (${hashes}); put that back`);
+    throw new InputError(`${file} is not the file that the run wrote (${hashes}); restore the original file`);
   }
   return bytes;
 }
