@@ -42,6 +42,7 @@ export {
   classifiersOf,
   classifiersName,
   configHash,
+  hasTransfer,
   type CellConfig,
   type ClassifierConfig,
   type Mode,
