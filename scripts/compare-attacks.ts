@@ -10,7 +10,7 @@ import { decode } from '../src/onnx/index.ts';
 import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
 import { attackStepModel } from '../src/models/attacks.ts';
 import { batchAt } from '../src/runtime/batches.ts';
-import { attackAll } from '../src/runtime/evaluation/attacked.ts';
+import { attackWith } from '../src/runtime/evaluation/attacked.ts';
 import { Sessions } from '../src/runtime/evaluation/players.ts';
 import {
   encodeSafetensors,
@@ -18,6 +18,7 @@ import {
   limit,
   loadDataset,
   startsOf,
+  type AttackName,
   type AttackSettings,
   type Split,
   type Tensor,
@@ -62,11 +63,14 @@ async function here(model: Uint8Array, split: Split, eps: number, settings: read
   try {
     const classifier = await sessions.model(model);
     const target = { step: await sessions.lowered(attackStepModel(model, 'cpu')), classifier };
-    const work = attackAll(split, { target, other: classifier }, { eps, clip: true }, settings);
-    let next = await work.next();
-    while (!next.done) next = await work.next();
-    const right = (name: 'clean' | 'fgsm' | 'pgd'): number[] => [...next.value.c1.get(name)!.right];
-    return { clean: right('clean'), fgsm: right('fgsm'), pgd: right('pgd') };
+    const right = async (name: AttackName | null): Promise<number[]> => {
+      const own = settings.find(({ attack }) => attack === name) ?? null;
+      const work = attackWith(split, { target }, { eps, clip: true }, own);
+      let next = await work.next();
+      while (!next.done) next = await work.next();
+      return [...next.value.c1.right];
+    };
+    return { clean: await right(null), fgsm: await right('fgsm'), pgd: await right('pgd') };
   } finally {
     await sessions.close();
   }

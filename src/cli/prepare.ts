@@ -24,7 +24,7 @@ import {
   type Split,
   type Standing,
 } from '../runtime/index.ts';
-import { readGiven, readGivenAgain, type Given, type GivenSources } from './given.ts';
+import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from './given.ts';
 import { defaultThreads, presets } from './options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
@@ -61,6 +61,8 @@ export interface Prepared {
   readonly standing: Standing;
   /** Classifiers that are not trained, if there are any. */
   readonly given: Given | null;
+  /** What makes the numbers of a given classifier doubtful, one line each. */
+  readonly warnings: readonly string[];
   /** Why the run is on its device, for the person who started it. */
   readonly why?: string;
 }
@@ -81,6 +83,7 @@ export async function begin(flags: Flags): Promise<Prepared> {
   const config = configOf(flags, device, dataset.sha256, read?.sources);
   refuseEmpty(config);
   const splits = limited(dataset, config);
+  const warnings = read ? await tryGiven(read.given, read.sources, splits.test, config) : [];
   const start = found
     ? await locked(out, async () => {
         const folder = await sameRun(out, config);
@@ -91,7 +94,14 @@ export async function begin(flags: Flags): Promise<Prepared> {
         ...(await beginRun(flags.out === undefined ? await reserveFolder(out) : out, config)),
         standing: atTheBeginning,
       };
-  return { ...start, config, ...splits, given: read?.given ?? null, ...(asked === 'auto' && { why }) };
+  return {
+    ...start,
+    config,
+    ...splits,
+    given: read?.given ?? null,
+    warnings,
+    ...(asked === 'auto' && { why }),
+  };
 }
 
 /** Locks a run and does something, which is what fails when another process has it; gives the lock with the result. */
@@ -199,12 +209,15 @@ export async function resume(path: string, given: readonly string[], data?: stri
     const { folder, config } = await openRun(path);
     const dataset = await loadSameDataset(path, config.data, data);
     const again = await readGivenAgain(config);
+    const splits = limited(dataset, config);
+    const warnings = again ? await tryGiven(again, config, splits.test, config) : [];
     return {
       folder,
       config,
-      ...limited(dataset, config),
+      ...splits,
       standing: await restoreRun(folder, config),
       given: again,
+      warnings,
     };
   });
 }

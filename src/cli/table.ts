@@ -49,20 +49,31 @@ export function textTable(
   rows: readonly (readonly string[])[],
   columns: number = columnsOf(process.stdout),
 ): string {
-  const layouts = [framed, namesAbove];
+  const layouts = [framedTable, namesAbove];
   const fitting = layouts.map((layout) => layout(head, rows)).find((text) => widthOf(text) <= columns);
   return fitting ?? stacked(head, rows);
 }
 
-const widthOf = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));
+/** The columns that a text takes. */
+export const widthOf = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));
 
-function framed(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/**
+ * A table in a frame, as wide as it is: the first column to the left, the others to the right.
+ *
+ * @param rows each a cell a column, or a text that spans all columns.
+ */
+export function framedTable(
+  head: readonly string[],
+  rows: readonly (readonly string[] | { readonly span: string })[],
+): string {
   const table = new Table({
     head: [...head],
     colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
     style: { head: [], border: [], compact: true },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(
+    ...rows.map((row) => ('span' in row ? [{ content: row.span, colSpan: head.length }] : [...row])),
+  );
   return table.toString();
 }
 

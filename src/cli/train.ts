@@ -3,6 +3,7 @@ import {
   architectures,
   cellFolder,
   cellsOf,
+  hasTransfer,
   InputError,
   modes,
   sweep,
@@ -135,6 +136,7 @@ export function trainCommand() {
       const run =
         flags.resume === undefined ? await begin(flags) : await resume(flags.resume, given, flags.data);
       try {
+        for (const warning of run.warnings) progress.log(`warning: ${warning}`);
         if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
         const end = await runToEnd(run, progress, started);
         progress.done();
@@ -226,8 +228,7 @@ function report(result: Result, { path, ...files }: RunFolder, page: string, jso
     return;
   }
   const alone = result.runs.length === 1;
-  const { against, transfer } = result.config;
-  const shown = against && !transfer ? (['c1'] as const) : (['c1', 'c2'] as const);
+  const shown = hasTransfer(result.config) ? (['c1', 'c2'] as const) : (['c1'] as const);
   const rows = result.runs.flatMap(({ folder: cell, final }) =>
     shown.map((name) => ({
       name: alone ? name.toUpperCase() : `${cell} ${name.toUpperCase()}`,

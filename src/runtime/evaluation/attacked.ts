@@ -9,65 +9,67 @@ import type { Players } from './players.ts';
 import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from './schema.ts';
 import { Tally } from './tally.ts';
 
-/** Which examples a classifier has right: untouched, and under each attack. */
-export type Tallies = ReadonlyMap<'clean' | AttackName, Tally>;
-
-/** The tallies of the known classifier and of the other one. */
-export interface Attacked {
-  readonly c1: Tallies;
-  readonly c2: Tallies;
+/** Which examples the known classifier has right, and the other one, if there is one. */
+export interface Judged {
+  readonly c1: Tally;
+  readonly c2?: Tally;
 }
+
+/** The same of untouched images and of each attack. */
+export type Attacked = ReadonlyMap<'clean' | AttackName, Judged>;
 
 const batchSize = 100;
 
 /**
- * Attacks every image of a split, all attacks made for the known classifier, and asks both. Yields the number of images
- * done.
+ * Attacks every image of a split, for the known classifier, and asks both. Yields the number of images done.
+ *
+ * @param settings null for the images as they are.
  */
-export async function* attackAll(
+export async function* attackWith(
   split: Split,
-  { target, other, attacker }: Players,
+  players: Players,
   threat: Threat,
-  settings: readonly AttackSettings[],
-): AsyncGenerator<number, Attacked> {
-  const attacks = settings.map((each) => [each.attack, attackOf(each)] as const);
-  const names = ['clean', ...attacks.map(([name]) => name)] as const;
-  const tallies = { c1: empty(names, split.count), c2: empty(names, split.count) };
+  settings: AttackSettings | null,
+): AsyncGenerator<number, Judged> {
+  const attack = settings ? attackOf(players, threat, settings) : ({ image }: Batch) => image;
+  const { target, other } = players;
+  const c1 = new Tally(split.count);
+  const c2 = other && new Tally(split.count);
   for (const { start, ...batch } of inOrder(split, batchSize)) {
     const labels = batch.label.data as Int32Array;
-    const ask = async (name: 'clean' | AttackName, image: Tensor): Promise<void> => {
-      for (const [who, model] of [
-        ['c1', target.classifier],
-        ['c2', other],
-      ] as const) {
-        const { logits } = await model.run({ image });
-        tallies[who].get(name)!.set(start, logits!.data as Float32Array, labels);
-      }
+    const image = await attack(batch);
+    const ask = async (model: Model, tally: Tally): Promise<void> => {
+      const { logits } = await model.run({ image });
+      tally.set(start, logits!.data as Float32Array, labels);
     };
-    await ask('clean', batch.image);
-    for (const [name, attack] of attacks) await ask(name, await attack(batch));
+    await ask(target.classifier, c1);
+    if (other) await ask(other, c2!);
     yield start + labels.length;
   }
-  return tallies;
+  return { c1, ...(c2 && { c2 }) };
+}
 
-  /** An attack with its own stream of random numbers. */
-  function attackOf(each: AttackSettings): (batch: Batch) => Promise<Tensor> {
-    switch (each.attack) {
-      case 'noise': {
-        const random = stream(each.seed, 'noise');
-        return ({ image }) => Promise.resolve(withNoise(image, threat, random));
-      }
-      case 'fgsm':
-        return (batch) => fgsm(target, batch, threat);
-      case 'pgd': {
-        const starts = startsOf(each);
-        return (batch) => pgd(target, batch, threat, each, starts);
-      }
-      case 'attacker':
-        return ({ image }) => attackedBy(attacker!, image);
-      default:
-        return each satisfies never;
+/** An attack with its own stream of random numbers. */
+function attackOf(
+  { target, attacker }: Players,
+  threat: Threat,
+  settings: AttackSettings,
+): (batch: Batch) => Promise<Tensor> {
+  switch (settings.attack) {
+    case 'noise': {
+      const random = stream(settings.seed, 'noise');
+      return ({ image }) => Promise.resolve(withNoise(image, threat, random));
     }
+    case 'fgsm':
+      return (batch) => fgsm(target, batch, threat);
+    case 'pgd': {
+      const starts = startsOf(settings);
+      return (batch) => pgd(target, batch, threat, settings, starts);
+    }
+    case 'attacker':
+      return ({ image }) => attackedBy(attacker!, image);
+    default:
+      return settings satisfies never;
   }
 }
 
@@ -77,12 +79,9 @@ export async function attackedBy(attacker: Model, image: Tensor): Promise<Tensor
   return attacked!;
 }
 
-const empty = (names: readonly ('clean' | AttackName)[], count: number): Tallies =>
-  new Map(names.map((name) => [name, new Tally(count)]));
-
 /** A classifier's part of `evaluation.json`. */
 export function summary(
-  tallies: Tallies,
+  tallies: ReadonlyMap<'clean' | AttackName, Tally>,
   knowledge: ClassifierEvaluation['knowledge'],
 ): ClassifierEvaluation {
   const attacks: Partial<Record<AttackName, Measure>> = {};
@@ -93,4 +92,16 @@ export function summary(
     attacks,
     worst: Tally.worst([...tallies.values()]).measure(),
   };
+}
+
+/** The tallies of one classifier; null where there is no such classifier. */
+export function talliesOf(
+  attacked: Attacked,
+  classifier: 'c1' | 'c2',
+): ReadonlyMap<'clean' | AttackName, Tally> | null {
+  const own = [...attacked].flatMap(([name, judged]) => {
+    const tally = judged[classifier];
+    return tally ? [[name, tally] as const] : [];
+  });
+  return own.length === 0 ? null : new Map(own);
 }

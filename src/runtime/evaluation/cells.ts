@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { hasTransfer } from '../config.ts';
 import { InputError } from '../errors.ts';
 import type { Contestants } from '../evaluate.ts';
 import { describeFsError } from '../files.ts';
@@ -13,7 +14,9 @@ export interface Cell extends Pick<
 > {
   /** Name of the classifiers' architecture. */
   readonly architecture: string;
-  /** Reads a model file, and refuses one that is not what the run wrote. */
+  /** Whether there is a C2, another classifier than C1. */
+  readonly hasTransfer: boolean;
+  /** Reads a model file, and rejects one that is not what the run wrote. */
   readonly load: (model: keyof Contestants) => Promise<Uint8Array>;
 }
 
@@ -40,13 +43,19 @@ export async function readFinishedRun(path: string): Promise<FinishedRun> {
     throw new InputError(`${path}: no cell is finished yet; resume the run with train --resume ${path}`);
   }
   const { data, testLimit, architecture = 'paper' } = result.config;
+  const transfer = hasTransfer(result.config);
   return {
     path,
     data,
     testLimit,
     cells: result.runs.map((run) => {
       const cell = cellFolder(path, run);
-      return { ...run, architecture, load: (model) => readModel(cell[model], run.models[model]) };
+      return {
+        ...run,
+        architecture,
+        hasTransfer: transfer,
+        load: (model) => readModel(cell[model], run.models[model]),
+      };
     }),
   };
 }

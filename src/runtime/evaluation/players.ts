@@ -1,10 +1,10 @@
 import type { Target } from '../attack.ts';
 import { modelDevice, openModel, type Model, type SessionOptions } from '../session.ts';
 
-/** Who takes part: the classifier that is known, another that gets the same examples, and a learned attacker. */
+/** Who takes part: the classifier that is known, perhaps another that gets the same examples, and a learned attacker. */
 export interface Players {
   readonly target: Target;
-  readonly other: Model;
+  readonly other?: Model;
   readonly attacker?: Model;
 }
 

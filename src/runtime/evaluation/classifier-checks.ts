@@ -1,0 +1,95 @@
+import type { Target } from '../attack.ts';
+import type { Batch } from '../batches.ts';
+import { float32 } from '../tensor.ts';
+import type { Model } from '../session.ts';
+
+/** Why the numbers of attacks on a classifier do not say how robust it is. */
+export interface Finding {
+  readonly check: 'zero-gradient' | 'probabilities' | 'constant-answers' | 'not-a-number';
+  /** What was found and what to do, in one line. */
+  readonly message: string;
+}
+
+/**
+ * Looks for what makes a classifier seem robust that is not: on real images, before they are attacked.
+ *
+ * @param classifier with `step`, its attack-step program, where attacks take its gradient.
+ * @param ends operators at which its gradient ends, where that is zero by construction (`gradientEnds`).
+ */
+export async function checkClassifier(
+  { classifier, step }: { readonly classifier: Model; readonly step?: Target['step'] },
+  batch: Batch,
+  ends: readonly string[] | null = null,
+): Promise<readonly Finding[]> {
+  const { logits } = await classifier.run({ image: batch.image });
+  const findings = [...ofAnswers(logits!.data as Float32Array, batch.label.data.length)];
+  // the gradient of what is no number says no more than that
+  const answers = findings.every(({ check }) => check !== 'not-a-number');
+  if (ends) findings.push(withoutGradient(ends));
+  else if (step && answers) findings.push(...(await ofGradient(step, batch)));
+  return findings;
+}
+
+/** A gradient that is zero by construction. */
+export function withoutGradient(ends: readonly string[]): Finding {
+  const where = ends.length === 0 ? 'the logits do not depend on the image' : `it ends at ${ends.join(', ')}`;
+  return {
+    check: 'zero-gradient',
+    message:
+      `the gradient is zero by construction (${where}), so FGSM, PGD and the training of an attacker have nothing to ` +
+      'follow; what they leave says nothing about robustness',
+  };
+}
+
+function* ofAnswers(logits: Float32Array, images: number): Generator<Finding> {
+  const classes = logits.length / images;
+  const rows = Array.from({ length: images }, (_, i) => logits.subarray(i * classes, (i + 1) * classes));
+  const odd = rows.filter((row) => !row.every(Number.isFinite)).length;
+  if (odd > 0) {
+    const message = `${odd} of ${images} answers to clean images are not all numbers (NaN or infinite); they count as wrong`;
+    yield { check: 'not-a-number', message };
+    return;
+  }
+  if (rows.every(isDistribution)) {
+    yield {
+      check: 'probabilities',
+      message:
+        'the logits are probabilities (every row sums to 1), so the losses are not cross-entropies and gradients may ' +
+        'vanish; export the output before the softmax as logits',
+    };
+  }
+  const [first, ...others] = rows;
+  const same = (row: Float32Array): boolean =>
+    row.every((z, i) => Math.abs(z - first![i]!) <= 1e-6 * (1 + Math.abs(z)));
+  if (others.length > 0 && others.every(same)) {
+    yield {
+      check: 'constant-answers',
+      message: `the logits are the same for ${images} different images: the classifier does not look at them`,
+    };
+  }
+}
+
+/** Float32 sums ten probabilities to 1 within 1e-6; one that was rounded to a few digits is still one. */
+const isDistribution = (row: Float32Array): boolean =>
+  row.every((p) => p >= 0 && p <= 1) && Math.abs(row.reduce((sum, p) => sum + p, 0) - 1) < 1e-3;
+
+async function ofGradient(step: Model, { image, label }: Batch): Promise<readonly Finding[]> {
+  // a step of 1 moves every pixel whose slope is not zero
+  const settings = { eps: 1, stepSize: 1, low: -10, high: 10 };
+  const scalars = Object.entries(settings).map(
+    ([name, value]) => [name, float32([], Float32Array.of(value))] as const,
+  );
+  const { next } = await step.run({ image, origin: image, label, ...Object.fromEntries(scalars) });
+  const [before, after] = [image.data as Float32Array, next!.data as Float32Array];
+  const images = label.data.length;
+  const pixels = before.length / images;
+  let zero = 0;
+  for (let start = 0; start < before.length; start += pixels) {
+    if (before.subarray(start, start + pixels).every((x, i) => x === after[start + i])) zero++;
+  }
+  if (2 * zero <= images) return [];
+  const message =
+    `the gradient is zero on every pixel of ${zero} of ${images} images, so FGSM and PGD have nothing to follow there; ` +
+    'what they leave says nothing about robustness';
+  return [{ check: 'zero-gradient', message }];
+}
