@@ -163,8 +163,8 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
 function drawBar(snapshot: Snapshot, options: cliProgress.Options, params: cliProgress.Params): string {
   const { title, note } = snapshot;
   const percent = percentage(snapshot).padStart(5);
-  // The last column stays free: a cursor there would take a character with it.
-  const most = params.maxWidth - title.length - BAR_SIZE.least - 2 * GAP.length - 1;
+  // The last columns stay free, for the cursor and for the ^C that a terminal writes at it.
+  const most = params.maxWidth - title.length - BAR_SIZE.least - 2 * GAP.length - 3;
   const state = fitted(
     [percent, speed(snapshot), timeLeft(snapshot), note, overall(snapshot)],
     [1, 3, 2, 4],

@@ -68,13 +68,15 @@ export function serveCommand() {
       }).catch((error: unknown) => {
         throw explained(error, flags);
       });
+      // listens before the line below says that there is a server to stop
+      const stop = stopped();
       const { cells, run } = catalogue;
       const address = `http://${flags.host.includes(':') ? `[${flags.host}]` : flags.host}:${serving.port}/`;
       process.stderr.write(
         `${address} serves ${run}: ${cells.length === 1 ? '1 attacker' : `${cells.length} attackers`}, ` +
           `${flags.workers === 1 ? '1 worker' : `${flags.workers} workers`}; see ${address}docs\n`,
       );
-      const signal = await stopped();
+      const signal = await stop;
       process.stderr.write(`${signal}: finishing the requests in progress; ${quitHint}\n`);
       if (!(await serving.drain())) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
     });

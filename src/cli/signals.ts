@@ -9,7 +9,7 @@ export type StopSignal = (typeof stopSignals)[number];
 export const graceMs = 2000;
 
 /** What to tell a person whose first signal has been received. */
-export const quitHint = 'press Ctrl-C again after two seconds to quit at once';
+export const quitHint = 'Ctrl-C again after 2 s quits at once';
 
 /** The exit code of a command that a signal stopped: 128 + n, as shells count. */
 export const exitCodeOf = (signal: StopSignal): number => 128 + constants.signals[signal];

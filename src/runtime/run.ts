@@ -90,15 +90,17 @@ export async function beginRun(path: string, config: RunConfig): Promise<NewRun>
   } catch (error) {
     throw new InputError((error as Error).message, { cause: error });
   }
-  const lock = await lockRun(path);
+  let lock: RunLock | undefined;
   try {
+    lock = await lockRun(path);
     // once more: another process may have begun a run there in between
     await refuseExisting(path);
     const folder = runFolder(path);
     await writeAtomic(folder.config, `${JSON.stringify(config, null, 2)}\n`);
     return { folder, lock };
   } catch (error) {
-    await lock.release();
+    await lock?.release();
+    // fails where another process has begun a run
     await rmdir(path).catch(() => {});
     throw error;
   }
@@ -332,6 +334,9 @@ export async function finishRun({ path }: RunFolder, config: RunConfig): Promise
   if (link === null || link === resolve(path)) return null;
   const shown = relative('.', link);
   try {
+    if ((await lstat(link).catch(() => null))?.isSymbolicLink() === false) {
+      return `${shown} is not a link, so it does not lead to this run; remove it, and the next run makes one`;
+    }
     const before = isLimited(config) ? await openRun(link).catch(() => null) : null;
     if (before && !isLimited(before.config) && (await realpath(link)) !== (await realpath(path))) {
       return `${shown} still leads to ${basename(await realpath(link))}, a run on all the data`;
@@ -339,11 +344,7 @@ export async function finishRun({ path }: RunFolder, config: RunConfig): Promise
     await linkLatest(path, link);
     return null;
   } catch (error) {
-    const { cause } = error as Error;
-    const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes((cause as NodeJS.ErrnoException)?.code ?? '');
-    return isFolder
-      ? `${shown} is not a link, so it does not lead to this run; remove it, and the next run makes one`
-      : describeFsError(cause ?? error, `${shown} does not lead to this run`);
+    return describeFsError((error as Error).cause ?? error, `${shown} does not lead to this run`);
   }
 }
 

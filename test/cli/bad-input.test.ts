@@ -15,6 +15,7 @@ import {
   encodeSafetensors,
   loadCheckpoint,
   loadDataset,
+  lockRun,
   saveCheckpoint,
   type Checkpoint,
   type RunConfig,
@@ -356,6 +357,58 @@ describe('a classifier that cannot be attacked is refused in one line:', () => {
   });
 });
 
+describe('a server that would not be what was meant is refused in one line:', () => {
+  it.each(['', ' '])('--host "%s", as of a variable that is not set', async (host) => {
+    expect(await refusal('serve', '--host', host)).toBe(
+      `option '--host <address>' argument '${host}' is invalid. It must not be empty; ` +
+        '127.0.0.1 is this machine alone, 0.0.0.0 every interface.',
+    );
+  });
+
+  it.each(['made-up!secret', 'made up', '', 'é'])(
+    'a token "%s", which the line does not repeat',
+    async (token) => {
+      const line =
+        'the token of --token or SPARRING_TOKEN must be one or more letters, digits or -._~+/, then any number of =';
+      expect(await refusal('serve', '--token', token)).toBe(line);
+      vi.stubEnv('SPARRING_TOKEN', token);
+      expect(await refusal('serve')).toBe(line);
+      vi.unstubAllEnvs();
+    },
+  );
+});
+
+describe('a folder that is not a run is refused in one line:', () => {
+  const line = 'data is not a run: it has no config.json; name a folder that sparring train made';
+  it.each([
+    ['serve', '--run', 'data'],
+    ['demo', '--run', 'data', '--out', 'new'],
+    ['evaluate', 'data'],
+    ['train', '--resume', 'data'],
+  ])('%s %s %s', async (...args) => {
+    expect(await refusal(...args)).toBe(line);
+  });
+
+  it('report', async () => {
+    expect(await refusal('report', 'data')).toBe(
+      'data: has no result.json; name the folder of a run, or one that holds runs',
+    );
+    expect(await refusal('report')).toContain('cannot read runs/latest');
+  });
+
+  it('a run without a finished cell', async () => {
+    await createRun('unfinished', await configOfData({}));
+    expect(await refusal('report', 'unfinished')).toBe(
+      'unfinished: no cell is finished yet; resume the run with: npx -y pnpm@10 train --resume unfinished',
+    );
+    expect(await refusal('serve', '--run', 'unfinished')).toContain(
+      'unfinished has no finished attacker yet',
+    );
+    expect(await refusal('evaluate', 'unfinished')).toContain('no cell is finished yet');
+    await rm('unfinished', { recursive: true });
+  });
+});
+
 describe('a run that cannot be resumed is refused in one line:', () => {
   const run = 'broken';
   let config: RunConfig;
@@ -449,6 +502,15 @@ describe('a run that cannot be resumed is refused in one line:', () => {
   it('more images than there are', async () => {
     await make({ ...config, trainLimit: 57 });
     expect(await resumed()).toContain('--train-limit: the limit must be an integer in 1..56');
+  });
+
+  it('a run that another process works on', async () => {
+    await make(config);
+    const lock = await lockRun(run);
+    const line = new RegExp(`^run folder ${run} is in use by process ${process.pid} since `);
+    expect(await resumed()).toMatch(line);
+    await lock.release();
+    expect(await readdir(run)).not.toContain('run.lock');
   });
 
   it.each<[string, (path: string) => Promise<void>, string]>([
@@ -600,7 +662,7 @@ describe.skipIf(process.platform === 'win32')('when a file cannot be written', {
   it('no run folder is left when not even its config.json can be written', async () => {
     expectFailure(
       await sparring(['train', ...tiny, '--out', 'empty'], { cwd: folder, fileLimit: 0 }),
-      `cannot write empty/config.json: ${tooLarge}`,
+      `cannot write empty/run.lock: ${tooLarge}`,
     );
     expect(existsSync('empty')).toBe(false);
   });

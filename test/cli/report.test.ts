@@ -43,6 +43,24 @@ describe('sparring report', () => {
     );
   });
 
+  it('leaves out a stray file, and says so', async () => {
+    const folder = join(cwd, 'copies');
+    await mkdir(folder);
+    await writeFile(join(folder, 'a.json'), resultJson(asInThePaper));
+    await writeFile(join(folder, 'notes.json'), '{"note":1}');
+    const { code, stderr } = await sparring(['report', 'copies', '--out', 'copies/'], { cwd });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'copies/notes.json: not a result or an evaluation; ignored\n',
+    });
+    await writeFile(join(folder, 'b.json'), resultJson(asInThePaper).slice(0, -20));
+    expect(await sparring(['report', 'copies'], { cwd })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('copies/b.json: is not JSON; restore the original file') as string,
+    });
+    await rm(folder, { recursive: true });
+  });
+
   it('draws figure 2 from the models of the run', async () => {
     const page = await readFile(join(cwd, 'runs/real/report.html'), 'utf8');
     const figure = await readFile(join(cwd, 'runs/real/figures/figure-2a.svg'), 'utf8');

@@ -31,9 +31,18 @@ export interface Where {
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 
+/** The command line of `sparring` with these arguments, from source. */
+export const commandOf = (args: readonly string[]): readonly string[] => [
+  process.execPath,
+  '--import',
+  tsx,
+  bin,
+  ...args,
+];
+
 /** Starts `sparring` with these arguments, from source. */
 export function start(args: readonly string[], { cwd, fileLimit, stdout }: Where): Command {
-  const node = [process.execPath, '--import', tsx, bin, ...args];
+  const node = commandOf(args);
   const limit = fileLimit === undefined ? '' : `ulimit -f ${fileLimit};`;
   const into = stdout === undefined ? '' : `> '${stdout}'`;
   const [file, ...rest] =
