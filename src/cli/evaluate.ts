@@ -72,6 +72,7 @@ export function evaluateCommand() {
     .option('--json', 'print the evaluation as JSON on stdout')
     .action(async (path, flags, command) => {
       const started = performance.now();
+      const words = ['evaluate', ...(command.parent?.args.slice(1) ?? [])];
       if (flags.also && !flags.matrix) throw new InputError('--also names runs for the matrix; add --matrix');
       const run = await readRun(path);
       const also: FinishedRun[] = [];
@@ -80,12 +81,7 @@ export function evaluateCommand() {
       const attacks = attackNames
         .filter((name) => flags.attacks.includes(name))
         .map((name) => settingsOf(name, flags));
-      const matrixCells: MatrixCell[] = flags.matrix
-        ? [
-            ...run.cells.map((cell) => ({ run: '.', cell })),
-            ...also.flatMap((other) => other.cells.map((cell) => ({ run: other.path, cell }))),
-          ]
-        : [];
+      const matrixCells = flags.matrix ? matrixOf(run, also) : [];
       const out = flags.out ?? path;
       if (!flags.force) {
         await keepFuller(join(out, 'evaluation.json'), {
@@ -118,7 +114,8 @@ export function evaluateCommand() {
           ...settings,
           images: split.count,
           data: run.data.sha256,
-          cells: [...run.cells.map((cell) => ({ run: '.', cell })), ...matrixCells].map(identityOf),
+          cells: matrixOf(run, []).map(identityOf),
+          matrix: matrixCells.map(identityOf),
           versions: [found.sparring, found.commit, found.onnxruntime, found.device, found.threads],
         }),
       );
@@ -129,17 +126,8 @@ export function evaluateCommand() {
       const stop = stopController((signal) =>
         progress.log(`${signal}: keeping the attacks that are finished; ${quitHint}`),
       );
-      const shown = async <T>(work: AsyncGenerator<EvaluationProgress, T>): Promise<T> => {
-        for (;;) {
-          const next = await work.next();
-          if (next.done) return next.value;
-          progress.update({ ...next.value, overall: overall(next.value) });
-          if (stop.signal.aborted) {
-            await work.return(undefined as T);
-            throw new Interrupted();
-          }
-        }
-      };
+      const shown = <T>(work: AsyncGenerator<EvaluationProgress, T>): Promise<T> =>
+        untilStopped(work, stop.signal, (at) => progress.update({ ...at, overall: overall(at) }));
       try {
         const doubts = await checkCells(run.cells, split, options);
         for (const line of warningLines(doubts)) progress.log(line);
@@ -153,17 +141,9 @@ export function evaluateCommand() {
         const later = warningsOf(measured.cells, measured.curves, measured.doublings);
         const evaluation = evaluationFrom({
           environment: { ...found, seconds: Math.round((performance.now() - started) / 100) / 10 },
-          command: ['evaluate', ...(command.parent?.args.slice(1) ?? [])],
+          command: words,
           data: { ...run.data, images: split.count },
-          threat: {
-            norm: 'Linf',
-            goal: 'untargeted',
-            precision: 'float32',
-            knowledge: {
-              c1: 'white-box',
-              ...(run.cells.some((cell) => cell.hasTransfer) && { c2: 'transfer' as const }),
-            },
-          },
+          threat: threatOf(run),
           attacks,
           cells: measured.cells,
           curves: [...measured.curves],
@@ -181,7 +161,6 @@ export function evaluateCommand() {
       } catch (error) {
         if (!(error instanceof Interrupted)) throw error;
         progress.done();
-        const words = ['evaluate', ...(command.parent?.args.slice(1) ?? [])];
         const saved = journal.failure() ?? `saved ${parts(journal.count())} of the evaluation`;
         process.stderr.write(`${saved}; resume with: ${commandLine(...words)}\n`);
         process.exitCode = exitCodeOf(stop.received()!);
@@ -194,6 +173,35 @@ export function evaluateCommand() {
 
 /** Somebody asked the evaluation to stop. */
 class Interrupted extends Error {}
+
+/** Runs work to its end, or throws {@link Interrupted} at the first progress after the signal. */
+async function untilStopped<T>(
+  work: AsyncGenerator<EvaluationProgress, T>,
+  signal: AbortSignal,
+  show: (progress: EvaluationProgress) => void,
+): Promise<T> {
+  for (;;) {
+    const next = await work.next();
+    if (next.done) return next.value;
+    show(next.value);
+    if (!signal.aborted) continue;
+    // closes the sessions
+    await work.return(undefined as T);
+    throw new Interrupted();
+  }
+}
+
+const threatOf = ({ cells }: FinishedRun): Evaluation['threat'] => ({
+  norm: 'Linf',
+  goal: 'untargeted',
+  precision: 'float32',
+  knowledge: { c1: 'white-box', ...(cells.some(({ hasTransfer }) => hasTransfer) && { c2: 'transfer' }) },
+});
+
+const matrixOf = (run: FinishedRun, also: readonly FinishedRun[]): readonly MatrixCell[] => [
+  ...run.cells.map((cell) => ({ run: '.', cell })),
+  ...also.flatMap((other) => other.cells.map((cell) => ({ run: other.path, cell }))),
+];
 
 const latest = 'runs/latest';
 

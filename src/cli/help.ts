@@ -1,4 +1,4 @@
-import { Help, type CommandUnknownOpts, type Option } from '@commander-js/extra-typings';
+import { Help, type Argument, type CommandUnknownOpts, type Option } from '@commander-js/extra-typings';
 
 /** What is shown below the options of each command, as lines that can be typed. */
 const examples: Readonly<Record<string, readonly string[]>> = {
@@ -26,7 +26,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Gives a command its examples, and writes the defaults of its options as they are typed. */
+/** Gives a command its examples, and writes defaults that are lists as they are typed. */
 export function describeUsage(command: CommandUnknownOpts): void {
   command.configureHelp({
     optionDescription(option: Option): string {
@@ -35,6 +35,12 @@ export function describeUsage(command: CommandUnknownOpts): void {
         return Help.prototype.optionDescription.call(this, option);
       }
       return `${option.description} (default: ${defaultValue.join(',')})`;
+    },
+    argumentDescription(argument: Argument): string {
+      const { defaultValue } = argument;
+      return Array.isArray(defaultValue)
+        ? `${argument.description} (default: ${defaultValue.join(' ')})`
+        : Help.prototype.argumentDescription.call(this, argument);
     },
   });
   const own = examples[command.name()];

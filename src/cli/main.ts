@@ -15,6 +15,7 @@ export function program(): Command {
   const command = new Command('sparring')
     .description('Trains attackers against image classifiers, in TypeScript and ONNX Runtime.')
     .version(version)
+    .addHelpText('after', '\nsparring <command> --help shows the options of a command, with examples.')
     .addCommand(trainCommand())
     .addCommand(evaluateCommand())
     .addCommand(serveCommand())

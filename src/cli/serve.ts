@@ -8,7 +8,7 @@ import { InputError } from '../runtime/index.ts';
 import { loadCatalogue, serve } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
-import { count, threads } from './options.ts';
+import { count, folder, threads } from './options.ts';
 import { onStop, quitHint, type StopSignal } from './signals.ts';
 import { version } from './version.ts';
 
@@ -16,18 +16,26 @@ import { version } from './version.ts';
 export function serveCommand() {
   return new Command('serve')
     .description('Serve a trained run over HTTP: attacks, models, the demo.')
-    .option('--run <dir>', 'run folder', 'runs/latest')
+    .optionsGroup('Server:')
+    .option('--run <dir>', 'run folder', folder, 'runs/latest')
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', host, '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', port, 8080)
     .option('--workers <n>', 'worker processes that attack', threads, Math.max(1, availableParallelism() - 1))
     .option('--threads <n>', 'threads of ONNX Runtime in each worker', threads, 1)
+    .optionsGroup('Limits:')
     .option('--batch <n>', 'images of concurrent requests that are attacked together', count, 16)
     .option('--queue <n>', 'images that may wait; more are answered 429', count, 256)
     .option('--max-images <n>', 'images in one request', count, 64)
-    .option('--max-body <bytes>', 'bytes of a body', count, 2 * 1024 * 1024)
-    .option('--timeout <ms>', 'from request to answer, and for a body to come in', count, 15_000)
-    .option('--drain-timeout <ms>', 'for requests in progress when a signal to stop comes', count, 30_000)
+    .option('--max-body <bytes>', 'bytes in the body of one request', count, 2 * 1024 * 1024)
+    .option(
+      '--timeout <ms>',
+      'milliseconds from a request to its answer, and for a body to arrive',
+      count,
+      15_000,
+    )
+    .option('--drain-timeout <ms>', 'milliseconds to finish requests after a signal to stop', count, 30_000)
     .option('--open-cells <n>', 'attackers that each worker keeps in memory', count, 8)
+    .optionsGroup('Access and log:')
     .addOption(
       // checked below: commander's messages would repeat the secret
       new Option(

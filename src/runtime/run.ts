@@ -334,6 +334,9 @@ export async function finishRun({ path }: RunFolder, config: RunConfig): Promise
   if (link === null || link === resolve(path)) return null;
   const shown = relative('.', link);
   try {
+    if ((await lstat(link).catch(() => null))?.isSymbolicLink() === false) {
+      return `${shown} is not a link, so it does not lead to this run; remove it, and the next run makes one`;
+    }
     const before = isLimited(config) ? await openRun(link).catch(() => null) : null;
     if (before && !isLimited(before.config) && (await realpath(link)) !== (await realpath(path))) {
       return `${shown} still leads to ${basename(await realpath(link))}, a run on all the data`;
@@ -341,11 +344,7 @@ export async function finishRun({ path }: RunFolder, config: RunConfig): Promise
     await linkLatest(path, link);
     return null;
   } catch (error) {
-    const { cause } = error as Error;
-    const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes((cause as NodeJS.ErrnoException)?.code ?? '');
-    return isFolder
-      ? `${shown} is not a link, so it does not lead to this run; remove it, and the next run makes one`
-      : describeFsError(cause ?? error, `${shown} does not lead to this run`);
+    return describeFsError((error as Error).cause ?? error, `${shown} does not lead to this run`);
   }
 }
 

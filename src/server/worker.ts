@@ -24,7 +24,7 @@ export interface Task {
 
 // Whoever stops the server may signal its whole process group; requests in work still need this process, which ends
 // with the server's.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 /** In the order of their last use. Only one batch is in work at a time, so none is closed while it is used. */
 const open = new Map<string, OpenCell>();

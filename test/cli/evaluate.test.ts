@@ -153,52 +153,49 @@ const partials = async (folder: string): Promise<string[]> =>
   (await readdir(join(cwd, folder))).filter((name) => name.startsWith('evaluation.partial-'));
 
 describe('an evaluation that is interrupted', () => {
-  const long = '--attacks noise,fgsm,pgd --steps 300 --eps-curve none'.split(' ');
-
-  const args = ['evaluate', 'run', '--device', 'cpu', '--threads', '1', ...long];
-  let whole: Finished;
-  beforeAll(async () => {
-    whole = await sparring([...args, '--out', 'whole'], { cwd });
-  }, patience);
+  const args = 'evaluate run --device cpu --threads 1 --eps-curve none'.split(' ');
+  const long = [...args, ...'--attacks noise,fgsm,pgd --steps 100'.split(' ')];
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    'by %s keeps the finished attacks and resumes to the same numbers',
+    'by %s keeps the finished attacks, and says how to resume',
     async (signal) => {
-      expect(whole).toMatchObject({ code: 0 });
-      const first = start([...args, '--out', signal], { cwd });
-      await first.says('pgd');
-      first.process.kill(signal);
+      const command = start([...long, '--out', signal], { cwd });
+      await command.says('pgd');
+      command.process.kill(signal);
       // a package runner relays the signal once more
-      first.process.kill(signal);
-      const stopped = await first.finished;
-      expect(stopped).toMatchObject({ code: 128 + constants.signals[signal], stdout: '' });
-      expect(stopped.stderr.trimEnd().split('\n').at(-1)).toMatch(
+      command.process.kill(signal);
+      const { code, stdout, stderr } = await command.finished;
+      expect({ code, stdout }).toEqual({ code: 128 + constants.signals[signal], stdout: '' });
+      expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
         /^saved \d parts of the evaluation; resume with: npx -y pnpm@10 evaluate run .*/,
       );
       expect(await partials(signal)).toHaveLength(1);
-
-      const second = await sparring([...args, '--out', signal], { cwd });
-      expect(second).toMatchObject({ code: 0 });
-      expect(second.stderr).toMatch(/^resuming with \d parts that were finished before$/m);
-      expect(second.stderr).not.toContain('fgsm');
-      expect(numbersOf(await evaluationOf(signal))).toEqual(numbersOf(await evaluationOf('whole')));
-      expect(await partials(signal)).toEqual([]);
     },
     patience,
   );
 
   it(
-    'and is called with other settings begins anew, and leaves what was kept',
+    'resumes without the finished attacks, to the numbers of an uninterrupted one',
     async () => {
-      const first = start([...args, '--out', 'other-settings'], { cwd });
-      await first.says('pgd');
-      first.process.kill('SIGTERM');
-      await first.finished;
-      const noise = '--attacks noise --seed 6 --eps-curve none --out other-settings'.split(' ');
-      const other = await sparring([...args.slice(0, 6), ...noise], { cwd });
-      expect(other).toMatchObject({ code: 0 });
-      expect(other.stderr).not.toContain('resuming with');
-      expect(await partials('other-settings')).toHaveLength(1);
+      const resumed = await sparring([...long, '--out', 'SIGINT'], { cwd });
+      expect(resumed).toMatchObject({ code: 0 });
+      expect(resumed.stderr).toMatch(/^resuming with \d parts that were finished before$/m);
+      expect(resumed.stderr).not.toContain('fgsm');
+      expect(await partials('SIGINT')).toEqual([]);
+      expect(await sparring([...long, '--out', 'whole'], { cwd })).toMatchObject({ code: 0 });
+      expect(numbersOf(await evaluationOf('SIGINT'))).toEqual(numbersOf(await evaluationOf('whole')));
+    },
+    patience,
+  );
+
+  it(
+    'begins anew with other settings, and leaves what was kept',
+    async () => {
+      const other = [...args, ...'--attacks noise --seed 6 --out SIGTERM'.split(' ')];
+      const { code, stderr } = await sparring(other, { cwd });
+      expect(code).toBe(0);
+      expect(stderr).not.toContain('resuming with');
+      expect(await partials('SIGTERM')).toHaveLength(1);
     },
     patience,
   );

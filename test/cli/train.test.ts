@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -476,6 +476,25 @@ describe('sparring train --resume', () => {
       expect(await sparring(resume('runs/killed'), { cwd })).toMatchObject({ code: 0 });
       await expectSame('runs/killed');
       await rm(inRun('runs/killed'), { recursive: true });
+    },
+    patience,
+  );
+
+  it(
+    'takes the data from where it is now',
+    async () => {
+      const elsewhere = join(cwd, 'elsewhere');
+      await mkdir(elsewhere, { recursive: true });
+      const run = join('..', 'runs/whole');
+      const lost = await sparring(resume(run), { cwd: elsewhere });
+      expect(lost).toMatchObject({ code: 2, stdout: '' });
+      expect(lost.stderr).toMatch(
+        /cannot read the data set data: .*; if the data of ..\/runs\/whole has moved, name its folder with --data\n$/,
+      );
+      const before = await contentOf('runs/whole');
+      const found = await sparring(resume(run, '--data', join('..', 'data')), { cwd: elsewhere });
+      expect(found).toMatchObject({ code: 0, stderr: '' });
+      expect(await contentOf('runs/whole')).toEqual(before);
     },
     patience,
   );
