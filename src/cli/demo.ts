@@ -1,11 +1,12 @@
 import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Command } from '@commander-js/extra-typings';
+import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { describeFsError } from '../runtime/files.ts';
 import { InputError } from '../runtime/index.ts';
 import { bytesOf, loadCatalogue, manifestOf, type Catalogue } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
+import { pageFiles } from './demo-page.ts';
 
 /** `sparring demo`: the demo of a run as a folder for any file host. */
 export function demoCommand() {
@@ -13,13 +14,16 @@ export function demoCommand() {
     .description('Write the demo of a run as a folder that any file host can serve.')
     .option('--run <dir>', 'run folder', 'runs/latest')
     .option('--out <dir>', 'folder to make', 'demo')
-    .action(async ({ run, out }) => {
+    .option('--url <address>', 'where the page will be found, for previews of shared links', pageAddress)
+    .action(async ({ run, out, url }) => {
       if (await lstat(out).catch(() => null)) {
         throw new InputError(`${out} exists; choose another --out, or remove it first`);
       }
       const catalogue = await withDemoModels(await loadCatalogue(run));
       const partial = `${out}.${process.pid}`;
-      const bytes = await writeDemo(catalogue, await demoFolder(), partial)
+      const page = await demoFolder();
+      const files = await pageFiles(run, catalogue, page, url ?? null);
+      const bytes = await writeDemo(catalogue, page, files, partial)
         .then(async (total) => {
           await rename(partial, out);
           return total;
@@ -32,8 +36,22 @@ export function demoCommand() {
     });
 }
 
-/** Copies the page, the models, and the manifest. Gives the number of bytes. */
-async function writeDemo(catalogue: Catalogue, page: string, folder: string): Promise<number> {
+/** An address as the base of others: with `/` at its end. */
+function pageAddress(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidArgumentError(`It must begin with http:// or https://, got ${text}.`);
+  }
+  return new URL(url.pathname.replace(/\/*$/, '/'), url).href;
+}
+
+/** Copies the page, the models, the manifest, and the files made for this run. Gives the number of bytes. */
+async function writeDemo(
+  catalogue: Catalogue,
+  page: string,
+  files: ReadonlyMap<string, Uint8Array>,
+  folder: string,
+): Promise<number> {
   let total = 0;
   const write = async (name: string, data: Uint8Array): Promise<void> => {
     const path = join(folder, name);
@@ -44,8 +62,10 @@ async function writeDemo(catalogue: Catalogue, page: string, folder: string): Pr
   const entries = await readdir(page, { recursive: true, withFileTypes: true });
   for (const entry of entries.filter((e) => e.isFile())) {
     const path = join(entry.parentPath, entry.name);
-    await write(path.slice(page.length), await readFile(path));
+    const name = path.slice(page.length);
+    if (!files.has(name)) await write(name, await readFile(path));
   }
+  for (const [name, data] of files) await write(name, data);
   const { server: _, ...manifest } = manifestOf(catalogue);
   for (const [i, { models }] of manifest.cells.entries()) {
     for (const [name, { url }] of Object.entries(models)) {

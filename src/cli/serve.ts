@@ -8,6 +8,7 @@ import { InputError } from '../runtime/index.ts';
 import { loadCatalogue, serve } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
+import { pageFiles } from './demo-page.ts';
 import { count, threads } from './options.ts';
 import { version } from './version.ts';
 
@@ -49,6 +50,7 @@ export function serveCommand() {
         process.stderr.write(`preparing ${trained.cells.length} attackers, half a second each\n`);
       }
       const catalogue = await withDemoModels(trained);
+      const demo = await demoFolder();
       const log = pino({ level: flags.logLevel });
       const serving = await serve({
         ...flags,
@@ -58,7 +60,8 @@ export function serveCommand() {
         requestTimeout: flags.timeout,
         drainDelay: 500,
         origins: flags.cors ?? [],
-        demo: await demoFolder(),
+        demo,
+        demoFiles: await pageFiles(flags.run, catalogue, demo, null),
         docsScript: docsScript(),
         version,
       }).catch((error: unknown) => {
