@@ -1,19 +1,37 @@
 import { render } from 'preact';
+import type { DemoData } from '../runtime/demo-data.ts';
 import type { Manifest } from '../runtime/manifest.ts';
 import { App } from './app.tsx';
 import { startDemo } from './demo.ts';
 
 const root = document.getElementById('app')!;
-try {
-  const response = await fetch('models.json');
-  if (!response.ok) throw new Error(`There is no models.json here (HTTP ${response.status}).`);
-  render(<App demo={await startDemo((await response.json()) as Manifest)} />, root);
-} catch (error) {
-  render(
-    <p class="problem" role="alert">
-      The demo cannot start: {(error as Error).message} It takes a folder made by “sparring demo”, or
-      “sparring serve”.
-    </p>,
-    root,
-  );
+// what the file says to a browser that cannot run this
+root.replaceChildren();
+
+async function open(): Promise<void> {
+  try {
+    const [manifest, data] = await Promise.all([json<Manifest>('models.json'), json<DemoData>('demo.json')]);
+    render(<App demo={await startDemo(manifest, data)} />, root);
+  } catch (error) {
+    render(
+      <p class="problem page" role="alert">
+        The demo cannot start: {(error as Error).message} It takes a folder made by “sparring demo”, or
+        “sparring serve”.{' '}
+        <button type="button" onClick={() => void open()}>
+          Try again
+        </button>
+      </p>,
+      root,
+    );
+  }
 }
+
+async function json<T>(name: string): Promise<T> {
+  const response = await fetch(name).catch(() => {
+    throw new Error(`${name} cannot be fetched.`);
+  });
+  if (!response.ok) throw new Error(`There is no ${name} here (HTTP ${response.status}).`);
+  return (await response.json()) as T;
+}
+
+await open();

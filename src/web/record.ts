@@ -1,7 +1,8 @@
 import type { Manifest } from '../runtime/manifest.ts';
 import { pgd, type Choice } from './choice.ts';
-import type { Backend, Method, Outcome, Predictions } from './engine/protocol.ts';
+import type { Backend, Predictions } from './engine/protocol.ts';
 import type { LineUp } from './lineup.ts';
+import type { Clean, Results } from './results.ts';
 import { highest, verdict } from './verdict.ts';
 
 /** What the page shows, all of it. */
@@ -9,8 +10,8 @@ export interface Shown {
   readonly manifest: Manifest;
   readonly choice: Choice;
   readonly lineUp: LineUp;
-  readonly clean: { readonly label: number; readonly predictions: Predictions };
-  readonly outcomes: Readonly<Partial<Record<Method, Outcome>>>;
+  readonly clean: Clean;
+  readonly outcomes: Results['outcomes'];
   readonly engine: { readonly backend: Backend; readonly threads: number };
 }
 
