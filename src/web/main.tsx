@@ -10,8 +10,11 @@ root.replaceChildren();
 
 async function open(): Promise<void> {
   try {
-    const [manifest, data] = await Promise.all([json<Manifest>('models.json'), json<DemoData>('demo.json')]);
-    render(<App demo={await startDemo(manifest, data)} />, root);
+    const data = json<DemoData>('demo.json');
+    // where both are missing, models.json is the one to name
+    data.catch(() => {});
+    const manifest = await json<Manifest>('models.json');
+    render(<App demo={await startDemo(manifest, await data)} />, root);
   } catch (error) {
     render(
       <p class="problem page" role="alert">
