@@ -116,7 +116,8 @@ async function ownData({
   const mnist = await loadDataset('mnist').catch(() => null);
   // a copy of MNIST in a folder is MNIST, and need not be there any more
   if (mnist?.sha256 === sha256) return { name: 'mnist', test: mnist.test };
-  const name = basename(source);
+  // `mnist` is what the page knows digits by
+  const name = basename(source) === 'mnist' ? 'other data called mnist' : basename(source);
   if (source === 'mnist') {
     return 'This run was trained on another version of MNIST, so the page has no sample images. Draw one.';
   }

@@ -223,7 +223,7 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
     manifest,
     data,
     digits,
-    words: wordsFor(data.samples?.name ?? manifest.data.name),
+    words: wordsFor(data.samples?.name ?? ''),
     series,
     choice,
     lineUp: line,

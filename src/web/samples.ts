@@ -38,7 +38,7 @@ export interface Words {
   readonly source: (index: number) => string;
 }
 
-/** @param name of the data set: `mnist` has digits. */
+/** @param name of the samples' data set, which is `mnist` for MNIST alone; empty where there are none. */
 export function wordsFor(name: string): Words {
   const digits = name === 'mnist';
   return {

@@ -6,7 +6,9 @@ export function Footer({ demo }: { readonly demo: Demo }) {
   return (
     <footer>
       <p>
-        Run <b>{manifest.run}</b>, trained on {nameOf(manifest.data.name)} by Sparring {data.version}.
+        Run <b>{manifest.run}</b>, trained on{' '}
+        {data.samples?.name === 'mnist' ? 'MNIST' : (data.samples?.name ?? manifest.data.name)} by Sparring{' '}
+        {data.version}.
       </p>
       <nav aria-label="Links">
         {data.repository && <a href={data.repository}>The project</a>}
@@ -17,5 +19,3 @@ export function Footer({ demo }: { readonly demo: Demo }) {
     </footer>
   );
 }
-
-const nameOf = (name: string): string => (name === 'mnist' ? 'MNIST' : name);

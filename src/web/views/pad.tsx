@@ -58,7 +58,7 @@ export function Pad({
       const inside = (v: number): number => Math.min(side - 0.5, Math.max(0.5, v));
       const next = { x: inside(here.x + step.x), y: inside(here.y + step.y) };
       cursor.value = next;
-      if (event.shiftKey) draw(here, next, true);
+      if (event.shiftKey) draw(here, next, false);
     } else if (event.key === ' ' || event.key === 'Enter') draw(here, here, false);
     else if (event.key === 'Backspace' || event.key === 'Delete') draw(here, here, false, true);
     else return;
