@@ -46,7 +46,7 @@ export function means(method: Method, mode: 'consecutive' | 'alternating', eps: 
     case 'attacker':
       return mode === 'alternating'
         ? `Another network changed ${most} The two learned by playing against each other.`
-        : `Another network changed ${most} It learned how by attacking this one again and again.`;
+        : `Another network changed ${most} It learned how by attacking this one.`;
     case 'fgsm':
       return `One step along this network’s own gradient changed ${most}`;
     case 'pgd':

@@ -202,8 +202,11 @@ describe.skipIf(!chromiumPath)(`the states of the demo${reason}`, () => {
     async () => {
       const page = await opened(site.url);
       await settled(page);
+      const place = await page.getByRole('application').boundingBox();
       await page.getByRole('button', { name: 'Clear' }).click();
       await page.getByText('Draw a digit.').waitFor();
+      // or a stroke would end elsewhere than it began
+      expect(await page.getByRole('application').boundingBox()).toEqual(place);
       await silent(page);
       expect(await axeOn(page)).toEqual([]);
       await page.getByRole('application').focus();

@@ -20,8 +20,10 @@ export function Pad({
   readonly drawing: Signal<boolean>;
   /** What an empty image asks for; null when there is something on it. */
   readonly prompt: string | null;
-  /** @param goesOn whether it is part of a stroke that was begun before. */
-  readonly onDraw: (pixels: Float32Array, goesOn: boolean) => void;
+  /**
+   * @param draw to be applied to the newest image: several strokes may come before the page is painted again.
+   * @param goesOn whether it is part of a stroke that was begun before. */
+  readonly onDraw: (draw: (pixels: Float32Array) => Float32Array, goesOn: boolean) => void;
 }) {
   const pad = useRef<HTMLDivElement>(null);
   const last = useRef<Point | null>(null);
@@ -29,7 +31,7 @@ export function Pad({
   const focused = useSignal(false);
 
   const draw = (from: Point, to: Point, goesOn: boolean, erase = erasing.value): void =>
-    onDraw(stroke(pixels, from, to, erase ? 0 : 1), goesOn);
+    onDraw((newest) => stroke(newest, from, to, erase ? 0 : 1), goesOn);
   const at = ({ clientX, clientY }: PointerEvent): Point => {
     const { left, top, width, height } = pad.current!.getBoundingClientRect();
     return { x: ((clientX - left) / width) * side, y: ((clientY - top) / height) * side };

@@ -47,8 +47,15 @@ export function Panels({
           erasing={erasing}
           drawing={drawing}
           prompt={demo.empty.value ? `${demo.words.draw} here` : null}
-          onDraw={(next, goesOn) =>
-            demo.show({ pixels: next, source: { kind: 'own', name: 'drawing' }, label: null }, goesOn)
+          onDraw={(draw, goesOn) =>
+            demo.show(
+              {
+                pixels: draw(demo.choice.peek().pixels),
+                source: { kind: 'own', name: 'drawing' },
+                label: null,
+              },
+              goesOn,
+            )
           }
         />
       </Panel>
