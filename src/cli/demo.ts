@@ -1,11 +1,12 @@
 import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Command } from '@commander-js/extra-typings';
+import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { describeFsError, makeFolder } from '../runtime/files.ts';
 import { InputError } from '../runtime/index.ts';
 import { bytesOf, loadCatalogue, manifestOf, type Catalogue } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
+import { pageFiles } from './demo-page.ts';
 import { folder } from './options.ts';
 
 /** `sparring demo`: the demo of a run as a folder for any file host. */
@@ -14,18 +15,22 @@ export function demoCommand() {
     .description('Write the demo of a run as a folder that any file host can serve.')
     .option('--run <dir>', 'run folder', folder, 'runs/latest')
     .option('--out <dir>', 'folder to make', folder, 'demo')
-    .action(async ({ run, out }) => {
+    .option('--url <address>', 'where the page will be found, for previews of shared links', pageAddress)
+    .action(async ({ run, out, url }) => {
       if (await lstat(out).catch(() => null)) {
         throw new InputError(`${out} exists; choose another --out, or remove it first`);
       }
-      const catalogue = await loadCatalogue(run);
+      const trained = await loadCatalogue(run);
       const partial = `${out}.${process.pid}`;
       // made before the work, which takes a while
       await makeFolder(partial).catch((error: unknown) => {
         throw new InputError((error as Error).message, { cause: error });
       });
       const write = async (): Promise<number> => {
-        const total = await writeDemo(await withDemoModels(catalogue), await demoFolder(), partial);
+        const catalogue = await withDemoModels(trained);
+        const page = await demoFolder();
+        const files = await pageFiles(run, catalogue, page, url ?? null);
+        const total = await writeDemo(catalogue, page, files, partial);
         await rename(partial, out);
         return total;
       };
@@ -37,8 +42,22 @@ export function demoCommand() {
     });
 }
 
-/** Copies the page, the models, and the manifest. Gives the number of bytes. */
-async function writeDemo(catalogue: Catalogue, page: string, into: string): Promise<number> {
+/** An address as the base of others: with `/` at its end. */
+function pageAddress(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidArgumentError(`It must begin with http:// or https://, got ${text}.`);
+  }
+  return new URL(url.pathname.replace(/\/*$/, '/'), url).href;
+}
+
+/** Copies the page, the models, the manifest, and the files made for this run. Gives the number of bytes. */
+async function writeDemo(
+  catalogue: Catalogue,
+  page: string,
+  files: ReadonlyMap<string, Uint8Array>,
+  into: string,
+): Promise<number> {
   let total = 0;
   const write = async (name: string, data: Uint8Array): Promise<void> => {
     const path = join(into, name);
@@ -49,8 +68,10 @@ async function writeDemo(catalogue: Catalogue, page: string, into: string): Prom
   const entries = await readdir(page, { recursive: true, withFileTypes: true });
   for (const entry of entries.filter((e) => e.isFile())) {
     const path = join(entry.parentPath, entry.name);
-    await write(path.slice(page.length), await readFile(path));
+    const name = path.slice(page.length);
+    if (!files.has(name)) await write(name, await readFile(path));
   }
+  for (const [name, data] of files) await write(name, data);
   const { server: _, ...manifest } = manifestOf(catalogue);
   for (const [i, { models }] of manifest.cells.entries()) {
     for (const [name, { url }] of Object.entries(models)) {

@@ -8,6 +8,7 @@ import { InputError } from '../runtime/index.ts';
 import { loadCatalogue, serve } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
+import { pageFiles } from './demo-page.ts';
 import { count, folder, threads } from './options.ts';
 import { onStop, quitHint, type StopSignal } from './signals.ts';
 import { version } from './version.ts';
@@ -61,6 +62,7 @@ export function serveCommand() {
         process.stderr.write(`preparing ${trained.cells.length} attackers, half a second each\n`);
       }
       const catalogue = await withDemoModels(trained);
+      const demo = await demoFolder();
       const log = pino({ level: flags.logLevel });
       const serving = await serve({
         ...flags,
@@ -70,7 +72,8 @@ export function serveCommand() {
         requestTimeout: flags.timeout,
         drainDelay: 500,
         origins: flags.cors ?? [],
-        demo: await demoFolder(),
+        demo,
+        demoFiles: await pageFiles(flags.run, catalogue, demo, null),
         docsScript: docsScript(),
         version,
       }).catch((error: unknown) => {

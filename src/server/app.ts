@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { requestId } from 'hono/request-id';
+import { getMimeType } from 'hono/utils/mime';
 import { attack } from './attack.ts';
 import type { Batcher } from './batcher.ts';
 import { manifestOf, type Catalogue } from './catalogue.ts';
@@ -33,6 +34,8 @@ export interface AppDeps {
   readonly origins: readonly string[];
   /** The folder of the built demo, and the script of the docs page; null where they are not built. */
   readonly demo: string | null;
+  /** Files of the demo that were made for this run, by name; they go before those of the folder. */
+  readonly demoFiles?: ReadonlyMap<string, Uint8Array>;
   readonly docsScript: string | null;
   readonly version: string;
 }
@@ -99,6 +102,12 @@ export function createApp(deps: AppDeps): OpenAPIHono {
 
   if (deps.demo === null) app.get('/', (c) => c.text(noDemo));
   else {
+    for (const [name, bytes] of deps.demoFiles ?? []) {
+      const headers = { 'content-type': getMimeType(name) ?? 'application/octet-stream' };
+      for (const path of name === 'index.html' ? ['/', '/index.html'] : [`/${name}`]) {
+        app.get(path, (c) => c.body(bytes.slice(), 200, { ...headers, 'cache-control': 'no-cache' }));
+      }
+    }
     app.use('/assets/*', async (c, next) => {
       await next();
       // Vite puts the hash of each asset in its name

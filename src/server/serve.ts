@@ -9,7 +9,10 @@ import { createPool, type Pool, type PoolOptions } from './pool.ts';
 
 export interface ServeOptions
   extends
-    Pick<AppDeps, 'catalogue' | 'log' | 'limits' | 'token' | 'origins' | 'demo' | 'docsScript' | 'version'>,
+    Pick<
+      AppDeps,
+      'catalogue' | 'log' | 'limits' | 'token' | 'origins' | 'demo' | 'demoFiles' | 'docsScript' | 'version'
+    >,
     Omit<PoolOptions, 'cells'>,
     BatcherOptions {
   readonly host: string;

@@ -9,66 +9,71 @@ import { Actions } from './views/actions.tsx';
 import { Bars } from './views/bars.tsx';
 import { Comparison } from './views/comparison.tsx';
 import { Explanation } from './views/explanation.tsx';
+import { Footer } from './views/footer.tsx';
 import { Masthead } from './views/masthead.tsx';
 import { Panels } from './views/panels.tsx';
 import { Settings } from './views/settings.tsx';
 import { SourceControls } from './views/source.tsx';
-import { VerdictLine } from './views/verdict.tsx';
+import { Strip } from './views/strip.tsx';
+import { Notes, Problems, VerdictLine } from './views/verdict.tsx';
 
-const none = new Float32Array(10);
-
-/** The page. */
+/** The page. In the order of a phone: the picture, what is done with it, samples, settings, answers. */
 export function App({ demo }: { readonly demo: Demo }) {
   const theme = useTheme();
   const erasing = useSignal(false);
+  const drawing = useSignal(false);
   const refused = useSignal<string | null>(null);
   const open = (file: File): void => {
     refused.value = null;
     readPicture(file).then(
       (picture) =>
-        demo.choose({
-          pixels: fitDigit(picture),
-          source: { kind: 'own', name: file.name },
-          label: null,
-        }),
+        demo.show({ pixels: fitDigit(picture), source: { kind: 'own', name: file.name }, label: null }),
       (error: unknown) => (refused.value = (error as Error).message),
     );
   };
   const dropping = useDrop(open);
   const { method } = demo.choice.value;
   const { classifiers, target } = demo.lineUp.value;
-  const clean = demo.clean.value;
-  const outcome = demo.outcomes.value[method];
-  const problem = refused.value ?? demo.failure.value;
+  const shown = demo.results.value;
   return (
     <div class={dropping ? 'page dropping' : 'page'}>
       <Masthead demo={demo} />
       <main aria-busy={demo.busy.value}>
+        <div class="stage">
+          <VerdictLine demo={demo} />
+          <Problems demo={demo} refused={refused.value} />
+          <Panels demo={demo} theme={theme} erasing={erasing} drawing={drawing} />
+          <Strip demo={demo} erasing={erasing} drawing={drawing} onFile={open} />
+          <Notes demo={demo} />
+        </div>
         <div class="controls">
-          <SourceControls demo={demo} erasing={erasing} onFile={open} />
+          <SourceControls demo={demo} />
           <Settings demo={demo} />
         </div>
-        <div class="stage">
-          {problem && (
-            <p class="problem" role="alert">
-              {problem}
-            </p>
-          )}
-          <VerdictLine demo={demo} />
-          <Panels demo={demo} theme={theme} erasing={erasing} />
+        <div class="answers">
           <div class="legend" aria-hidden="true">
-            <span class="key before" /> before <span class="key after" /> after
-            <span class="key wrong" /> after, wrong <span class="key true" /> true digit
+            {(
+              [
+                ['before', 'before'],
+                ['after', 'after'],
+                ['wrong', 'after, wrong'],
+                ['true', demo.words.truth],
+              ] as const
+            ).map(([kind, text]) => (
+              <span>
+                <span class={`key ${kind}`} /> {text}
+              </span>
+            ))}
           </div>
           <div class="charts">
             {(Object.keys(classifiers) as ClassifierName[]).map((name) => (
               <Bars
                 key={name}
                 name={name}
-                target={name === target}
-                label={clean?.label ?? null}
-                before={clean?.predictions[name] ?? none}
-                after={outcome?.predictions[name] ?? none}
+                target={target}
+                label={shown?.clean?.label ?? null}
+                before={shown?.clean?.predictions[name] ?? null}
+                after={shown?.outcomes[method]?.predictions[name] ?? null}
               />
             ))}
           </div>
@@ -77,6 +82,7 @@ export function App({ demo }: { readonly demo: Demo }) {
         </div>
         <Explanation demo={demo} />
       </main>
+      <Footer demo={demo} />
     </div>
   );
 }

@@ -7,7 +7,7 @@ export type Source =
 /** Everything a person can choose: what a permalink holds. */
 export interface Choice {
   readonly source: Source;
-  /** 784 multiples of 1/255 in 0..1. */
+  /** Multiples of 1/255 in 0..1, row by row. */
   readonly pixels: Float32Array;
   /** The true class as the person says, or the digit's own; null to take what the attacked classifier sees. */
   readonly label: number | null;
@@ -28,4 +28,7 @@ export interface Choice {
 export const pgd: PgdOptions = { steps: 40, stepSize: 2.5 / 40, seed: 1 };
 
 /** In the order of the table. */
-export const methods: readonly Method[] = ['attacker', 'fgsm', 'pgd'];
+export const methods: readonly Method[] = ['attacker', 'fgsm', 'pgd', 'noise'];
+
+/** Whether a method needs gradients of its target. */
+export const needsGradients = (method: Method): boolean => method === 'fgsm' || method === 'pgd';

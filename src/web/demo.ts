@@ -1,56 +1,106 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
+import type { DemoData } from '../runtime/demo-data.ts';
 import type { Manifest } from '../runtime/manifest.ts';
-import { methods, pgd, type Choice } from './choice.ts';
-import { bundledDigits, type Digit } from './digits.ts';
-import { findWebGpu, startEngine, wasmThreads, type Engine } from './engine/client.ts';
-import type { Backend, Method, Outcome, Predictions, Reply } from './engine/protocol.ts';
+import { methods, needsGradients, pgd, type Choice } from './choice.ts';
+import { startEngine, wasmThreads, type Engine } from './engine/client.ts';
+import type { Backend, Models, Reply } from './engine/protocol.ts';
+import { findWebGpu, type WebGpu } from './engine/webgpu.ts';
 import { lineUp, seriesOf, type LineUp, type Series } from './lineup.ts';
 import { fromHash, toHash } from './permalink.ts';
+import { side } from './picture/stroke.ts';
+import { progressOf, runtimeName, type Progress } from './progress.ts';
+import { isAnswer, isEmpty, sameAttack, shippedResults, type Results } from './results.ts';
+import { digitsOf, wordsFor, type Digit, type Words } from './samples.ts';
 
-/** What the clean image was taken for. */
-export interface Clean {
-  readonly label: number;
-  readonly predictions: Predictions;
-}
+/** A picture with what is known of it. */
+export type Picture = Pick<Choice, 'source' | 'pixels' | 'label'>;
 
 /** The state of the page and the ways to change it. */
 export interface Demo {
   readonly manifest: Manifest;
+  readonly data: DemoData;
   readonly digits: readonly Digit[];
+  readonly words: Words;
   readonly series: readonly Series[];
   readonly choice: ReadonlySignal<Choice>;
   readonly lineUp: ReadonlySignal<LineUp>;
-  readonly clean: ReadonlySignal<Clean | null>;
-  /** The last outcome of each method; while `busy`, some may be of an older choice. */
-  readonly outcomes: ReadonlySignal<Readonly<Partial<Record<Method, Outcome>>>>;
+  /** Whether there is nothing on the picture, and so nothing to attack. */
+  readonly empty: ReadonlySignal<boolean>;
+  /** What is shown: of the newest choice, or for a moment of the one before. Null when nothing is known. */
+  readonly results: ReadonlySignal<Results | null>;
   readonly busy: ReadonlySignal<boolean>;
+  /** What went wrong, in one line. */
   readonly failure: ReadonlySignal<string | null>;
-  /** Bytes of the models that are being fetched; null when there are none. */
-  readonly download: ReadonlySignal<{ readonly loaded: number; readonly total: number } | null>;
+  /** Bytes of ONNX Runtime and of the models; null when all are there. */
+  readonly download: ReadonlySignal<Progress | null>;
   /** Null until the worker is ready. */
   readonly engine: ReadonlySignal<{ readonly backend: Backend; readonly threads: number } | null>;
-  readonly webGpu: boolean;
-  choose(change: Partial<Choice>): void;
+  readonly webGpu: ReadonlySignal<boolean>;
+  /** Why WASM computes where WebGPU was meant to; null otherwise. */
+  readonly note: ReadonlySignal<string | null>;
+  /** Whether the backend was chosen on this page, not by a link. */
+  readonly ownBackend: ReadonlySignal<boolean>;
+  readonly undoable: ReadonlySignal<boolean>;
+  choose(change: Partial<Omit<Choice, keyof Picture>>): void;
+  /** Takes another picture. `goesOn`: as part of the same stroke, which is undone as one. */
+  show(picture: Partial<Picture>, goesOn?: boolean): void;
+  undo(): void;
+  /** Takes a sample at random, another than the one that is shown. */
+  random(): void;
+  /** Tries again what failed. */
+  retry(): void;
 }
 
+/** Results of an older choice stand for this long at most while newer ones are computed, in milliseconds. */
+const staleFor = 250;
+/** How many pictures can be had back. */
+const remembered = 50;
+
 /** Reads the address, starts the worker and keeps both in step with what is chosen. */
-export async function startDemo(manifest: Manifest): Promise<Demo> {
-  const digits = bundledDigits();
+export async function startDemo(manifest: Manifest, data: DemoData): Promise<Demo> {
+  const digits = digitsOf(data.samples);
   const series = seriesOf(manifest);
-  const found = await findWebGpu();
-  const webGpu = found !== 'none';
-  const preferred: Backend = found === 'hardware' ? 'webgpu' : 'wasm';
-  const choice = signal(await initialChoice(digits, series));
+  const choice = signal(await initialChoice(data, digits, series));
   const line = computed(() => lineUp(manifest, choice.value));
-  const clean = signal<Clean | null>(null);
-  const outcomes = signal<Readonly<Partial<Record<Method, Outcome>>>>({});
+  const empty = computed(() => isEmpty(choice.value.pixels));
+  const results = signal<Results | null>(shippedResults(data.first, choice.peek(), line.peek()));
   const busy = signal(true);
   const failure = signal<string | null>(null);
-  const downloads = signal<ReadonlyMap<string, { readonly loaded: number; readonly total: number }>>(
-    new Map(),
-  );
+  const loaded = signal<ReadonlyMap<string, number>>(new Map());
   const ready = signal<{ readonly backend: Backend; readonly threads: number } | null>(null);
-  let job = 0;
+
+  const ownBackend = signal(false);
+  const found = signal<WebGpu | null>(null);
+  const broken = signal<string | null>(null);
+  void findWebGpu().then((answer) => (found.value = answer));
+  const webGpu = computed(
+    () => broken.value === null && (found.value === 'hardware' || found.value === 'software'),
+  );
+  const backend = computed((): Backend | null => {
+    const { backend: wish } = choice.value;
+    if (wish === 'wasm' || broken.value !== null) return 'wasm';
+    if (found.value === null) return null;
+    return webGpu.value && (wish === 'webgpu' || found.value === 'hardware') ? 'webgpu' : 'wasm';
+  });
+
+  const attempt = signal(0);
+  const again = signal(0);
+  const engine = signal<Engine | null>(null);
+  /** What is computed now. */
+  let pending: Results | null = null;
+  let jobs = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Shows what there is of the newest choice. */
+  const turn = (): void => {
+    clearTimeout(timer);
+    results.value = pending;
+  };
+  const arrived = (job: number, part: (own: Results) => Partial<Results>): void => {
+    if (pending?.job !== job) return;
+    pending = { ...pending, ...part(pending) };
+    if (results.peek()?.job === job || isAnswer(pending, choice.peek().method)) turn();
+  };
 
   const onReply = (reply: Reply): void => {
     switch (reply.kind) {
@@ -58,22 +108,28 @@ export async function startDemo(manifest: Manifest): Promise<Demo> {
         ready.value = { backend: reply.backend, threads: reply.threads };
         break;
       case 'download':
-        downloads.value = new Map(downloads.value).set(reply.url, reply);
+        loaded.value = new Map(loaded.value).set(reply.url, reply.loaded);
         break;
       case 'clean':
-        clean.value = { label: reply.label, predictions: reply.predictions };
+        arrived(reply.job, () => ({ clean: { label: reply.label, predictions: reply.predictions } }));
         break;
       case 'attacked':
-        outcomes.value = { ...outcomes.value, [reply.outcome.method]: reply.outcome };
+        arrived(reply.job, ({ outcomes }) => ({
+          outcomes: { ...outcomes, [reply.outcome.method]: reply.outcome },
+        }));
         break;
       case 'done':
-        if (reply.job === job) busy.value = false;
+        if (reply.job === pending?.job) busy.value = false;
+        break;
+      case 'unavailable':
+        broken.value = reply.message;
         break;
       case 'failed':
-        if (reply.job !== null && reply.job !== job) break;
+        if (reply.job !== null && reply.job !== pending?.job) break;
         batch(() => {
           failure.value = reply.message;
           busy.value = false;
+          if (pending) turn();
         });
         break;
       default:
@@ -81,78 +137,168 @@ export async function startDemo(manifest: Manifest): Promise<Demo> {
     }
   };
 
-  const backend = computed(() => choice.value.backend ?? preferred);
-  const engine = signal<Engine | null>(null);
   effect(() => {
-    const own = startEngine(backend.value, wasmThreads(), onReply);
+    void attempt.value;
+    const kind = backend.value;
+    if (!kind) return undefined;
+    const own = startEngine(kind, wasmThreads(), onReply);
     batch(() => {
       ready.value = null;
-      downloads.value = new Map();
+      loaded.value = new Map();
       engine.value = own;
     });
     return () => own.close();
   });
 
+  const models = computed((): Models => {
+    const { attacker, classifiers, attackStep } = line.value;
+    return { attacker, classifiers, attackStep };
+  });
   // what an attack depends on: not the method, because all of them are computed
-  const wanted = computed(() => ({ ...choice.value, method: undefined }));
+  const wanted = computed(() => ({ ...choice.value, method: undefined, backend: undefined }));
   const key = computed(() => JSON.stringify({ ...wanted.value, pixels: Array.from(wanted.value.pixels) }));
   effect(() => {
     void key.value;
+    void again.value;
     const own = engine.value;
     if (!own) return;
-    const { pixels, label, eps, clip, bits, method } = choice.peek();
-    const { attacker, scale, classifiers, target, attackStep } = line.peek();
-    const possible = methods.filter((m) => m === 'attacker' || attackStep);
+    clearTimeout(timer);
+    const chosen = choice.peek();
+    const { scale, target } = line.peek();
+    if (isEmpty(chosen.pixels)) {
+      pending = null;
+      batch(() => {
+        busy.value = false;
+        failure.value = null;
+        results.value = null;
+      });
+      own.load({ models: models.peek() });
+      return;
+    }
+    const shown = results.peek();
+    // the same attack again, or the one that came with the page: what is known of it stays until it is computed anew
+    const known = shown && sameAttack(shown.choice, chosen) ? shown : { clean: null, outcomes: {} };
+    const { clean, outcomes } = known;
+    pending = { job: ++jobs, choice: chosen, lineUp: line.peek(), clean, outcomes };
+    timer = setTimeout(turn, staleFor);
     batch(() => {
       busy.value = true;
       failure.value = null;
     });
+    const { pixels, label, eps, clip, bits, method } = chosen;
+    const possible = methods.filter((m) => models.peek().attackStep || !needsGradients(m));
     own.attack({
-      job: ++job,
+      job: jobs,
       image: pixels,
       label,
       eps,
       clip,
       bits,
-      classifiers,
+      models: models.peek(),
+      scale,
       target,
-      attackStep,
       pgd,
-      attacker: { ...attacker, scale },
       methods: possible.toSorted((a, b) => Number(b === method) - Number(a === method)),
     });
   });
 
+  const past = signal<readonly Picture[]>([]);
+  const choose = (change: Partial<Choice>): void => {
+    choice.value = { ...choice.value, ...change };
+  };
+  const remember = (): void => {
+    const { source, pixels, label } = choice.peek();
+    past.value = [...past.value, { source, pixels, label }].slice(-remembered);
+  };
+
   keepAddress(choice);
   addEventListener('hashchange', () => {
-    void fromHash(location.hash, digits).then((change) => (choice.value = { ...choice.value, ...change }));
+    void fromHash(location.hash, digits).then((change) => {
+      if (change.pixels) remember();
+      choose(change);
+    });
   });
 
   return {
     manifest,
+    data,
     digits,
+    words: wordsFor(data.samples?.name ?? ''),
     series,
     choice,
     lineUp: line,
-    clean,
-    outcomes,
+    empty,
+    results,
     busy,
     failure,
     webGpu,
+    ownBackend,
     engine: ready,
-    download: computed(() => total(downloads.value)),
-    choose: (change) => (choice.value = { ...choice.value, ...change }),
+    undoable: computed(() => past.value.length > 0),
+    note: computed(() => noteOn(broken.value, found.value, choice.value.backend)),
+    download: computed(() => {
+      const kind = backend.value ?? 'wasm';
+      const { attacker, classifiers, attackStep } = models.value;
+      const needed = [
+        { url: runtimeName, bytes: WASM_BYTES[kind] },
+        ...Object.values(classifiers),
+        ...(attackStep ? [attackStep] : []),
+        attacker,
+      ];
+      const progress = progressOf(needed, loaded.value);
+      return progress.loaded < progress.total ? progress : null;
+    }),
+    choose(change) {
+      if ('backend' in change) ownBackend.value = true;
+      choose(change);
+    },
+    show(picture, goesOn = false) {
+      if (!goesOn) remember();
+      choose(picture);
+    },
+    undo() {
+      const last = past.peek().at(-1);
+      if (!last) return;
+      batch(() => {
+        past.value = past.peek().slice(0, -1);
+        choose(last);
+      });
+    },
+    random() {
+      const { source } = choice.peek();
+      const others = digits.filter(({ index }) => source.kind !== 'digit' || source.index !== index);
+      const digit = others[Math.floor(Math.random() * others.length)];
+      if (!digit) return;
+      remember();
+      choose(pictureOf(digit));
+    },
+    retry() {
+      // without a runtime the worker has no way back; with one, only what failed is fetched again
+      if (ready.peek()) again.value++;
+      else attempt.value++;
+    },
   };
 }
 
-async function initialChoice(digits: readonly Digit[], series: readonly Series[]): Promise<Choice> {
-  const first = digits.find(({ label }) => label === 7) ?? digits[0]!;
+/** A sample as a picture. */
+export const pictureOf = ({ index, label, pixels }: Digit): Picture => ({
+  source: { kind: 'digit', index },
+  pixels,
+  label,
+});
+
+async function initialChoice(
+  { first }: DemoData,
+  digits: readonly Digit[],
+  series: readonly Series[],
+): Promise<Choice> {
+  const digit = digits.find(({ index }) => index === first?.index) ?? digits[0];
   const [own] = series;
   const cell = own!.cells.at(-1)!;
   return {
-    source: { kind: 'digit', index: first.index },
-    pixels: first.pixels,
-    label: first.label,
+    ...(digit
+      ? pictureOf(digit)
+      : { source: { kind: 'own', name: 'drawing' }, pixels: new Float32Array(side * side), label: null }),
     method: 'attacker',
     eps: cell.eps,
     clip: cell.clip,
@@ -162,6 +308,15 @@ async function initialChoice(digits: readonly Digit[], series: readonly Series[]
     backend: null,
     ...(await fromHash(location.hash, digits)),
   };
+}
+
+/** Why WASM computes where WebGPU was meant to. */
+function noteOn(broken: string | null, found: WebGpu | null, wish: Backend | null): string | null {
+  if (wish === 'wasm') return null;
+  if (broken !== null) return `WebGPU does not work here: ${broken}. WASM computes instead.`;
+  if (found === 'silent') return 'The browser did not answer when asked for WebGPU. WASM computes instead.';
+  if (wish === 'webgpu' && found === 'none') return 'This browser has no WebGPU. WASM computes instead.';
+  return null;
 }
 
 /** Writes the choice into the address when it has rested for a moment; browsers refuse more than a few changes a second. */
@@ -180,13 +335,4 @@ function keepAddress(choice: ReadonlySignal<Choice>): void {
     }
     first = false;
   });
-}
-
-function total(
-  downloads: ReadonlyMap<string, { readonly loaded: number; readonly total: number }>,
-): { readonly loaded: number; readonly total: number } | null {
-  const open = [...downloads.values()];
-  if (open.every(({ loaded, total: all }) => loaded === all)) return null;
-  const sum = (key: 'loaded' | 'total'): number => open.reduce((n, d) => n + d[key], 0);
-  return { loaded: sum('loaded'), total: sum('total') };
 }

@@ -1,9 +1,9 @@
-/** The bundled test digits: made by vite.config.ts. */
-declare module 'virtual:digits' {
-  /** Where each stands in MNIST's test set. */
-  export const indices: readonly number[];
-  /** Its class, 0 to 9. */
-  export const labels: readonly number[];
-  /** 784 bytes each, row by row, in base64. */
-  export const pixels: string;
+/** Bytes of ONNX Runtime's programs, by backend: set by vite.config.ts. */
+declare const WASM_BYTES: { readonly wasm: number; readonly webgpu: number };
+
+/** The address of a file of a package. */
+declare module '*.wasm?url' {
+  export const url: string;
+  // Vite gives nothing else
+  export { url as default };
 }

@@ -1,4 +1,4 @@
-import { classifierNames, methodNames, number, percent } from './format.ts';
+import { classifierName, methodNames, number, percent } from './format.ts';
 import type { ClassifierName } from './engine/protocol.ts';
 import { diverging, grey, paint, type Rgb } from './picture/palette.ts';
 import { side } from './picture/stroke.ts';
@@ -57,12 +57,12 @@ export async function figureOf({ choice, clean, outcomes, lineUp, manifest }: Sh
     const y = top + tile + 66 + 44 * i;
     const [before, after] = [clean.predictions[name]!, outcome.predictions[name]!];
     const [from, to] = [highest(before), highest(after)];
-    write(context, classifierNames[name], margin, y, 26, ink, true);
-    write(context, `${from} (${percent(before[from]!)})`, margin + 240, y, 26, ink);
+    write(context, classifierName(name, lineUp.target), margin, y, 26, ink, true);
+    write(context, `${from} (${percent(before[from]!)})`, margin + 340, y, 26, ink);
     write(
       context,
       `→  ${to} (${percent(after[to]!)})`,
-      margin + 460,
+      margin + 560,
       y,
       26,
       to === clean.label ? ink : fooled,

@@ -5,20 +5,35 @@ export const methodNames: Readonly<Record<Method, string>> = {
   attacker: 'Attacker',
   fgsm: 'FGSM',
   pgd: `PGD-${pgd.steps}`,
+  noise: 'Random noise',
 };
 
-export const classifierNames: Readonly<Record<ClassifierName, string>> = {
-  c1: 'C1',
-  c2: 'C2',
-  alternating: 'C1 alternating',
-};
+/**
+ * What a classifier is called. The Target is C1, the Bystander is C2 of the run's files.
+ *
+ * @param target whom the attacks aim at: an attacker of alternating training aims at the C1 that it was trained with.
+ */
+export function classifierName(name: ClassifierName, target: ClassifierName): string {
+  switch (name) {
+    case 'c1':
+      return target === 'c1' ? 'Target' : 'Untrained partner';
+    case 'c2':
+      return 'Bystander';
+    case 'alternating':
+      return 'Trained sparring partner';
+    default:
+      return name satisfies never;
+  }
+}
 
 /** `0.16`, without zeros at the end. */
 export const number = (value: number, digits = 3): string => String(Number(value.toFixed(digits)));
 
-/** `87 %`, `0.4 %`: one decimal where it matters. */
-export const percent = (fraction: number): string =>
-  `${(100 * fraction).toFixed(fraction > 0.005 && fraction < 0.0995 ? 1 : 0)} %`;
+/** `87 %`, `0.4 %`, `99.7 %`: one decimal where it matters. */
+export function percent(fraction: number): string {
+  const fine = (fraction > 0.005 && fraction < 0.0995) || (fraction > 0.985 && fraction < 0.9995);
+  return `${(100 * fraction).toFixed(fine ? 1 : 0)} %`;
+}
 
 /** `3.4 ms`, `127 ms` */
 export const duration = (milliseconds: number): string =>

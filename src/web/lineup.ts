@@ -1,6 +1,6 @@
-import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
+import type { CellModels, Manifest, ManifestCell, ModelFile } from '../runtime/manifest.ts';
 import type { Choice } from './choice.ts';
-import type { ClassifierName, ModelRef } from './engine/protocol.ts';
+import type { ClassifierName } from './engine/protocol.ts';
 
 /** Attackers of one kind, at one or several eps, the smallest first. */
 export interface Series {
@@ -30,10 +30,10 @@ export interface LineUp {
   readonly cell: ManifestCell;
   /** What its perturbation is multiplied by: 1 at the eps that it was trained for. */
   readonly scale: number;
-  readonly attacker: ModelRef;
+  readonly attacker: ModelFile;
   readonly target: ClassifierName;
-  readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
-  readonly attackStep: ModelRef | null;
+  readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelFile>>>;
+  readonly attackStep: ModelFile | null;
 }
 
 /** Settles which models a choice takes. */
@@ -72,7 +72,7 @@ function nearest(cells: readonly ManifestCell[], eps: number): ManifestCell {
 }
 
 /** A model of a cell, under the address of the first cell that has the same: cells share classifiers. */
-function one({ cells }: Manifest, cell: ManifestCell, name: keyof CellModels): ModelRef {
+function one({ cells }: Manifest, cell: ManifestCell, name: keyof CellModels): ModelFile {
   const model = cell.models[name]!;
   const first = cells.find(({ models }) => models[name]?.sha256 === model.sha256);
   return first!.models[name]!;

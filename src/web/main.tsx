@@ -1,19 +1,40 @@
 import { render } from 'preact';
+import type { DemoData } from '../runtime/demo-data.ts';
 import type { Manifest } from '../runtime/manifest.ts';
 import { App } from './app.tsx';
 import { startDemo } from './demo.ts';
 
 const root = document.getElementById('app')!;
-try {
-  const response = await fetch('models.json');
-  if (!response.ok) throw new Error(`There is no models.json here (HTTP ${response.status}).`);
-  render(<App demo={await startDemo((await response.json()) as Manifest)} />, root);
-} catch (error) {
-  render(
-    <p class="problem" role="alert">
-      The demo cannot start: {(error as Error).message} It takes a folder made by “sparring demo”, or
-      “sparring serve”.
-    </p>,
-    root,
-  );
+// what the file says to a browser that cannot run this
+root.replaceChildren();
+
+async function open(): Promise<void> {
+  try {
+    const data = json<DemoData>('demo.json');
+    // where both are missing, models.json is the one to name
+    data.catch(() => {});
+    const manifest = await json<Manifest>('models.json');
+    render(<App demo={await startDemo(manifest, await data)} />, root);
+  } catch (error) {
+    render(
+      <p class="problem page" role="alert">
+        The demo cannot start: {(error as Error).message} It takes a folder made by “sparring demo”, or
+        “sparring serve”.{' '}
+        <button type="button" onClick={() => void open()}>
+          Try again
+        </button>
+      </p>,
+      root,
+    );
+  }
 }
+
+async function json<T>(name: string): Promise<T> {
+  const response = await fetch(name).catch(() => {
+    throw new Error(`${name} cannot be fetched.`);
+  });
+  if (!response.ok) throw new Error(`There is no ${name} here (HTTP ${response.status}).`);
+  return (await response.json()) as T;
+}
+
+await open();

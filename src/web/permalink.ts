@@ -1,6 +1,6 @@
-import type { Choice } from './choice.ts';
-import type { Backend, Method } from './engine/protocol.ts';
-import type { Digit } from './digits.ts';
+import { methods, type Choice } from './choice.ts';
+import type { Backend } from './engine/protocol.ts';
+import type { Digit } from './samples.ts';
 
 /**
  * A choice as the part of an address after `#`. A bundled digit is its index in the test set; another picture is all of
@@ -30,25 +30,29 @@ export async function fromHash(hash: string, digits: readonly Digit[]): Promise<
   const one = <T extends string>(name: string, values: readonly T[]): T | undefined =>
     values.find((value) => value === parts.get(name));
   const label = one('label', ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
-  const method = one<Method>('attack', ['attacker', 'fgsm', 'pgd']);
+  const method = one('attack', methods);
   const clip = one('clip', ['0', '1']);
   const bits = one('bits', ['8', '32']);
   const weights = one('weights', ['compact', 'full']);
   const backend = one<Backend>('backend', ['wasm', 'webgpu']);
   const series = parts.get('series');
-  const eps = Number(parts.get('eps') ?? NaN);
+  const eps = numberOf(parts.get('eps'));
   return {
     ...(await pictureOf(parts, digits)),
     ...(label && { label: Number(label) }),
     ...(method && { method }),
     ...(eps >= 0 && eps <= 1 && { eps }),
-    ...(clip && { clip: clip === '1' }),
+    // 8-bit pixels are valid ones: the page and the server clip them
+    ...(bits === '8' ? { clip: true } : clip && { clip: clip === '1' }),
     ...(bits && { bits: bits === '8' ? (8 as const) : null }),
     ...(weights && { weights }),
-    ...(series !== null && { series }),
+    ...(series && { series }),
     ...(backend && { backend }),
   };
 }
+
+/** NaN where there is no number: `Number('')` would be 0. */
+const numberOf = (text: string | null): number => (text?.trim() ? Number(text) : NaN);
 
 async function pictureOf(parts: URLSearchParams, digits: readonly Digit[]): Promise<Partial<Choice>> {
   const index = parts.get('digit');
@@ -60,7 +64,7 @@ async function pictureOf(parts: URLSearchParams, digits: readonly Digit[]): Prom
   const bytes = packed === null ? null : await unpack(packed).catch(() => null);
   if (bytes?.length !== 784) return {};
   return {
-    source: { kind: 'own', name: parts.get('name') ?? 'drawing' },
+    source: { kind: 'own', name: parts.get('name') || 'drawing' },
     pixels: Float32Array.from(bytes, (byte) => byte / 255),
     label: null,
   };

@@ -1,7 +1,8 @@
 import type { Manifest } from '../runtime/manifest.ts';
-import { pgd, type Choice } from './choice.ts';
-import type { Backend, Method, Outcome, Predictions } from './engine/protocol.ts';
+import { methods, pgd, type Choice } from './choice.ts';
+import type { Backend, Predictions } from './engine/protocol.ts';
 import type { LineUp } from './lineup.ts';
+import type { Clean, Results } from './results.ts';
 import { highest, verdict } from './verdict.ts';
 
 /** What the page shows, all of it. */
@@ -9,8 +10,8 @@ export interface Shown {
   readonly manifest: Manifest;
   readonly choice: Choice;
   readonly lineUp: LineUp;
-  readonly clean: { readonly label: number; readonly predictions: Predictions };
-  readonly outcomes: Readonly<Partial<Record<Method, Outcome>>>;
+  readonly clean: Clean;
+  readonly outcomes: Results['outcomes'];
   readonly engine: { readonly backend: Backend; readonly threads: number };
 }
 
@@ -40,17 +41,19 @@ export function recordOf({ manifest, choice, lineUp, clean, outcomes, engine }: 
     label: clean.label,
     target,
     before: predictionsOf(clean.predictions),
-    attacks: Object.values(outcomes).map((outcome) => ({
-      method: outcome.method,
-      result: verdict(clean.predictions[target]!, outcome.predictions[target]!, clean.label).kind,
-      linf: outcome.linf,
-      l2: outcome.l2,
-      gradientSteps: outcome.gradientSteps,
-      milliseconds: outcome.milliseconds,
-      after: predictionsOf(outcome.predictions),
-      perturbation: rows(outcome.perturbation),
-      attacked: rows(outcome.attacked),
-    })),
+    attacks: methods
+      .flatMap((method) => outcomes[method] ?? [])
+      .map((outcome) => ({
+        method: outcome.method,
+        result: verdict(clean.predictions[target]!, outcome.predictions[target]!, clean.label).kind,
+        linf: outcome.linf,
+        l2: outcome.l2,
+        gradientSteps: outcome.gradientSteps,
+        milliseconds: outcome.milliseconds,
+        after: predictionsOf(outcome.predictions),
+        perturbation: rows(outcome.perturbation),
+        attacked: rows(outcome.attacked),
+      })),
   };
 }
 

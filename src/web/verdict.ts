@@ -2,7 +2,7 @@
 export interface Verdict {
   /** `wrong already`: the clean image was misread, so there was nothing to win. */
   readonly kind: 'fooled' | 'held' | 'wrong already';
-  /** The most probable class, 0 to 9, of the clean and of the attacked image. */
+  /** The most probable class of the clean and of the attacked image. */
   readonly before: number;
   readonly after: number;
 }

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchAt } from '../../src/runtime/batches.ts';
 import { loadDataset, openModel, type Model, type Split } from '../../src/runtime/index.ts';
-import { chromiumPath, launch, serveFolder } from '../support/browser.ts';
+import { axeOn, chromiumPath, launch, overflowOf, serveFolder } from '../support/browser.ts';
 import { sparring, start, type Command } from '../support/cli.ts';
 import '../support/run.ts';
 
@@ -88,7 +87,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   }, patience);
 
   it(
-    'attacks a digit when it opens, by three methods, without asking anybody else',
+    'attacks a digit when it opens, by three methods and with noise, without asking anybody else',
     async () => {
       const page = await open();
       const asked: string[] = [];
@@ -105,6 +104,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         ['attacker', 0],
         ['fgsm', 1],
         ['pgd', 40],
+        ['noise', 0],
       ]);
       for (const { linf } of attacks) expect(linf).toBeLessThanOrEqual(0.3 + 1e-6);
       // iterated, the gradient does at least as well as once, and both do something
@@ -178,7 +178,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         atol: 1e-4,
       });
       expect(before['c1']!.probabilities).toBeAllClose(probabilities!.data as Float32Array, { atol: 1e-4 });
-      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'pgd']);
+      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'pgd', 'noise']);
 
       await page.getByLabel('Computed here by').selectOption('wasm');
       await settled(page);
@@ -343,30 +343,16 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     ['desktop', 'dark', 1280],
     ['phone', 'light', 390],
     ['phone', 'dark', 390],
+    ['small phone', 'light', 320],
+    ['small phone', 'dark', 320],
   ] as const)(
     'has no serious accessibility issue and no overflow: %s, %s',
     async (_, colorScheme, width) => {
       const page = await fresh();
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 844 });
-      await page.evaluate(
-        await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'),
-      );
-      const violations = await page.evaluate(async () => {
-        const { axe } = globalThis as unknown as {
-          axe: {
-            run(): Promise<{
-              violations: readonly { id: string; impact: string; nodes: readonly { html: string }[] }[];
-            }>;
-          };
-        };
-        return (await axe.run()).violations.map(
-          ({ id, impact, nodes }) =>
-            `${impact}: ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
-        );
-      });
-      expect(violations).toEqual([]);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+      expect(await axeOn(page)).toEqual([]);
+      expect(await overflowOf(page)).toBe(0);
       await page.setViewportSize({ width: 1280, height: 844 });
     },
     patience,
@@ -406,10 +392,50 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       await page.getByRole('slider', { name: /^eps/ }).focus();
       await page.keyboard.press('Home');
       await settled(page);
-      expect((await savedBy(page)).attacks.map(({ linf }) => linf)).toEqual([0, 0, 0]);
+      expect((await savedBy(page)).attacks.map(({ linf }) => linf)).toEqual([0, 0, 0, 0]);
     },
     patience,
   );
+
+  it('is sent compressed where a browser takes it, and whole where not', async () => {
+    const assets = await readdir(join(cwd, 'site/assets'));
+    const names = assets.filter((name) => /\.(?:wasm|js|css)$/.test(name));
+    expect(names.length).toBeGreaterThan(5);
+    for (const name of names) {
+      const [small, whole] = await Promise.all(
+        ['gzip', 'identity'].map((encoding) =>
+          fetch(new URL(`assets/${name}`, serverUrl), {
+            method: name.endsWith('.wasm') ? 'HEAD' : 'GET',
+            headers: { 'accept-encoding': encoding },
+          }),
+        ),
+      );
+      expect([name, small!.headers.get('content-encoding'), whole!.headers.get('content-encoding')]).toEqual([
+        name,
+        'gzip',
+        null,
+      ]);
+      expect(await small!.text()).toBe(await whole!.text());
+    }
+  });
+
+  it('leads on to the server’s interface, the models and the paper, and has a picture for links to it', async () => {
+    const page = await open();
+    await page.goto(serverUrl);
+    await page.getByRole('link', { name: 'This server’s interface' }).waitFor();
+    await page.getByText('J. Heidecke').waitFor();
+    const links = await page
+      .getByRole('link')
+      .evaluateAll((all) => all.map((link) => (link as HTMLAnchorElement).href));
+    expect(links.length).toBeGreaterThanOrEqual(3);
+    const picture = await page.locator('meta[property="og:image"]').getAttribute('content');
+    for (const link of [...links, picture!, 'favicon.ico']) {
+      const response = await fetch(new URL(link, serverUrl));
+      expect([link, response.status]).toEqual([link, 200]);
+      await response.body?.cancel();
+    }
+    await page.close();
+  });
 
   it('names no folder of the machine that built it', async () => {
     const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -38,6 +39,28 @@ export const launch = (): Promise<Browser> =>
       '--enable-features=Vulkan',
     ],
   });
+
+/** What axe-core finds on a page, a line for each kind of issue. */
+export async function axeOn(page: Page): Promise<readonly string[]> {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run(): Promise<{
+          violations: readonly { id: string; impact: string; nodes: readonly { html: string }[] }[];
+        }>;
+      };
+    };
+    return (await axe.run()).violations.map(
+      ({ id, impact, nodes }) =>
+        `${impact}: ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
+    );
+  });
+}
+
+/** How far the content of a page is wider than its window, in CSS pixels. */
+export const overflowOf = (page: Page): Promise<number> =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 /** Serves a folder as any file host does, and some files from memory; gives the address and the way to stop. */
 export async function serveFolder(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { centred, fitDigit, type Grey } from '../../src/web/picture/fit.ts';
+import { centred, fitDigit, greyOf, type Grey } from '../../src/web/picture/fit.ts';
 
 /** A picture with a filled rectangle. */
 function rectangle(
@@ -53,5 +53,35 @@ describe('fitDigit', () => {
   it('enlarges what is small', () => {
     const { top, bottom } = seen(centred(rectangle([28, 28], [2, 2, 3, 5], [0, 1])));
     expect(bottom - top).toBe(19);
+  });
+});
+
+describe('greyOf', () => {
+  type Colour = readonly [red: number, green: number, blue: number, alpha: number];
+  /** A picture with an upright stroke, as drawing programs save it. */
+  const picture = (ink: Colour, ground: Colour) => {
+    const shape = rectangle([90, 90], [30, 20, 12, 40], [0, 1]);
+    return { ...shape, data: Array.from(shape.data, (on) => (on ? ink : ground)).flat() };
+  };
+  const clear = [0, 0, 0, 0] as const;
+  const expected = [...fitDigit(rectangle([90, 90], [30, 20, 12, 40], [0, 1]))];
+
+  it.each([
+    ['black ink on transparent ground', picture([0, 0, 0, 255], clear)],
+    ['black ink on ground that is transparent white', picture([0, 0, 0, 255], [255, 255, 255, 0])],
+    ['white ink on transparent ground', picture([255, 255, 255, 255], clear)],
+    ['black ink on white paper', picture([0, 0, 0, 255], [255, 255, 255, 255])],
+    ['white chalk on a black board', picture([255, 255, 255, 255], [0, 0, 0, 255])],
+  ])('reads %s', (_, own) => {
+    expect([...fitDigit(greyOf(own))]).toEqual(expected);
+  });
+
+  it('reads dark blue ink on transparent ground', () => {
+    const { top, bottom } = seen(fitDigit(greyOf(picture([20, 30, 90, 255], clear))));
+    expect(bottom - top).toBe(19);
+  });
+
+  it('gives an empty image for a picture that is all transparent', () => {
+    expect(Math.max(...fitDigit(greyOf(picture(clear, clear))))).toBe(0);
   });
 });

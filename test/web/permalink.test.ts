@@ -36,7 +36,19 @@ describe('a permalink', () => {
     '#eps=7&bits=12&clip=maybe&attack=prayer',
     '#pixels=%%%',
     '#pixels=AAAA',
+    '#eps=&series=&label=&bits=',
+    '#eps=%20',
   ])('leaves out what makes no sense: %s', async (hash) => {
     expect(await fromHash(hash, [digit])).toEqual({});
+  });
+
+  it('takes 0 for an eps, and clips 8-bit pixels as the page does', async () => {
+    expect(await fromHash('#eps=0', [])).toEqual({ eps: 0 });
+    expect(await fromHash('#bits=8&clip=0', [])).toEqual({ bits: 8, clip: true });
+    expect(await fromHash('#bits=32&clip=0', [])).toEqual({ bits: null, clip: false });
+  });
+
+  it('names noise as one of the methods', async () => {
+    expect(await fromHash('#attack=noise', [])).toEqual({ method: 'noise' });
   });
 });

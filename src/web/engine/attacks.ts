@@ -1,6 +1,6 @@
 import { constrain, distances } from '../../runtime/constrain.ts';
-import { stream } from '../../runtime/random.ts';
-import type { AttackRequest, Method, ModelRef, Outcome, Predictions } from './protocol.ts';
+import { stream, type Random } from '../../runtime/random.ts';
+import type { AttackRequest, Method, ModelRef, Models, Outcome, Predictions } from './protocol.ts';
 import type { Feeds, Sessions } from './sessions.ts';
 
 const shape = [1, 1, 28, 28];
@@ -19,7 +19,7 @@ export interface Lab {
 
 /** Attacks the job's image by one method and classifies the result. */
 export async function attackBy(method: Method, job: AttackRequest, lab: Lab): Promise<Outcome> {
-  const methods = { attacker: byAttacker, fgsm: byFgsm, pgd: byPgd };
+  const methods = { attacker: byAttacker, fgsm: byFgsm, pgd: byPgd, noise: byNoise };
   const { perturbation, milliseconds, gradientSteps } = await methods[method](job, lab);
   const attacked = constrain(job.image, perturbation, job);
   return {
@@ -27,7 +27,7 @@ export async function attackBy(method: Method, job: AttackRequest, lab: Lab): Pr
     perturbation,
     attacked,
     ...distances(job.image, attacked),
-    predictions: await classify(attacked, job, lab.sessions),
+    predictions: await classify(attacked, job.models, lab.sessions),
     milliseconds,
     gradientSteps,
   };
@@ -36,7 +36,7 @@ export async function attackBy(method: Method, job: AttackRequest, lab: Lab): Pr
 /** What every classifier of the job says of an image. */
 export async function classify(
   image: Float32Array,
-  { classifiers }: Pick<AttackRequest, 'classifiers'>,
+  { classifiers }: Pick<Models, 'classifiers'>,
   sessions: Sessions,
 ): Promise<Predictions> {
   const said: Record<string, Float32Array> = {};
@@ -49,13 +49,26 @@ export async function classify(
 
 type Perturbed = Pick<Outcome, 'perturbation' | 'milliseconds' | 'gradientSteps'>;
 
-async function byAttacker({ image, attacker }: AttackRequest, { sessions }: Lab): Promise<Perturbed> {
+/** Uniform in [-eps, eps]: what an attack must beat. */
+function byNoise({ image, eps, pgd }: AttackRequest): Promise<Perturbed> {
+  const started = performance.now();
+  const perturbation = noise(image, eps, stream(pgd.seed, 'noise'));
+  return Promise.resolve({ perturbation, milliseconds: performance.now() - started, gradientSteps: 0 });
+}
+
+const noise = (image: Float32Array, eps: number, random: Random): Float32Array =>
+  image.map(() => eps * (2 * random.uniform() - 1));
+
+async function byAttacker(
+  { image, scale, models: { attacker } }: AttackRequest,
+  { sessions }: Lab,
+): Promise<Perturbed> {
   const feeds: Feeds = { image: { data: image, shape } };
   await sessions.warm(attacker, feeds);
   const started = performance.now();
   const { perturbation } = await sessions.run(attacker, feeds);
   const milliseconds = performance.now() - started;
-  return { perturbation: perturbation!.map((p) => attacker.scale * p), milliseconds, gradientSteps: 0 };
+  return { perturbation: perturbation!.map((p) => scale * p), milliseconds, gradientSteps: 0 };
 }
 
 /** Goodfellow et al. 2015: one step of eps along the sign of the gradient. */
@@ -65,17 +78,12 @@ const byFgsm = (job: AttackRequest, lab: Lab): Promise<Perturbed> =>
 /** Madry et al. 2018: steps along the sign of the gradient, each projected onto the ball, from a random start in it. */
 function byPgd(job: AttackRequest, lab: Lab): Promise<Perturbed> {
   const { image, eps, pgd, clip } = job;
-  const random = stream(pgd.seed, 'pgd');
-  const start = constrain(
-    image,
-    image.map(() => eps * (2 * random.uniform() - 1)),
-    { eps, clip, bits: null },
-  );
+  const start = constrain(image, noise(image, eps, stream(pgd.seed, 'pgd')), { eps, clip, bits: null });
   return descend(job, lab, { steps: pgd.steps, stepSize: pgd.stepSize * eps, start });
 }
 
 async function descend(
-  { image, eps, clip, attackStep }: AttackRequest,
+  { image, eps, clip, models: { attackStep } }: AttackRequest,
   { sessions, label, breathe }: Lab,
   {
     steps,

@@ -3,8 +3,8 @@
 /** How ONNX Runtime computes in a browser. */
 export type Backend = 'wasm' | 'webgpu';
 
-/** The learned attacker; the fast gradient sign method; projected gradient descent. */
-export type Method = 'attacker' | 'fgsm' | 'pgd';
+/** The learned attacker; the fast gradient sign method; projected gradient descent; random noise, which attacks nothing. */
+export type Method = 'attacker' | 'fgsm' | 'pgd' | 'noise';
 
 /** C1 is what the attacks aim at, C2 never takes part, `alternating` is C1 as alternating training left it. */
 export type ClassifierName = 'c1' | 'c2' | 'alternating';
@@ -28,6 +28,20 @@ export interface StartRequest {
   readonly base: string;
 }
 
+/** Who takes part in attacks. */
+export interface Models {
+  readonly attacker: ModelRef;
+  readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
+  /** One gradient step against the target; null when the run was published without. */
+  readonly attackStep: ModelRef | null;
+}
+
+/** Models that an attack will need. */
+export interface LoadRequest {
+  readonly kind: 'load';
+  readonly models: Models;
+}
+
 /** An image to attack in several ways. A newer job ends an older one, except for the older one's first method. */
 export interface AttackRequest {
   readonly kind: 'attack';
@@ -39,14 +53,12 @@ export interface AttackRequest {
   readonly eps: number;
   readonly clip: boolean;
   readonly bits: 8 | null;
-  /** The attacker, and what its perturbation is multiplied by: 1 at the eps that it was trained for. */
-  readonly attacker: ModelRef & { readonly scale: number };
-  readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
+  readonly models: Models;
+  /** What the attacker's perturbation is multiplied by: 1 at the eps that it was trained for. */
+  readonly scale: number;
   /** The classifier under attack: the attacker was trained against it, and gradients are of it. */
   readonly target: ClassifierName;
-  /** One gradient step against the target; null when the run was published without. */
-  readonly attackStep: ModelRef | null;
-  /** In this order. */
+  /** In this order; the attacker last while its file is still on its way. */
   readonly methods: readonly Method[];
   readonly pgd: PgdOptions;
 }
@@ -59,7 +71,7 @@ export interface PgdOptions {
   readonly seed: number;
 }
 
-export type Request = StartRequest | AttackRequest;
+export type Request = StartRequest | LoadRequest | AttackRequest;
 
 /** One attacked image, and what it took. */
 export interface Outcome {
@@ -70,14 +82,14 @@ export interface Outcome {
   readonly linf: number;
   readonly l2: number;
   readonly predictions: Predictions;
-  /** Of the attack alone, without classifying its result. */
-  readonly milliseconds: number;
+  /** Of the attack alone, without classifying its result; null when it was not timed here. */
+  readonly milliseconds: number | null;
   readonly gradientSteps: number;
 }
 
 export type Reply =
   | { readonly kind: 'ready'; readonly backend: Backend; readonly threads: number }
-  | { readonly kind: 'download'; readonly url: string; readonly loaded: number; readonly total: number }
+  | { readonly kind: 'download'; readonly url: string; readonly loaded: number }
   | {
       readonly kind: 'clean';
       readonly job: number;
@@ -86,4 +98,6 @@ export type Reply =
     }
   | { readonly kind: 'attacked'; readonly job: number; readonly outcome: Outcome }
   | { readonly kind: 'done'; readonly job: number }
+  /** The backend does not work here; nothing else comes. */
+  | { readonly kind: 'unavailable'; readonly message: string }
   | { readonly kind: 'failed'; readonly job: number | null; readonly message: string };

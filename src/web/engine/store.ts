@@ -3,31 +3,36 @@ import type { ModelRef } from './protocol.ts';
 export interface DownloadOptions {
   /** What the addresses of models are relative to. */
   readonly base: string;
-  /** Told of every chunk; `loaded` and `total` in bytes. */
-  readonly onProgress: (url: string, loaded: number, total: number) => void;
+  /** Told of every chunk: how many bytes have come. */
+  readonly onProgress: (url: string, loaded: number) => void;
 }
 
 /**
- * Fetches a model.
+ * Fetches a file.
  *
- * @throws Error in one line when the server does not have it or sends something of another length.
+ * @throws Error in one line when the server does not have it, sends something of another length, or breaks off.
  */
 export async function download(
   { url, bytes }: ModelRef,
   { base, onProgress }: DownloadOptions,
-): Promise<Uint8Array> {
-  const response = await fetch(new URL(url, base));
-  if (!response.ok || !response.body) throw new Error(`cannot fetch ${url}: HTTP ${response.status}`);
+): Promise<Uint8Array<ArrayBuffer>> {
+  const name = new URL(url, base).pathname.split('/').at(-1);
+  const response = await fetch(new URL(url, base)).catch(() => {
+    throw new Error(`${name} cannot be fetched`);
+  });
+  if (!response.ok || !response.body) throw new Error(`${name} cannot be fetched: HTTP ${response.status}`);
   const all = new Uint8Array(bytes);
   let loaded = 0;
   for (const reader = response.body.getReader(); ;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => {
+      throw new Error(`${name} broke off after ${loaded} of ${bytes} bytes`);
+    });
     if (done) break;
-    if (loaded + value.length > bytes) throw new Error(`${url} is longer than ${bytes} bytes`);
+    if (loaded + value.length > bytes) throw new Error(`${name} is longer than ${bytes} bytes`);
     all.set(value, loaded);
     loaded += value.length;
-    onProgress(url, loaded, bytes);
+    onProgress(url, loaded);
   }
-  if (loaded !== bytes) throw new Error(`${url} ended after ${loaded} of ${bytes} bytes`);
+  if (loaded !== bytes) throw new Error(`${name} ended after ${loaded} of ${bytes} bytes`);
   return all;
 }

@@ -1,7 +1,8 @@
 import { Abandoned, attackBy, classify } from './attacks.ts';
 import { loadRuntime } from './ort.ts';
-import type { AttackRequest, Reply, Request, StartRequest } from './protocol.ts';
-import { Sessions } from './sessions.ts';
+import type { AttackRequest, ModelRef, Models, Reply, Request, StartRequest } from './protocol.ts';
+import { BackendError, Sessions } from './sessions.ts';
+import { checkWebGpu } from './webgpu.ts';
 
 /** The worker: everything that takes time happens here, and the page stays free. */
 
@@ -12,18 +13,24 @@ const scope = self as unknown as {
 };
 const send = (reply: Reply): void => scope.postMessage(reply);
 
-let sessions: Promise<Sessions> | undefined;
+let sessions: Sessions | undefined;
+let backend: StartRequest['backend'];
 let waiting: AttackRequest | undefined;
 let working = false;
+/** Called when a newer job arrives. */
+let onNewer: (() => void) | undefined;
 
 scope.onmessage = ({ data: request }) => {
   switch (request.kind) {
     case 'start':
-      sessions = start(request);
-      sessions.catch((error: unknown) => send({ kind: 'failed', job: null, message: lineOf(error) }));
+      start(request);
+      break;
+    case 'load':
+      load(request.models);
       break;
     case 'attack':
       waiting = request;
+      onNewer?.();
       if (!working) void work();
       break;
     default:
@@ -31,14 +38,43 @@ scope.onmessage = ({ data: request }) => {
   }
 };
 
-async function start({ backend, threads, base }: StartRequest): Promise<Sessions> {
-  const ort = await loadRuntime(backend, threads);
-  send({ kind: 'ready', backend, threads });
-  return new Sessions(ort, {
-    backend,
-    base,
-    onProgress: (url, loaded, total) => send({ kind: 'download', url, loaded, total }),
-  });
+function start(request: StartRequest): void {
+  const { base } = request;
+  ({ backend } = request);
+  const onProgress = (url: string, loaded: number): void => send({ kind: 'download', url, loaded });
+  const ort = prepare(request, onProgress);
+  ort.catch((error: unknown) =>
+    send(
+      error instanceof BackendError
+        ? { kind: 'unavailable', message: lineOf(error) }
+        : { kind: 'failed', job: null, message: lineOf(error) },
+    ),
+  );
+  sessions = new Sessions(ort, { backend, base, onProgress });
+}
+
+async function prepare(
+  { backend: own, threads, base }: StartRequest,
+  onProgress: (url: string, loaded: number) => void,
+) {
+  if (own === 'webgpu') {
+    // before 26 MB are fetched for nothing
+    await checkWebGpu().catch((error: unknown) => {
+      throw new BackendError(lineOf(error));
+    });
+  }
+  const ort = await loadRuntime(own, threads, { base, onProgress });
+  send({ kind: 'ready', backend: own, threads });
+  return ort;
+}
+
+/** Begins to fetch and open models: the small ones first, the attacker when they are there. */
+function load({ classifiers, attackStep, attacker }: Models): void {
+  const small = [...Object.values(classifiers), ...(attackStep ? [attackStep] : [])];
+  // what fails here fails again where it is waited for
+  void Promise.allSettled(small.map((model) => sessions!.open(model))).then(() =>
+    sessions!.open(attacker).catch(() => {}),
+  );
 }
 
 /** Does the newest job there is until there is none. */
@@ -48,7 +84,11 @@ async function work(): Promise<void> {
     try {
       await attack(job);
     } catch (error) {
-      if (!(error instanceof Abandoned)) send({ kind: 'failed', job: job.job, message: lineOf(error) });
+      if (error instanceof BackendError && backend === 'webgpu') {
+        send({ kind: 'unavailable', message: lineOf(error) });
+      } else if (!(error instanceof Abandoned)) {
+        send({ kind: 'failed', job: job.job, message: lineOf(error) });
+      }
     }
   }
   working = false;
@@ -60,27 +100,49 @@ function take(): AttackRequest | undefined {
   return job;
 }
 
+/** Attacks by each method. One that fails does not keep the others from being done; its error is thrown at the end. */
 async function attack(request: AttackRequest): Promise<void> {
-  const opened = await sessions!;
-  const { job, image, classifiers, target, attacker, attackStep } = request;
-  for (const model of [...Object.values(classifiers), attacker, attackStep]) {
-    // what fails here fails again where it is waited for
-    if (model) opened.open(model).catch(() => {});
-  }
-  const predictions = await classify(image, request, opened);
+  const { job, image, models, target } = request;
+  const opened = sessions!;
+  load(models);
+  for (const model of Object.values(models.classifiers)) await openUnlessNewer(model);
+  const predictions = await classify(image, models, opened);
   const label = request.label ?? highest(predictions[target]!);
   send({ kind: 'clean', job, label, predictions });
-  for (const [i, method] of request.methods.entries()) {
+  const late = (method: string): number => Number(method === 'attacker' && !opened.isOpen(models.attacker));
+  const failures: unknown[] = [];
+  for (const [i, method] of request.methods.toSorted((a, b) => late(a) - late(b)).entries()) {
     const breathe = async (): Promise<void> => {
       await macrotask();
       // the first is what the person looks at: dropping it too would freeze the picture while a slider moves
       if (i > 0 && waiting) throw new Abandoned();
     };
-    await breathe();
-    const outcome = await attackBy(method, request, { sessions: opened, label, breathe });
-    send({ kind: 'attacked', job, outcome });
+    try {
+      await breathe();
+      if (method === 'attacker') await openUnlessNewer(models.attacker);
+      const outcome = await attackBy(method, request, { sessions: opened, label, breathe });
+      send({ kind: 'attacked', job, outcome });
+    } catch (error) {
+      if (error instanceof Abandoned) throw error;
+      if (error instanceof BackendError && backend === 'webgpu') throw error;
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
   send({ kind: 'done', job });
+}
+
+/** Waits for a model that may be on its way for long. Throws {@link Abandoned} when a newer job comes first. */
+async function openUnlessNewer(model: ModelRef): Promise<void> {
+  const newer = new Promise<never>((_, reject) => {
+    onNewer = () => reject(new Abandoned());
+    if (waiting && !sessions!.isOpen(model)) onNewer();
+  });
+  try {
+    await Promise.race([sessions!.open(model), newer]);
+  } finally {
+    onNewer = undefined;
+  }
 }
 
 const highest = (values: Float32Array): number => values.indexOf(Math.max(...values));

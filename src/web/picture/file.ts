@@ -1,10 +1,10 @@
-import type { Grey } from './fit.ts';
+import { greyOf, type Grey } from './fit.ts';
 
 /** Larger pictures are made smaller first: a digit of 28 pixels needs no more. */
 const most = 560;
 
 /**
- * A picture file as grey values (ITU-R BT.601 luma), transparent parts as black.
+ * A picture file as grey values: see {@link greyOf}.
  *
  * @throws Error in one line when the browser cannot read it as a picture.
  */
@@ -19,11 +19,5 @@ export async function readPicture(file: Blob): Promise<Grey> {
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
   const { data } = context.getImageData(0, 0, width, height);
-  const grey = Float32Array.from({ length: width * height }, (_, i) => {
-    const [red, green, blue, alpha] = data.subarray(4 * i, 4 * i + 4) as unknown as Rgba;
-    return ((0.299 * red + 0.587 * green + 0.114 * blue) / 255) * (alpha / 255);
-  });
-  return { width, height, data: grey };
+  return greyOf({ width, height, data });
 }
-
-type Rgba = readonly [red: number, green: number, blue: number, alpha: number];

@@ -4,22 +4,29 @@ import { figureOf } from '../figure.ts';
 import { duration } from '../format.ts';
 import { toHash } from '../permalink.ts';
 import { recordOf, type Shown } from '../record.ts';
+import { isAnswer, isShipped } from '../results.ts';
 import { askServer } from '../server.ts';
 
 /** Ways to take along what is shown, and to check it with the server. */
 export function Actions({ demo }: { readonly demo: Demo }) {
   const said = useSignal('');
   const { manifest, choice, lineUp } = demo;
+  const results = demo.results.value;
   const shown = (): Shown => ({
     manifest,
     choice: choice.value,
     lineUp: lineUp.value,
-    clean: demo.clean.value!,
-    outcomes: demo.outcomes.value,
+    clean: results!.clean!,
+    outcomes: results!.outcomes,
     engine: demo.engine.value!,
   });
   const { method, source, eps } = choice.value;
-  const settled = !demo.busy.value && demo.outcomes.value[method] !== undefined;
+  const settled =
+    !demo.busy.value &&
+    demo.engine.value !== null &&
+    results !== null &&
+    isAnswer(results, method) &&
+    !isShipped(results);
   const name = `sparring-${source.kind === 'digit' ? source.index : 'drawing'}-${method}-eps${eps}`;
   const work = (task: () => Promise<string>) => () => {
     said.value = '';
@@ -45,7 +52,7 @@ export function Actions({ demo }: { readonly demo: Demo }) {
     return (
       `The server’s attacker differs from the browser’s by at most ${perturbation.toExponential(1)} in the perturbation, ` +
       `${attacked.toExponential(1)} in the attacked image and ${probabilities.toExponential(1)} in a probability; ` +
-      `it took ${duration(milliseconds)} with the way there and back.${why}`
+      `the round trip took ${duration(milliseconds)}.${why}`
     );
   };
   const trained = lineUp.value.scale === 1;
@@ -75,7 +82,7 @@ export function Actions({ demo }: { readonly demo: Demo }) {
         {manifest.server && (
           <button
             type="button"
-            disabled={!settled || !trained}
+            disabled={!settled || !trained || !results?.outcomes.attacker}
             title={trained ? undefined : 'The server attacks at the eps that an attacker was trained for'}
             onClick={work(ask)}
           >
@@ -101,7 +108,9 @@ function save(blob: Blob, name: string): string {
 }
 
 async function copyLink(demo: Demo): Promise<string> {
-  const hash = await toHash(demo.choice.value);
+  const choice = demo.choice.value;
+  // who follows the link has another machine: it chooses for itself, unless this page was told to
+  const hash = await toHash(demo.ownBackend.value ? choice : { ...choice, backend: null });
   history.replaceState(null, '', `#${hash}`);
   try {
     await navigator.clipboard.writeText(location.href);

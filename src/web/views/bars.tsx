@@ -1,17 +1,13 @@
 import type { ClassifierName } from '../engine/protocol.ts';
-import { classifierNames, percent } from '../format.ts';
+import { classifierName, percent } from '../format.ts';
 import { verdict } from '../verdict.ts';
-
-const roles: Readonly<Record<ClassifierName, string>> = {
-  c1: 'the attacks aim at it',
-  c2: 'never seen by an attack',
-  alternating: 'trained against its attacker',
-};
 
 const height = 100;
 const width = 27;
+/** Room for the axis. */
+const axis = 34;
 
-/** What one classifier says of the clean and of the attacked image: two bars a class. */
+/** What one classifier says of the clean and of the attacked image: two bars a class, or none while that is not known. */
 export function Bars({
   name,
   target,
@@ -20,38 +16,52 @@ export function Bars({
   after,
 }: {
   readonly name: ClassifierName;
-  /** Whether the attacks aim at this classifier. */
-  readonly target: boolean;
+  /** The classifier that the attacks aim at. */
+  readonly target: ClassifierName;
   /** The true class; null while nothing is known yet. */
   readonly label: number | null;
-  readonly before: Float32Array;
-  readonly after: Float32Array;
+  readonly before: Float32Array | null;
+  readonly after: Float32Array | null;
 }) {
-  const own = verdict(before, after, label ?? 0);
-  const role = target ? roles.c1 : name === 'c1' ? 'trained on clean images' : roles[name];
+  const title = classifierName(name, target);
+  const own = before && after && label !== null ? verdict(before, after, label) : null;
+  const classes = (before ?? after)?.length ?? 10;
   const spoken =
-    `${classifierNames[name]}: before the attack ${own.before} with ${percent(before[own.before]!)}, ` +
-    `after it ${own.after} with ${percent(after[own.after]!)}`;
+    before && after && own
+      ? `${title}: before the attack ${own.before} with ${percent(before[own.before]!)}, ` +
+        `after it ${own.after} with ${percent(after[own.after]!)}`
+      : `${title}: not computed yet`;
   return (
     <figure class="bars">
       <figcaption>
-        <b>{classifierNames[name]}</b>
-        {label !== null && (
+        <b>{title}</b>
+        {own && (
           <span class={`outcome ${own.kind.replace(' ', '-')}`}>
             {own.before} <span aria-hidden="true">→</span>
             <span class="visually-hidden"> then </span> {own.after}
           </span>
         )}
-        <span class="role">{role}</span>
+        <span class="role">{roleOf(name, target)}</span>
       </figcaption>
-      <svg viewBox={`0 -4 ${10 * width} ${height + 22}`} role="img" aria-label={spoken}>
+      <svg viewBox={`${-axis} -6 ${axis + classes * width} ${height + 24}`} role="img" aria-label={spoken}>
         {[0, 0.5, 1].map((part) => (
-          <line class="rule" x1="0" x2={10 * width} y1={height * (1 - part)} y2={height * (1 - part)} />
+          <g>
+            <line
+              class="rule"
+              x1="0"
+              x2={classes * width}
+              y1={height * (1 - part)}
+              y2={height * (1 - part)}
+            />
+            <text class="class axis" x="-5" y={height * (1 - part) + 4}>
+              {100 * part} %
+            </text>
+          </g>
         ))}
-        {Array.from(before, (p, digit) => {
-          const x = digit * width;
-          const q = after[digit]!;
-          const wrong = digit === own.after && own.after !== label;
+        {Array.from({ length: classes }, (_, one) => {
+          const x = one * width;
+          const [p, q] = [before?.[one] ?? 0, after?.[one] ?? 0];
+          const wrong = own && one === own.after && own.after !== label;
           return (
             <g>
               <rect class="before" x={x + 4} width="9" y={height * (1 - p)} height={height * p} />
@@ -62,8 +72,8 @@ export function Bars({
                 y={height * (1 - q)}
                 height={height * q}
               />
-              <text class={digit === label ? 'class true' : 'class'} x={x + 13.5} y={height + 13}>
-                {digit}
+              <text class={one === label ? 'class true' : 'class'} x={x + 13.5} y={height + 13}>
+                {one}
               </text>
             </g>
           );
@@ -71,4 +81,11 @@ export function Bars({
       </svg>
     </figure>
   );
+}
+
+function roleOf(name: ClassifierName, target: ClassifierName): string {
+  if (name === target)
+    return name === 'c1' ? 'C1: the attacks aim at it' : 'C1, which learned from the attacks: they aim at it';
+  if (name === 'c1') return 'C1, trained on clean images only';
+  return name === 'c2' ? 'C2: no attack has ever seen it' : 'C1, trained against its attacker';
 }

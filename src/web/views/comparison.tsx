@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks';
-import { methods, pgd } from '../choice.ts';
+import { methods, needsGradients, pgd } from '../choice.ts';
 import type { Demo } from '../demo.ts';
 import type { ClassifierName, Method, Outcome } from '../engine/protocol.ts';
-import { classifierNames, duration, methodNames, number, percent } from '../format.ts';
+import { classifierName, duration, methodNames, number, percent } from '../format.ts';
 import { diverging, type Theme } from '../picture/palette.ts';
 import { highest, verdict } from '../verdict.ts';
 import { Pixels } from './pixels.tsx';
@@ -11,24 +11,26 @@ const about: Readonly<Record<Method, string>> = {
   attacker: 'a trained network, one pass',
   fgsm: 'one step along the gradient’s sign',
   pgd: `${pgd.steps} projected steps, random start`,
+  noise: 'no attack: the least that one must beat',
 };
 
-/** The three attacks at equal eps; choosing a row shows it above. */
+/** The attacks, and noise, at equal eps; choosing a row shows it above. */
 export function Comparison({ demo, theme }: { readonly demo: Demo; readonly theme: Theme }) {
-  const { classifiers, attackStep } = demo.lineUp.value;
+  const { classifiers, attackStep, target } = demo.lineUp.value;
   const names = Object.keys(classifiers) as ClassifierName[];
-  const possible = methods.filter((method) => method === 'attacker' || attackStep);
+  const possible = methods.filter((method) => attackStep || !needsGradients(method));
   return (
     <div class="comparison">
       <table>
         <caption>
-          Three attacks at equal eps <span class="role">choose one to see it above</span>
+          {attackStep ? 'Three attacks and noise' : 'The attacker and noise'} at equal eps{' '}
+          <span class="role">choose one to see it above</span>
         </caption>
         <thead>
           <tr>
             <th scope="col">Attack</th>
             {names.map((name) => (
-              <th scope="col">{classifierNames[name]}</th>
+              <th scope="col">{classifierName(name, target)}</th>
             ))}
             <th scope="col" class="number wide">
               L<sub>∞</sub>
@@ -36,10 +38,10 @@ export function Comparison({ demo, theme }: { readonly demo: Demo; readonly them
             <th scope="col" class="number wide">
               L<sub>2</sub>
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number steps">
               Gradient steps
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number time">
               Time
             </th>
           </tr>
@@ -68,9 +70,11 @@ function Row({
   readonly method: Method;
   readonly names: readonly ClassifierName[];
 }) {
-  const { method: chosen, pixels, eps } = demo.choice.value;
-  const outcome = demo.outcomes.value[method];
-  const clean = demo.clean.value;
+  const { method: chosen } = demo.choice.value;
+  const shown = demo.results.value;
+  const { pixels, eps } = shown?.choice ?? demo.choice.value;
+  const outcome = shown?.outcomes[method];
+  const clean = shown?.clean;
   return (
     <tr class={method === chosen ? 'chosen' : ''} onClick={() => demo.choose({ method })}>
       <th scope="row">
@@ -96,17 +100,22 @@ function Row({
         const { kind } = verdict(before, after, clean.label);
         return (
           <td class={kind.replace(' ', '-')}>
-            <b>{digit}</b> <span class="chance">{percent(after[digit]!)}</span>
+            <b>{digit}</b>
+            <span class="visually-hidden"> with </span> <span class="chance">{percent(after[digit]!)}</span>
           </td>
         );
       })}
       <td class="number wide">{outcome ? number(outcome.linf) : '…'}</td>
       <td class="number wide">{outcome ? outcome.l2.toFixed(2) : '…'}</td>
-      <td class="number">{outcome ? outcome.gradientSteps : '…'}</td>
-      <td class="number">{outcome ? duration(outcome.milliseconds) : '…'}</td>
+      <td class="number steps">{outcome ? outcome.gradientSteps : '…'}</td>
+      <td class="number time">{timeOf(outcome)}</td>
     </tr>
   );
 }
+
+/** A result that came with the page was not timed here. */
+const timeOf = (outcome: Outcome | undefined): string =>
+  outcome && outcome.milliseconds !== null ? duration(outcome.milliseconds) : '…';
 
 function Thumb({
   outcome,
@@ -120,7 +129,7 @@ function Thumb({
   readonly theme: Theme;
 }) {
   const change = useMemo(
-    () => (outcome ? outcome.attacked.map((x, i) => x - pixels[i]!) : new Float32Array(784)),
+    () => (outcome ? outcome.attacked.map((x, i) => x - pixels[i]!) : new Float32Array(pixels.length)),
     [outcome, pixels],
   );
   const colour = useMemo(() => {

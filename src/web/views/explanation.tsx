@@ -5,30 +5,36 @@ import { Scores } from './scores.tsx';
 
 /** What happens on this page: in words, in formulas, and what the run measured. */
 export function Explanation({ demo }: { readonly demo: Demo }) {
+  const things = `${demo.words.thing}s`;
   return (
     <div class="explanation">
       <section aria-labelledby="words-title">
         <h2 id="words-title">In words</h2>
         <p>
-          C1 is a small network that reads digits. An attacker network looks at an image and proposes a change
-          of each pixel, at most eps in either direction, so that C1 misreads the sum. It was trained on
-          thousands of digits; now a single pass is enough for a digit that it has never seen.
+          The Target is a small network that reads {things}. An attacker network looks at an image and
+          proposes a change of each pixel, at most eps in either direction, so that the Target misreads the
+          sum. It was trained on thousands of images. Now a single pass is enough for one that it has never
+          seen.
         </p>
         <p>
-          FGSM and PGD have no training behind them. They ask C1 itself: the gradient says for each pixel
-          whether making it lighter or darker raises the error. FGSM follows it once; PGD {pgd.steps} times,
-          each time put back into the box of width eps. They need C1’s weights and gradients for every image,
-          which the attacker does not.
+          FGSM and PGD have no training behind them. They ask the Target itself: the gradient says for each
+          pixel whether making it lighter or darker raises the error. FGSM follows it once, PGD {pgd.steps}{' '}
+          times, and PGD puts the result back into the box of width eps each time. Both need the Target’s
+          weights for every image. The attacker does not.
         </p>
         <p>
-          C2 has the same architecture, other weights, and took no part: where it is fooled too, the attack
-          carries over. A classifier that was trained against its attacker is shown as “C1 alternating”, if
-          the run has one.
+          The Bystander has the same architecture and other weights, and took no part. Where it is fooled too,
+          the attack carries over. If the run has one, the Trained sparring partner is a classifier that
+          learned from its attacker’s attacks.
         </p>
         <p>
-          One digit proves nothing, and neither does one attack: what an attacker leaves standing is an upper
-          bound on robustness, never a claim of it. Random noise of the same size is the floor that any attack
-          has to beat.
+          One {demo.words.thing} proves nothing, and neither does one attack. Accuracy under an attack is an
+          upper bound on robustness, never a claim of it. Random noise of the same size is the floor that any
+          attack has to beat.
+        </p>
+        <p class="fine">
+          In the files of the run the Target is C1 and the Bystander is C2; the formulas and saved results use
+          these names.
         </p>
         <Scores demo={demo} />
       </section>
@@ -62,7 +68,7 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
             </dd>
           </div>
           <div>
-            <dt>True digit</dt>
+            <dt>True {demo.words.thing === 'digit' ? 'digit' : 'class'}</dt>
             <dd>
               Of a test image it is known. Of a drawing it is what the attacked classifier reads before the
               attack, unless you say it.
@@ -70,10 +76,19 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
           </div>
         </dl>
         <p class="fine">
-          Everything is computed in this browser; no picture leaves it unless you ask the server. After
-          Heidecke,{' '}
+          Everything is computed in this browser. No picture leaves it unless you ask the server.
+        </p>
+      </section>
+      <section class="switches" id="paper" aria-labelledby="paper-title">
+        <h2 id="paper-title">The paper</h2>
+        <p>
+          J. Heidecke,{' '}
           <i>Defending and attacking convolutional image classifiers with generative adversarial training</i>{' '}
-          (2017); Goodfellow, Shlens and Szegedy (2015) for FGSM; Madry et al. (2018) for PGD.
+          (2017).
+        </p>
+        <p class="fine">
+          FGSM: Goodfellow, Shlens and Szegedy, <i>Explaining and Harnessing Adversarial Examples</i> (2015).
+          PGD: Madry et al., <i>Towards Deep Learning Models Resistant to Adversarial Attacks</i> (2018).
         </p>
       </section>
     </div>

@@ -4,39 +4,50 @@ import { grey } from '../picture/palette.ts';
 import { side, stroke, type Point } from '../picture/stroke.ts';
 import { Pixels } from './pixels.tsx';
 
-/** The original image, which is drawn on: with a pointer, or with the keyboard. */
+/**
+ * The original image, which is drawn on: with a mouse or the keyboard at any time, with a finger or a pen only while
+ * `drawing`, so that the page can be scrolled over it.
+ */
 export function Pad({
   pixels,
   erasing,
+  drawing,
+  prompt,
   onDraw,
 }: {
   readonly pixels: Float32Array;
   readonly erasing: Signal<boolean>;
-  readonly onDraw: (pixels: Float32Array) => void;
+  readonly drawing: Signal<boolean>;
+  /** What an empty image asks for; null when there is something on it. */
+  readonly prompt: string | null;
+  /**
+   * @param draw to be applied to the newest image: several strokes may come before the page is painted again.
+   * @param goesOn whether it is part of a stroke that was begun before. */
+  readonly onDraw: (draw: (pixels: Float32Array) => Float32Array, goesOn: boolean) => void;
 }) {
   const pad = useRef<HTMLDivElement>(null);
   const last = useRef<Point | null>(null);
   const cursor = useSignal<Point>({ x: 14.5, y: 14.5 });
   const focused = useSignal(false);
 
-  const draw = (from: Point, to: Point, erase = erasing.value): void =>
-    onDraw(stroke(pixels, from, to, erase ? 0 : 1));
+  const draw = (from: Point, to: Point, goesOn: boolean, erase = erasing.value): void =>
+    onDraw((newest) => stroke(newest, from, to, erase ? 0 : 1), goesOn);
   const at = ({ clientX, clientY }: PointerEvent): Point => {
     const { left, top, width, height } = pad.current!.getBoundingClientRect();
     return { x: ((clientX - left) / width) * side, y: ((clientY - top) / height) * side };
   };
   const onPointerDown = (event: PointerEvent): void => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || (event.pointerType !== 'mouse' && !drawing.value)) return;
     event.preventDefault();
     pad.current!.setPointerCapture(event.pointerId);
     const point = at(event);
     last.current = point;
-    draw(point, point);
+    draw(point, point, false);
   };
   const onPointerMove = (event: PointerEvent): void => {
     if (!last.current) return;
     const point = at(event);
-    draw(last.current, point);
+    draw(last.current, point, true);
     last.current = point;
   };
   const onPointerUp = (): void => {
@@ -49,9 +60,9 @@ export function Pad({
       const inside = (v: number): number => Math.min(side - 0.5, Math.max(0.5, v));
       const next = { x: inside(here.x + step.x), y: inside(here.y + step.y) };
       cursor.value = next;
-      if (event.shiftKey) draw(here, next);
-    } else if (event.key === ' ' || event.key === 'Enter') draw(here, here);
-    else if (event.key === 'Backspace' || event.key === 'Delete') draw(here, here, true);
+      if (event.shiftKey) draw(here, next, false);
+    } else if (event.key === ' ' || event.key === 'Enter') draw(here, here, false);
+    else if (event.key === 'Backspace' || event.key === 'Delete') draw(here, here, false, true);
     else return;
     event.preventDefault();
   };
@@ -59,7 +70,7 @@ export function Pad({
   return (
     <div
       ref={pad}
-      class="pad"
+      class={drawing.value ? 'pad drawing' : 'pad'}
       role="application"
       aria-roledescription="drawing pad"
       aria-label="Original image, 28 by 28 pixels"
@@ -74,6 +85,7 @@ export function Pad({
       onBlur={() => (focused.value = false)}
     >
       <Pixels values={pixels} colour={grey} />
+      {prompt && <span class="prompt">{prompt}</span>}
       {focused.value && (
         <span
           class="pad-cursor"

@@ -13,15 +13,20 @@ export function Panels({
   demo,
   theme,
   erasing,
+  drawing,
 }: {
   readonly demo: Demo;
   readonly theme: Theme;
   readonly erasing: Signal<boolean>;
+  readonly drawing: Signal<boolean>;
 }) {
-  const { pixels, eps, method } = demo.choice.value;
-  const outcome = demo.outcomes.value[method];
-  const attacked = outcome?.attacked ?? pixels;
-  const change = useMemo(() => attacked.map((x, i) => x - pixels[i]!), [attacked, pixels]);
+  const { method, pixels: drawn, source } = demo.choice.value;
+  const shown = demo.results.value;
+  // the change and the attacked image are of one original, which for a moment may be an older one than is drawn on
+  const { pixels, eps } = shown?.choice ?? demo.choice.value;
+  const outcome = shown?.outcomes[method];
+  const attacked = outcome?.attacked;
+  const change = useMemo(() => attacked?.map((x, i) => x - pixels[i]!), [attacked, pixels]);
   const signed = useMemo(() => {
     const colour = diverging(theme);
     return (value: number) => colour(eps > 0 ? value / eps : 0);
@@ -35,25 +40,44 @@ export function Panels({
         title="Original"
         className="original"
         inspect={inspect}
-        note={<PadNote source={demo.choice.value.source} />}
+        note={<PadNote demo={demo} source={source} drawing={drawing.value} />}
       >
         <Pad
-          pixels={pixels}
+          pixels={drawn}
           erasing={erasing}
-          onDraw={(drawn) =>
-            demo.choose({ pixels: drawn, source: { kind: 'own', name: 'drawing' }, label: null })
+          drawing={drawing}
+          prompt={demo.empty.value ? `${demo.words.draw} here` : null}
+          onDraw={(draw, goesOn) =>
+            demo.show(
+              {
+                pixels: draw(demo.choice.peek().pixels),
+                source: { kind: 'own', name: 'drawing' },
+                label: null,
+              },
+              goesOn,
+            )
           }
         />
       </Panel>
-      <Panel title="Perturbation" className="perturbation" inspect={inspect} note={<Scale eps={eps} />}>
-        <Pixels values={change} colour={signed} label={`What ${methodNames[method]} adds, signed`} />
+      <Panel
+        title="Change"
+        more=", magnified"
+        className="perturbation"
+        inspect={inspect}
+        note={<Scale eps={eps} />}
+      >
+        {change ? (
+          <Pixels values={change} colour={signed} label={`What ${methodNames[method]} adds, signed`} />
+        ) : (
+          <Nothing />
+        )}
       </Panel>
       <Panel
         title="Attacked"
         className="attacked"
         inspect={inspect}
         note={
-          at === null ? (
+          at === null || !attacked || !change ? (
             <span class="norms">
               <span>
                 L<sub>∞</sub> <b>{outcome ? number(outcome.linf) : '…'}</b>
@@ -70,7 +94,11 @@ export function Panels({
           )
         }
       >
-        <Pixels values={attacked} colour={grey} label={`The image after ${methodNames[method]}`} />
+        {attacked ? (
+          <Pixels values={attacked} colour={grey} label={`The image after ${methodNames[method]}`} />
+        ) : (
+          <Nothing />
+        )}
       </Panel>
     </div>
   );
@@ -78,12 +106,15 @@ export function Panels({
 
 function Panel({
   title,
+  more,
   className,
   note,
   inspect: { inspected },
   children,
 }: {
   readonly title: string;
+  /** Added to the title where there is room. */
+  readonly more?: string;
   readonly className: string;
   readonly note: ComponentChildren;
   readonly inspect: { readonly inspected: Signal<number | null> };
@@ -98,7 +129,10 @@ function Panel({
   };
   return (
     <figure class={`panel ${className}`}>
-      <figcaption>{title}</figcaption>
+      <figcaption>
+        {title}
+        {more && <span class="wide">{more}</span>}
+      </figcaption>
       <div class="frame" onPointerMove={onPointerMove} onPointerLeave={() => (inspected.value = null)}>
         {children}
         {at !== null && (
@@ -116,14 +150,26 @@ function Panel({
   );
 }
 
-function PadNote({ source }: { readonly source: Demo['choice']['value']['source'] }) {
+function PadNote({
+  demo,
+  source,
+  drawing,
+}: {
+  readonly demo: Demo;
+  readonly source: Demo['choice']['value']['source'];
+  readonly drawing: boolean;
+}) {
   return (
     <>
-      {source.kind === 'digit' ? `MNIST test image ${source.index}` : source.name}
-      <span class="hint">, draw on it</span>
+      {source.kind === 'digit' ? demo.words.source(source.index) : source.name}
+      <span class="hint fine-pointer">, draw on it</span>
+      <span class="hint touch">{drawing ? ', draw on it' : ', tap Draw to draw on it'}</span>
     </>
   );
 }
+
+/** Where a picture will be. */
+const Nothing = () => <div class="nothing">…</div>;
 
 function Scale({ eps }: { readonly eps: number }) {
   return (

@@ -1,20 +1,19 @@
 import { useRef } from 'preact/hooks';
-import type { Demo } from '../demo.ts';
-import type { Digit } from '../digits.ts';
+import { pictureOf, type Demo } from '../demo.ts';
+import type { Digit } from '../samples.ts';
 import { grey } from '../picture/palette.ts';
 import { Pixels } from './pixels.tsx';
 
 const columns = 10;
 
-/** The bundled test digits, a row a class: one stop of the tab key, arrows move between them. */
+/** The sample images, class by class: one stop of the tab key, arrows move between them. */
 export function Picker({ demo }: { readonly demo: Demo }) {
   const { source } = demo.choice.value;
   const chosen = source.kind === 'digit' ? demo.digits.findIndex(({ index }) => index === source.index) : -1;
   const grid = useRef<HTMLDivElement>(null);
   const pick = (digit: Digit | undefined): void => {
     if (!digit) return;
-    const { index, label, pixels } = digit;
-    demo.choose({ source: { kind: 'digit', index }, pixels, label });
+    demo.show(pictureOf(digit));
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = steps[event.key];
@@ -29,7 +28,7 @@ export function Picker({ demo }: { readonly demo: Demo }) {
       ref={grid}
       class="picker"
       role="radiogroup"
-      aria-label="Digits of MNIST's test set"
+      aria-label={demo.words.thing === 'digit' ? 'Digits of MNIST’s test set' : 'Images of the test set'}
       onKeyDown={onKeyDown}
     >
       {demo.digits.map((digit, i) => (

@@ -1,10 +1,11 @@
 import type { Manifest } from '../../runtime/manifest.ts';
 import type { Demo } from '../demo.ts';
-import { number } from '../format.ts';
+import type { ClassifierName } from '../engine/protocol.ts';
+import { classifierName, number } from '../format.ts';
 
 /** How the classifiers of the chosen attacker's cell did on all test images, as the run measured it. */
 export function Scores({ demo }: { readonly demo: Demo }) {
-  const { cell } = demo.lineUp.value;
+  const { cell, target } = demo.lineUp.value;
   const { testImages } = demo.manifest.data;
   return (
     <table class="scores">
@@ -31,7 +32,9 @@ export function Scores({ demo }: { readonly demo: Demo }) {
           const { clean, noise, attacked } = cell.final[name];
           return (
             <tr>
-              <th scope="row">{name.toUpperCase()}</th>
+              <th scope="row">
+                {rowName(name, target)} <span class="role">{name.toUpperCase()}</span>
+              </th>
               <td class="number">{accuracy(clean)}</td>
               <td class="number">{accuracy(noise)}</td>
               <td class="number">{attacked ? accuracy(attacked) : '–'}</td>
@@ -42,6 +45,10 @@ export function Scores({ demo }: { readonly demo: Demo }) {
     </table>
   );
 }
+
+/** C1 of a cell is the classifier that its attacker aims at. */
+const rowName = (name: 'c1' | 'c2', target: ClassifierName): string =>
+  classifierName(name === 'c1' ? target : name, target);
 
 const accuracy = (scores: { readonly accuracy: number }): string => `${(100 * scores.accuracy).toFixed(1)} %`;
 

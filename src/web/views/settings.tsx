@@ -1,4 +1,5 @@
 import type { Demo } from '../demo.ts';
+import type { Backend } from '../engine/protocol.ts';
 import { megabytes, number } from '../format.ts';
 import { snap } from '../lineup.ts';
 
@@ -99,7 +100,41 @@ export function Settings({ demo }: { readonly demo: Demo }) {
           </span>
         </label>
       )}
+      <EngineChoice demo={demo} />
     </section>
+  );
+}
+
+const backendNames: Readonly<Record<Backend, string>> = { wasm: 'WASM', webgpu: 'WebGPU' };
+
+/** What computes: WASM or WebGPU. */
+function EngineChoice({ demo }: { readonly demo: Demo }) {
+  const engine = demo.engine.value;
+  const able = demo.webGpu.value;
+  const { backend } = demo.choice.value;
+  const chosen = backend === 'webgpu' && !able ? null : backend;
+  const threads =
+    engine?.backend === 'wasm' ? `, ${engine.threads} thread${engine.threads > 1 ? 's' : ''}` : '';
+  return (
+    <label class="field engine">
+      <span>Computed here by</span>
+      <select
+        value={chosen ?? 'auto'}
+        onChange={({ currentTarget: { value } }) =>
+          demo.choose({ backend: value === 'auto' ? null : (value as Backend) })
+        }
+      >
+        <option value="auto">
+          {chosen === null && engine
+            ? `${backendNames[engine.backend]}${threads} (chosen)`
+            : 'the fastest available'}
+        </option>
+        <option value="wasm">WASM{chosen === 'wasm' ? threads : ''}</option>
+        <option value="webgpu" disabled={!able}>
+          WebGPU{able ? '' : ' (not here)'}
+        </option>
+      </select>
+    </label>
   );
 }
 

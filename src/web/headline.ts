@@ -1,0 +1,62 @@
+import type { Favourite } from '../runtime/demo-data.ts';
+import { pgd } from './choice.ts';
+import type { Method } from './engine/protocol.ts';
+import { number, percent } from './format.ts';
+import type { Words } from './samples.ts';
+import type { Verdict } from './verdict.ts';
+
+/**
+ * The verdict as a sentence in two parts, the second the stronger one: `A 7?` `This network is 100 % sure it is an 8.`
+ *
+ * @param label the true class, or what stands for it.
+ * @param sure the probability of the class that the attacked image is read as.
+ */
+export function headline(
+  { kind, before, after }: Verdict,
+  label: number,
+  sure: number,
+  { one }: Words,
+): { readonly title: string; readonly rest: string } {
+  const capital = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
+  switch (kind) {
+    case 'fooled':
+      return {
+        title: `${capital(one(label))}?`,
+        rest: `This network is ${percent(sure)} sure it is ${one(after)}.`,
+      };
+    case 'held':
+      return {
+        title: `${capital(one(label))}.`,
+        rest: `This network still says so, and is ${percent(sure)} sure.`,
+      };
+    case 'wrong already':
+      return {
+        title: `${capital(one(label))}?`,
+        rest: `This network took it for ${one(before)} before any attack.`,
+      };
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** How the picture was changed, in a sentence or two. */
+export function means(method: Method, mode: 'consecutive' | 'alternating', eps: number): string {
+  const most = `each pixel by at most ${number(100 * eps, 1)} %.`;
+  switch (method) {
+    case 'attacker':
+      return mode === 'alternating'
+        ? `Another network changed ${most} The two learned by playing against each other.`
+        : `Another network changed ${most} It learned how by attacking this one.`;
+    case 'fgsm':
+      return `One step along this network’s own gradient changed ${most}`;
+    case 'pgd':
+      return `${pgd.steps} steps along this network’s own gradient changed ${most}`;
+    case 'noise':
+      return `Random noise changed ${most} It knows nothing of the network.`;
+    default:
+      return method satisfies never;
+  }
+}
+
+/** Whether an attacker makes most of its images look like one class, which is less than it seems. */
+export const trick = ({ count, images }: Favourite): boolean => count > images / 2;

@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { toBase64 } from '../../src/runtime/demo-data.ts';
+import { digitsOf, wordsFor } from '../../src/web/samples.ts';
+
+it('reads sample images of any size', () => {
+  const samples = {
+    name: 'tiles',
+    width: 3,
+    height: 2,
+    classes: 2,
+    indices: [4, 9],
+    labels: [0, 1],
+    pixels: toBase64(Uint8Array.of(0, 51, 102, 153, 204, 255, 255, 0, 255, 0, 255, 0)),
+  };
+  const [one, two] = digitsOf(samples);
+  expect(one).toEqual({ index: 4, label: 0, pixels: Float32Array.of(0, 0.2, 0.4, 0.6, 0.8, 1) });
+  expect(two!.label).toBe(1);
+  expect(digitsOf(null)).toEqual([]);
+});
+
+it('calls the images what they are', () => {
+  expect([wordsFor('mnist').source(3), wordsFor('mnist').draw]).toEqual([
+    'MNIST test image 3',
+    'Draw a digit',
+  ]);
+  expect([wordsFor('fashion').source(3), wordsFor('fashion').draw]).toEqual([
+    'fashion test image 3',
+    'Draw an image',
+  ]);
+  expect([8, 11, 18, 80, 1, 10].map(wordsFor('mnist').one)).toEqual([
+    'an 8',
+    'an 11',
+    'an 18',
+    'an 80',
+    'a 1',
+    'a 10',
+  ]);
+});
