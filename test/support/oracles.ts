@@ -1,6 +1,19 @@
-import { constant, conv, flatten, input, matmul, relu, type Graph } from '../../src/builder/index.ts';
+import {
+  clip,
+  constant,
+  conv,
+  flatten,
+  grad,
+  input,
+  matmul,
+  mul,
+  relu,
+  reduceMax,
+  reduceSum,
+  type Graph,
+} from '../../src/builder/index.ts';
 import { classifierGradientModel } from '../../src/models/classifier-gradient.ts';
-import type { Batch, Images, ImageShape } from '../../src/runtime/attacks/index.ts';
+import type { Batch, Images, ImageShape, Oracle, Slope } from '../../src/runtime/attacks/index.ts';
 import { openOracle, type OpenOracle, type OracleFiles } from '../../src/runtime/evaluation/oracle.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
 import { fileOf } from './classifiers.ts';
@@ -23,6 +36,18 @@ export function smallClassifier(
   return { name: 'small', inputs: [image], outputs: { logits: matmul(features, w) } };
 }
 
+/**
+ * What a perfect trained attacker would be: `image` -> `perturbation`, which lowers the largest logit of the classifier as
+ * fast as one step of eps can.
+ */
+export function perfectAttacker(classifier: Graph, eps: number): Uint8Array {
+  const [image] = classifier.inputs;
+  const top = reduceMax(classifier.outputs['logits']!, { axes: [1] });
+  const [slope] = grad(reduceSum(top), [image!]);
+  const perturbation = clip(mul(slope!, -1e6), -eps, eps);
+  return fileOf({ name: 'attacker', inputs: [image!], outputs: { perturbation } });
+}
+
 /** A classifier as an oracle with gradients, on one thread of the CPU. */
 export const oracleOf = (
   classifier: Graph,
@@ -39,6 +64,29 @@ export const oracleOf = (
     },
     { device: 'cpu', threads: 1 },
   );
+
+/**
+ * An oracle that is asked for each image by itself. ONNX Runtime computes an exponential in groups of 8 or 16 numbers and
+ * what is left over by other means, so that the last bit of a gradient may depend on the batch; here it does not.
+ */
+export const oneByOne = (oracle: Oracle): Oracle => ({
+  ...oracle,
+  async gradient(batch, loss) {
+    const parts: Slope[] = [];
+    for (let i = 0; i < batch.labels.length; i++) {
+      const [images, labels] = [imagesAt(batch.images, [i]), batch.labels.subarray(i, i + 1)];
+      const targets = batch.targets?.subarray(i, i + 1);
+      parts.push(await oracle.gradient!({ images, labels, ...(targets && { targets }) }, loss));
+    }
+    const joined = (of: (part: Slope) => Float32Array) =>
+      Float32Array.from(parts.flatMap((part) => [...of(part)]));
+    return {
+      logits: { data: joined(({ logits }) => logits.data), shape: [parts.length, oracle.classes] },
+      loss: joined(({ loss }) => loss),
+      gradient: { data: joined(({ gradient }) => gradient.data), shape: batch.images.shape },
+    };
+  },
+});
 
 /** Images with a third of their pixels black and a third white, as digits have them; labels and targets that differ. */
 export function drawnBatch(

@@ -93,7 +93,7 @@ const l2: Ball = {
       radii.push(eps * uniform() ** (1 / size));
       for (let at = from; at < from + size; at++) direction[at] = normalFrom(uniform);
     }
-    const lengths = lengthsOf(origin, direction);
+    const lengths = lengthsOf(origin, (at) => direction[at]!);
     return imagesLike(origin, (at) => {
       const image = Math.floor(at / size);
       return origin.data[at]! + radii[image]! * along(direction[at]!, lengths[image]!);
@@ -102,7 +102,7 @@ const l2: Ball = {
   // x + step * g / |g|
   ascend(images, gradient, step) {
     const size = sizeOf(images);
-    const lengths = lengthsOf(gradient, gradient.data);
+    const lengths = lengthsOf(gradient, (at) => gradient.data[at]!);
     return imagesLike(images, (at) => {
       const image = Math.floor(at / size);
       return images.data[at]! + step[image]! * along(gradient.data[at]!, lengths[image]!);
@@ -123,14 +123,15 @@ const l2: Ball = {
     });
   },
   distance: ({ data, shape }, { data: origin }) =>
-    sumOver({ data, shape }, (at) => (data[at]! - origin[at]!) ** 2).map(Math.sqrt),
+    lengthsOf({ data, shape }, (at) => data[at]! - origin[at]!),
 };
 
 /** The ball of each norm. */
 export const balls: { readonly [N in Norm]: Ball } = { linf, l2 };
 
-const lengthsOf = (images: Images, values: ArrayLike<number>): Float64Array =>
-  sumOver(images, (at) => values[at]! ** 2).map(Math.sqrt);
+/** The Euclidean length of each image's part. */
+const lengthsOf = (images: Images, value: (at: number) => number): Float64Array =>
+  sumOver(images, (at) => value(at) ** 2).map(Math.sqrt);
 
 /** A part of a unit vector; no direction where the vector is 0 or not finite. */
 const along = (part: number, length: number): number =>

@@ -27,16 +27,16 @@ export interface Slope {
 export interface Generator {
   /** The eps that it was trained for; its perturbations are as large at most. */
   readonly eps: number;
-  perturbation(images: Images): Promise<Images>;
+  readonly perturbation: (images: Images) => Promise<Images>;
 }
 
 /** What an attack may ask: a classifier's logits, and more where the attacker knows more. */
 export interface Oracle {
   readonly image: ImageShape;
   readonly classes: number;
-  logits(images: Images): Promise<Logits>;
+  readonly logits: (images: Images) => Promise<Logits>;
   /** Absent where the classifier cannot be differentiated. The targets of the batch matter to `dlr-targeted` alone. */
-  gradient?(batch: Pick<Batch, 'images' | 'labels' | 'targets'>, loss: LossName): Promise<Slope>;
+  readonly gradient?: (batch: Pick<Batch, 'images' | 'labels' | 'targets'>, loss: LossName) => Promise<Slope>;
   /** Absent where no attacker was trained. */
   readonly generator?: Generator;
 }
