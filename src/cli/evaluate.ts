@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { attackStepModel } from '../models/attacks.ts';
+import { classifierGradientModel } from '../models/classifier-gradient.ts';
 import { selfTestModel } from '../models/selftest.ts';
 import {
   attackNames,
@@ -66,7 +66,7 @@ export function evaluateCommand() {
           evaluateCells(run.cells, split, {
             ...options,
             attacks,
-            makeStep: (classifier) => attackStepModel(classifier, device),
+            makeGradient: (classifier, loss) => classifierGradientModel(classifier, device, loss),
             curve: flags.epsCurve,
             curveImages: flags.curveImages,
             doublingImages: 500,

@@ -1,10 +1,9 @@
-import { fgsm, pgd, startsOf, type Threat } from '../attack.ts';
-import { inOrder, type Batch } from '../batches.ts';
+import { attackOf, drawsOf, toEnd, type Batch, type Images, type ThreatModel } from '../attacks/index.ts';
+import { inOrder } from '../batches.ts';
 import type { Split } from '../datasets/index.ts';
-import { withNoise } from '../evaluate.ts';
-import { stream } from '../random.ts';
 import type { Model } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
+import type { OpenOracle } from './oracle.ts';
 import type { Players } from './players.ts';
 import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from './schema.ts';
 import { Tally } from './tally.ts';
@@ -26,48 +25,54 @@ const batchSize = 100;
  */
 export async function* attackAll(
   split: Split,
-  { target, other, attacker }: Players,
-  threat: Threat,
+  { known, other }: Players,
+  { eps, clip }: { readonly eps: number; readonly clip: boolean },
   settings: readonly AttackSettings[],
 ): AsyncGenerator<number, Attacked> {
-  const attacks = settings.map((each) => [each.attack, attackOf(each)] as const);
+  const threat: ThreatModel = { norm: 'linf', eps, range: clip ? [0, 1] : null, goal: 'untargeted' };
+  const attacks = settings.map((each) => [each.attack, attackBy(each, known, threat)] as const);
   const names = ['clean', ...attacks.map(([name]) => name)] as const;
   const tallies = { c1: empty(names, split.count), c2: empty(names, split.count) };
-  for (const { start, ...batch } of inOrder(split, batchSize)) {
-    const labels = batch.label.data as Int32Array;
-    const ask = async (name: 'clean' | AttackName, image: Tensor): Promise<void> => {
-      for (const [who, model] of [
-        ['c1', target.classifier],
+  for (const { start, image, label } of inOrder(split, batchSize)) {
+    const labels = label.data as Int32Array;
+    const images = { data: image.data, shape: image.shape } as Images;
+    const batch = { images, labels, places: labels.map((_, i) => start + i) };
+    const ask = async (name: 'clean' | AttackName, seen: Images): Promise<void> => {
+      for (const [who, classifier] of [
+        ['c1', known],
         ['c2', other],
       ] as const) {
-        const { logits } = await model.run({ image });
-        tallies[who].get(name)!.set(start, logits!.data as Float32Array, labels);
+        tallies[who].get(name)!.set(start, (await classifier.logits(seen)).data, labels);
       }
     };
-    await ask('clean', batch.image);
+    await ask('clean', images);
     for (const [name, attack] of attacks) await ask(name, await attack(batch));
     yield start + labels.length;
   }
   return tallies;
+}
 
-  /** An attack with its own stream of random numbers. */
-  function attackOf(each: AttackSettings): (batch: Batch) => Promise<Tensor> {
-    switch (each.attack) {
-      case 'noise': {
-        const random = stream(each.seed, 'noise');
-        return ({ image }) => Promise.resolve(withNoise(image, threat, random));
-      }
-      case 'fgsm':
-        return (batch) => fgsm(target, batch, threat);
-      case 'pgd': {
-        const starts = startsOf(each);
-        return (batch) => pgd(target, batch, threat, each, starts);
-      }
-      case 'attacker':
-        return ({ image }) => attackedBy(attacker!, image);
-      default:
-        return each satisfies never;
+/** An attack as its settings say, with random numbers of its own. */
+function attackBy(
+  each: AttackSettings,
+  oracle: OpenOracle,
+  threat: ThreatModel,
+): (batch: Batch) => Promise<Images> {
+  switch (each.attack) {
+    case 'noise': {
+      const draws = drawsOf(each.seed, 'noise');
+      return (batch) => toEnd(attackOf('noise').run(oracle, batch, threat, {}, draws));
     }
+    case 'fgsm':
+      return (batch) => toEnd(attackOf('fgsm').run(oracle, batch, threat, {}, drawsOf(0, 'fgsm')));
+    case 'pgd': {
+      const draws = drawsOf(each.seed, 'pgd');
+      return (batch) => toEnd(attackOf('pgd').run(oracle, batch, threat, each, draws));
+    }
+    case 'attacker':
+      return (batch) => toEnd(attackOf('generator').run(oracle, batch, threat, {}, drawsOf(0, 'generator')));
+    default:
+      return each satisfies never;
   }
 }
 

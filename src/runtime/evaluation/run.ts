@@ -1,13 +1,15 @@
+import type { LossName } from '../attacks/index.ts';
 import type { Split } from '../datasets/index.ts';
 import { limit } from '../datasets/index.ts';
 import type { SessionOptions } from '../session.ts';
 import { attackAll, summary, type Attacked } from './attacked.ts';
 import type { Cell } from './cells.ts';
-import { Sessions, type MakeStep, type Players } from './players.ts';
+import { openOracle } from './oracle.ts';
+import { Sessions, type MakeGradient, type Players } from './players.ts';
 import type { AttackSettings, Curve, Doubling, MeasuredCell } from './schema.ts';
 
 export interface EvaluateCellsOptions extends SessionOptions {
-  readonly makeStep: MakeStep;
+  readonly makeGradient: MakeGradient;
   readonly attacks: readonly AttackSettings[];
   /** Eps of the curves' points, rising; none for no curves. */
   readonly curve: readonly number[];
@@ -51,7 +53,7 @@ export async function* evaluateCells(
   for (const cell of cells) {
     const sessions = new Sessions(options);
     try {
-      const players = await open(cell, sessions, options);
+      const players = await open(cell, split, sessions, options);
       const title = `${cell.folder} ${options.attacks.map(({ attack }) => attack).join(', ')}`;
       const found = yield* reported(title, split, attackAll(split, players, cell, options.attacks));
       attacked.push(found);
@@ -74,16 +76,25 @@ export async function* evaluateCells(
 
 const keyOf = ({ folder, mode, eps, seed, bound, clip }: Cell) => ({ folder, mode, eps, seed, bound, clip });
 
-async function open(cell: Cell, sessions: Sessions, options: EvaluateCellsOptions): Promise<Players> {
-  const c1 = await cell.load('c1');
-  const withAttacker = options.attacks.some(({ attack }) => attack === 'attacker');
+async function open(
+  cell: Cell,
+  { height, width, classes }: Split,
+  sessions: Sessions,
+  options: EvaluateCellsOptions,
+): Promise<Players> {
+  const what = { image: { channels: 1, height, width }, classes };
+  const [c1, c2] = [await cell.load('c1'), await cell.load('c2')];
+  const known = {
+    ...what,
+    classifier: c1,
+    gradient: (loss: LossName) => options.makeGradient(c1, loss),
+    ...(options.attacks.some(({ attack }) => attack === 'attacker') && {
+      generator: { attacker: await cell.load('attacker'), eps: cell.eps },
+    }),
+  };
   return {
-    target: {
-      step: await sessions.lowered(options.makeStep(c1)),
-      classifier: await sessions.model(c1),
-    },
-    other: await sessions.model(await cell.load('c2')),
-    ...(withAttacker && { attacker: await sessions.model(await cell.load('attacker')) }),
+    known: await sessions.add(openOracle(known, options)),
+    other: await sessions.add(openOracle({ ...what, classifier: c2 }, options)),
   };
 }
 
