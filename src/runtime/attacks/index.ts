@@ -1,6 +1,7 @@
 import type { Access, Attack } from './attack.ts';
 import { fgsm } from './fgsm.ts';
 import { generator } from './generator.ts';
+import { miFgsm } from './mi-fgsm.ts';
 import { noise } from './noise.ts';
 import type { Oracle } from './oracle.ts';
 import { pgd } from './pgd.ts';
@@ -13,6 +14,7 @@ export { balls, type Ball } from './ball.ts';
 export { drawsOf, type Draws } from './draws.ts';
 export type { Batch, Images, ImageShape, Logits } from './images.ts';
 export type { Generator, LossName, Oracle, Slope } from './oracle.ts';
+export type { MiFgsmSettings } from './mi-fgsm.ts';
 export type { PgdSettings } from './pgd.ts';
 export { scoresOf, type Score } from './score.ts';
 export { to8Bits } from './eight-bits.ts';
@@ -22,7 +24,7 @@ export type { Goal, Norm, ThreatModel } from './threat.ts';
  * Every attack, in the order in which they are shown: from the floor to the strongest, then the trained one. Other
  * tables are mapped over this one, so that a missing row does not compile.
  */
-export const attacks = { noise, fgsm, pgd, generator } as const;
+export const attacks = { noise, fgsm, pgd, 'mi-fgsm': miFgsm, generator } as const;
 
 /** The name of an attack. */
 export type AttackName = keyof typeof attacks;

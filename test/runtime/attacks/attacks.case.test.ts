@@ -41,6 +41,7 @@ const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
   noise: {},
   fgsm: {},
   pgd: { steps: 5, stepSize: 0.4, restarts: 2 },
+  'mi-fgsm': { steps: 4, stepSize: null, decay: 1 },
   generator: {},
 };
 
