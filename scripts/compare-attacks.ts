@@ -10,12 +10,13 @@ import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
 import { classifierGradientModel } from '../src/models/classifier-gradient.ts';
 import { drawsOf } from '../src/runtime/attacks/index.ts';
 import { batchAt } from '../src/runtime/batches.ts';
-import { attackAll } from '../src/runtime/evaluation/attacked.ts';
+import { attackWith } from '../src/runtime/evaluation/attacked.ts';
 import { openOracle } from '../src/runtime/evaluation/oracle.ts';
 import {
   encodeSafetensors,
   limit,
   loadDataset,
+  type AttackName,
   type AttackSettings,
   type Split,
   type Tensor,
@@ -57,7 +58,7 @@ function weightsOf(model: Uint8Array): ReadonlyMap<string, Tensor> {
 /** Which images are right under each attack, here. */
 async function here(model: Uint8Array, split: Split, eps: number, settings: readonly AttackSettings[]) {
   const { height, width, classes } = split;
-  const oracle = await openOracle(
+  const known = await openOracle(
     {
       classifier: model,
       image: { channels: 1, height, width },
@@ -67,13 +68,16 @@ async function here(model: Uint8Array, split: Split, eps: number, settings: read
     { device: 'cpu', threads: 2 },
   );
   try {
-    const work = attackAll(split, { known: oracle, other: oracle }, { eps, clip: true }, settings);
-    let next = await work.next();
-    while (!next.done) next = await work.next();
-    const right = (name: 'clean' | 'fgsm' | 'pgd'): number[] => [...next.value.c1.get(name)!.right];
-    return { clean: right('clean'), fgsm: right('fgsm'), pgd: right('pgd') };
+    const right = async (name: AttackName | null): Promise<number[]> => {
+      const own = settings.find(({ attack }) => attack === name) ?? null;
+      const work = attackWith(split, { known }, { eps, clip: true }, own);
+      let next = await work.next();
+      while (!next.done) next = await work.next();
+      return [...next.value.c1.right];
+    };
+    return { clean: await right(null), fgsm: await right('fgsm'), pgd: await right('pgd') };
   } finally {
-    await oracle.close();
+    await known.close();
   }
 }
 

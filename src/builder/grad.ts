@@ -23,6 +23,39 @@ export function pullback(
   cotangents: readonly Value[],
   wrt: readonly Value[],
 ): readonly Value[] {
+  return reached(outputs, cotangents, wrt).map((dx, i) => dx ?? zerosLike(wrt[i]!));
+}
+
+/**
+ * Whether a differentiable path leads from `x` to a floating-point scalar. Where none does, the gradient is zero by
+ * construction, whatever the numbers are. Throws as {@link grad} does.
+ */
+export const hasGradient = (loss: Value, x: Value): boolean =>
+  reached([loss], [scalar(1, loss.dtype)], [x])[0] !== null;
+
+/**
+ * The operators at which every path from `x` to `y` stops being differentiable, each once, in the order in which the
+ * graph computes them: comparisons, rounding, casts to integers.
+ */
+export function gradientStops(y: Value, x: Value): readonly OpType[] {
+  const smooth = new Set<Value>([x]);
+  const stops = new Set<OpType>();
+  for (const { op, inputs, outputs } of topologicalOrder([y])) {
+    if (!inputs.some((value) => value && smooth.has(value))) continue;
+    // what reads a shape alone carries no value of the image
+    if (op === 'Shape' || op === 'Size') continue;
+    if (vjp[op] === null || !isFloat(outputs[0]!)) stops.add(op);
+    else smooth.add(outputs[0]!);
+  }
+  return [...stops];
+}
+
+/** {@link pullback}, with null for a member of `wrt` from which no differentiable path leads to an output. */
+function reached(
+  outputs: readonly Value[],
+  cotangents: readonly Value[],
+  wrt: readonly Value[],
+): readonly (Value | null)[] {
   if (cotangents.length !== outputs.length) {
     throw new Error(`grad: ${outputs.length} outputs have ${cotangents.length} cotangents; give one each`);
   }
@@ -68,7 +101,7 @@ export function pullback(
     });
     if (!wanted.has(y!)) cotangent.delete(y!);
   }
-  return wrt.map((x) => cotangent.get(x) ?? zerosLike(x));
+  return wrt.map((x) => cotangent.get(x) ?? null);
 }
 
 /** Sums a cotangent of a broadcast shape to the shape of `x`: the one place where broadcasting is undone. */

@@ -1,7 +1,7 @@
 export * from './ir.ts';
 export * from './shape.ts';
 export * from './ops.ts';
-export { grad, pullback, differentiableInputs } from './grad.ts';
+export { grad, pullback, hasGradient, gradientStops, differentiableInputs } from './grad.ts';
 export * as nn from './nn.ts';
 export { sgd, adam, type Optimizer, type AdamOptions } from './optim.ts';
 export {

@@ -116,7 +116,10 @@ export function decode(bytes: Uint8Array): {
   if (!proto) throw new Error('decode: the model has no graph');
   const version = model.opsetImport?.find((o) => !o.domain)?.version;
   if (!(Number(version) >= oldestOpset && Number(version) <= opset)) {
-    throw new Error(`decode: opset ${version ?? 'none'} is not supported, only ${oldestOpset} to ${opset}`);
+    throw new Error(
+      `decode: opset ${version ?? 'none'} is not supported, only ${oldestOpset} to ${opset}; ` +
+        `export it again with opset_version=${opset}, or convert it with onnx.version_converter`,
+    );
   }
   const values = new Map<string, Value | null>([['', null]]);
   for (const tensor of proto.initializer ?? []) {

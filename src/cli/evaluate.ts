@@ -1,16 +1,29 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { decode } from '../builder/index.ts';
 import { classifierGradientModel } from '../models/classifier-gradient.ts';
+import { gradientEnds } from '../models/given.ts';
 import { selfTestModel } from '../models/selftest.ts';
+import type { LossName } from '../runtime/attacks/index.ts';
 import {
   attackNames,
+  checkCells,
   chooseDevice,
   crossAttack,
   evaluateCells,
+  evaluationFrom,
   InputError,
+  journalPath,
   limit,
   loadDataset,
+  openJournal,
+  probeWriting,
+  readEvaluation,
   readFinishedRun,
   warningsOf,
+  whatIsFuller,
   writeEvaluation,
   type AttackName,
   type AttackSettings,
@@ -18,18 +31,23 @@ import {
   type EvaluationProgress,
   type FinishedRun,
   type MatrixCell,
+  type Planned,
+  type Warning,
 } from '../runtime/index.ts';
+import { evaluationTable, matrixTable } from './evaluation-table.ts';
 import { count, defaultThreads, eps, listOf, rate, seed, threads } from './options.ts';
-import { createProgress, type ProgressReporter } from './progress.ts';
-import { textTable } from './table.ts';
+import { createProgress } from './progress.ts';
+import { exitCodeOf, stopController } from './signals.ts';
 import { environment } from './version.ts';
-import { writePage } from './write-report.ts';
+import { writeEvaluationPage } from './write-report.ts';
 
-/** `sparring evaluate`: what noise, FGSM, PGD and the trained attackers leave of a run's classifiers. */
+/** `sparring evaluate`: the accuracy of a run's classifiers under noise, FGSM, PGD and the trained attackers. */
 export function evaluateCommand() {
   return new Command('evaluate')
-    .description('Measure what noise, FGSM, PGD and the attacker leave of the classifiers of a finished run.')
-    .argument('<run>', 'folder of a finished run')
+    .description(
+      'Measure the accuracy of the classifiers of a finished run under noise, FGSM, PGD and the attacker.',
+    )
+    .argument('[run]', 'folder of a finished run', latest)
     .option('--attacks <list>', 'some of noise,fgsm,pgd,attacker', listOf(attack), [...attackNames])
     .option('--steps <n>', 'steps of PGD', count, 40)
     .option('--step-size <part>', "PGD's step in parts of eps (default: 2.5 / steps)", rate)
@@ -37,6 +55,7 @@ export function evaluateCommand() {
     .option('--eps-curve <list>', 'eps of the accuracy-against-eps curves, or none', curve, defaultCurve)
     .option('--curve-images <n>', 'use the first n test images for the curves', count, 1000)
     .option('--test-limit <n>', "use the first n test images (default: the run's)", count)
+    .option('--data <source>', 'where the data of the run is now, if it was moved')
     .option('--seed <integer>', 'seed of noise and random starts', seed, 1)
     .option('--matrix', 'every attacker against every classifier too')
     .option('--also <runs...>', 'more finished runs for the matrix')
@@ -46,63 +65,160 @@ export function evaluateCommand() {
         .default('auto' as const),
     )
     .option('--threads <n>', 'threads of the CPU (default: one a core)', threads)
+    .option('--out <dir>', 'where to write the evaluation and its report (default: the run)')
+    .option('--force', 'replace an evaluation that holds more than this one will')
     .option('--json', 'print the evaluation as JSON on stdout')
     .action(async (path, flags, command) => {
       const started = performance.now();
       if (flags.also && !flags.matrix) throw new InputError('--also names runs for the matrix; add --matrix');
-      const run = await readFinishedRun(path);
+      const run = await readRun(path);
       const also: FinishedRun[] = [];
       for (const other of flags.also ?? []) also.push(sameData(run, await readFinishedRun(other)));
-      const split = await testImages(run, flags.testLimit);
-      const { device } = await chooseDevice(flags.device, selfTestModel());
-      const options = { device, threads: flags.threads ?? defaultThreads };
+      const split = await testImages(run, flags);
       const attacks = attackNames
         .filter((name) => flags.attacks.includes(name))
         .map((name) => settingsOf(name, flags));
+      const matrixCells: MatrixCell[] = flags.matrix
+        ? [
+            ...run.cells.map((cell) => ({ run: '.', cell })),
+            ...also.flatMap((other) => other.cells.map((cell) => ({ run: other.path, cell }))),
+          ]
+        : [];
+      const out = flags.out ?? path;
+      if (!flags.force) {
+        await keepFuller(join(out, 'evaluation.json'), {
+          cells: run.cells,
+          images: split.count,
+          attacks,
+          curve: flags.epsCurve,
+          curveImages: flags.curveImages,
+          matrixAttackers: matrixCells.length,
+        });
+      }
+      // the masks and losses of the largest cell, and something for the rest
+      await probeWriting(out, run.cells, split.count * 24 * (attacks.length + 2) + 65_536);
+      const { device } = await chooseDevice(flags.device, selfTestModel());
+      const options = {
+        device,
+        threads: flags.threads ?? defaultThreads,
+        makeGradient: (classifier: Uint8Array, loss: LossName) =>
+          classifierGradientModel(classifier, device, loss),
+        gradientEnds: (classifier: Uint8Array) => gradientEnds(decode(classifier).graph),
+      };
+      const found = await environment(options, 0);
+      const settings = {
+        attacks,
+        curve: flags.epsCurve,
+        curveImages: flags.curveImages,
+        doublingImages: 500,
+      };
+      const journal = await openJournal(
+        journalPath(out, {
+          ...settings,
+          images: split.count,
+          data: run.data.sha256,
+          cells: [...run.cells.map((cell) => ({ run: '.', cell })), ...matrixCells].map(identityOf),
+          versions: [found.sparring, found.commit, found.onnxruntime, found.device, found.threads],
+        }),
+      );
       const progress = createProgress(process.stderr);
+      const stop = stopController();
+      const shown = async <T>(work: AsyncGenerator<EvaluationProgress, T>): Promise<T> => {
+        for (;;) {
+          const next = await work.next();
+          if (next.done) return next.value;
+          progress.update(next.value);
+          if (stop.signal.aborted) {
+            await work.return(undefined as T);
+            throw new Interrupted();
+          }
+        }
+      };
       try {
-        const found = await shown(
-          progress,
-          evaluateCells(run.cells, split, {
-            ...options,
-            attacks,
-            makeGradient: (classifier, loss) => classifierGradientModel(classifier, device, loss),
-            curve: flags.epsCurve,
-            curveImages: flags.curveImages,
-            doublingImages: 500,
-          }),
-        );
-        const cells: MatrixCell[] = [
-          ...run.cells.map((cell) => ({ run: '.', cell })),
-          ...also.flatMap((other) => other.cells.map((cell) => ({ run: other.path, cell }))),
-        ];
-        const matrix = flags.matrix ? await shown(progress, crossAttack(cells, split, options)) : null;
-        const seconds = Math.round((performance.now() - started) / 100) / 10;
-        const unwritten = {
-          environment: await environment(options, seconds),
+        const doubts = await checkCells(run.cells, split, options);
+        for (const line of warningLines(doubts)) progress.log(line);
+        if (journal.count() > 0) progress.log(`resuming: ${parts(journal.count())} finished before`);
+        const measured = await shown(evaluateCells(run.cells, split, { ...options, ...settings, journal }));
+        const matrix = flags.matrix
+          ? await shown(crossAttack(matrixCells, split, { ...options, journal }))
+          : null;
+        progress.done();
+        const later = warningsOf(measured.cells, measured.curves, measured.doublings);
+        const evaluation = evaluationFrom({
+          environment: { ...found, seconds: Math.round((performance.now() - started) / 100) / 10 },
           command: ['evaluate', ...(command.parent?.args.slice(1) ?? [])],
           data: { ...run.data, images: split.count },
           threat: {
-            norm: 'Linf' as const,
-            goal: 'untargeted' as const,
-            precision: 'float32' as const,
-            knowledge: { c1: 'white-box' as const, c2: 'transfer' as const },
+            norm: 'Linf',
+            goal: 'untargeted',
+            precision: 'float32',
+            knowledge: {
+              c1: 'white-box',
+              ...(run.cells.some((cell) => cell.hasTransfer) && { c2: 'transfer' as const }),
+            },
           },
           attacks,
-          cells: found.cells,
-          curves: [...found.curves],
-          doublings: [...found.doublings],
+          cells: measured.cells,
+          curves: [...measured.curves],
+          doublings: [...measured.doublings],
           matrix,
-          warnings: [...warningsOf(found.cells, found.curves, found.doublings)],
-        };
-        const { evaluation, path: written } = await writeEvaluation(path, split, unwritten, found.attacked);
+          warnings: [...doubts, ...later],
+        });
+        for (const line of warningLines(later)) process.stderr.write(`${line}\n`);
+        // printed first: what was measured must not be lost with a disk
+        print(evaluation, flags.json === true);
+        const written = [await writeEvaluation(out, split, evaluation, measured.attacked)];
+        await journal.remove();
+        written.push(await writeEvaluationPage(path, out, flags.data));
+        if (!flags.json) for (const file of written) console.log(file);
+      } catch (error) {
+        if (!(error instanceof Interrupted)) throw error;
         progress.done();
-        report(evaluation, [written, await writePage(path)], flags.json === true);
+        const kept = journal.failure() ?? `kept ${parts(journal.count())} that were finished`;
+        process.stderr.write(`${kept}; the same command resumes\n`);
+        process.exitCode = exitCodeOf(stop.received()!);
       } finally {
+        stop.dispose();
         progress.done();
       }
     });
 }
+
+/** Somebody asked the evaluation to stop. */
+class Interrupted extends Error {}
+
+const latest = 'runs/latest';
+
+async function readRun(path: string): Promise<FinishedRun> {
+  if (path === latest && !existsSync(latest)) {
+    throw new InputError(`there is no ${latest}; train a run first, or name the folder of one`);
+  }
+  return await readFinishedRun(path);
+}
+
+/** Rejects to replace an evaluation that holds more than the planned one will. */
+async function keepFuller(path: string, planned: Planned): Promise<void> {
+  const wayOut = 'write elsewhere with --out DIR, or replace it with --force';
+  // what stands there and is no file is a matter of writing
+  if ((await stat(path).catch(() => null))?.isFile() !== true) return;
+  const before = await readEvaluation(path).catch((error: unknown) => {
+    throw new InputError(`${(error as Error).message}; ${wayOut}`, { cause: error });
+  });
+  const more = before && whatIsFuller(before, planned);
+  if (more) throw new InputError(`${path} holds more than this evaluation will: ${more}; ${wayOut}`);
+}
+
+/** What decides the numbers of a cell. */
+const identityOf = ({ run, cell }: MatrixCell) => ({
+  run,
+  folder: cell.folder,
+  eps: cell.eps,
+  clip: cell.clip,
+  models: cell.models,
+  hasTransfer: cell.hasTransfer,
+});
+
+const parts = (n: number): string => (n === 1 ? '1 part' : `${n} parts`);
 
 const defaultCurve = [0.02, 0.04, 0.08, 0.12, 0.16, 0.2, 0.3, 0.5];
 
@@ -142,15 +258,24 @@ function settingsOf(
   }
 }
 
-async function testImages(run: FinishedRun, asked: number | undefined) {
-  const { source, sha256 } = run.data;
-  const dataset = await loadDataset(source);
-  if (dataset.sha256 !== sha256) {
+interface DataFlags {
+  readonly data?: string;
+  readonly testLimit?: number;
+}
+
+async function testImages(run: FinishedRun, { data, testLimit }: DataFlags) {
+  const source = data ?? run.data.source;
+  const dataset = await loadDataset(source).catch((error: unknown) => {
+    if (data !== undefined) throw error;
+    throw new InputError(`${(error as Error).message}; if it was moved, name it by --data`, { cause: error });
+  });
+  if (dataset.sha256 !== run.data.sha256) {
+    const hashes = `sha256 ${dataset.sha256.slice(0, 12)}..., not ${run.data.sha256.slice(0, 12)}...`;
     throw new InputError(
-      `${source} is not the data of ${run.path} (sha256 ${dataset.sha256.slice(0, 12)}...); put that back`,
+      `${source} is not the data of ${run.path} (${hashes}); name where that is by --data`,
     );
   }
-  const n = asked ?? run.testLimit;
+  const n = testLimit ?? run.testLimit;
   try {
     return n === null ? dataset.test : limit(dataset.test, n);
   } catch (error) {
@@ -163,54 +288,25 @@ function sameData(run: FinishedRun, other: FinishedRun): FinishedRun {
   throw new InputError(`${other.path} was trained on other data than ${run.path}; leave it out of --also`);
 }
 
-/** Runs work to its end, with its progress on the terminal. */
-async function shown<T>(progress: ProgressReporter, work: AsyncGenerator<EvaluationProgress, T>): Promise<T> {
-  for (;;) {
-    const next = await work.next();
-    if (next.done) return next.value;
-    progress.update(next.value);
+/** Warnings as lines; what is said of several cells is said once. */
+function warningLines(warnings: readonly Warning[]): readonly string[] {
+  const groups = new Map<string, string[]>();
+  for (const { folder, classifier, message } of warnings) {
+    const key = `${classifier.toUpperCase()}: ${message}`;
+    groups.set(key, [...(groups.get(key) ?? []), folder]);
   }
+  return [...groups].map(([text, [first, ...others]]) => {
+    const where = others.length === 0 ? first : `${first} and ${others.length} more cells`;
+    return `warning: ${where} ${text}`;
+  });
 }
 
-function report(evaluation: Evaluation, written: readonly string[], json: boolean): void {
-  for (const { folder, classifier, message } of evaluation.warnings) {
-    process.stderr.write(`warning: ${folder} ${classifier}: ${message}\n`);
-  }
+function print(evaluation: Evaluation, json: boolean): void {
   if (json) {
     console.log(JSON.stringify(evaluation, null, 2));
     return;
   }
-  const { attacks, cells, matrix } = evaluation;
-  const percent = (measure: { readonly accuracy: number } | undefined): string =>
-    measure ? `${(100 * measure.accuracy).toFixed(1)} %` : '';
-  const titles = { noise: 'noise', fgsm: 'FGSM', pgd: `PGD-${stepsOf(attacks)}`, attacker: 'attacker' };
-  console.log(
-    textTable(
-      ['accuracy left', 'clean', ...attacks.map(({ attack }) => titles[attack]), 'worst case'],
-      cells.flatMap((cell) =>
-        (['c1', 'c2'] as const).map((classifier) => {
-          const { knowledge, clean, attacks: found, worst } = cell[classifier];
-          const name = `${cell.folder} ${classifier.toUpperCase()} ${knowledge}`;
-          return [
-            name,
-            percent(clean),
-            ...attacks.map(({ attack }) => percent(found[attack])),
-            percent(worst),
-          ];
-        }),
-      ),
-    ),
-  );
-  if (matrix) {
-    console.log(
-      textTable(
-        ['attacker / classifier', ...matrix.classifiers.map(({ name }) => name)],
-        matrix.attackers.map(({ name }, i) => [name, ...matrix.attacked[i]!.map(percent)]),
-      ),
-    );
-  }
-  for (const path of written) console.log(path);
+  const columns = process.stdout.columns ?? 80;
+  console.log(evaluationTable(evaluation, columns));
+  if (evaluation.matrix) console.log(matrixTable(evaluation.matrix, columns));
 }
-
-const stepsOf = (attacks: readonly AttackSettings[]): number | '' =>
-  attacks.find((each) => each.attack === 'pgd')?.steps ?? '';

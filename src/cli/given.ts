@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { decode, input, type Graph } from '../builder/index.ts';
-import { givenClassifier } from '../models/given.ts';
-import { InputError, type CellConfig, type RunConfig } from '../runtime/index.ts';
+import { classifierGradientModel } from '../models/classifier-gradient.ts';
+import { adopt, givenClassifier, givenModel, gradientEnds } from '../models/given.ts';
+import { inOrder } from '../runtime/batches.ts';
+import { checkClassifier, withoutGradient } from '../runtime/evaluation/classifier-checks.ts';
+import { openOracle, type OracleFiles } from '../runtime/evaluation/oracle.ts';
+import {
+  InputError,
+  type CellConfig,
+  type RunConfig,
+  type SessionOptions,
+  type Split,
+} from '../runtime/index.ts';
 import { describeFsError } from '../runtime/files.ts';
 
 /** Classifiers that somebody brings, in the places of C1 and C2. */
@@ -26,6 +36,9 @@ export async function readGiven(
 ): Promise<{ readonly given: Given; readonly sources: GivenSources } | null> {
   if (against === undefined) return null;
   const one = await readClassifier(against);
+  const wayOut = `train against another classifier and measure this one with --transfer ${against}`;
+  const ends = await naming(against, () => gradientEnds(one.graph), wayOut);
+  if (ends) throw new InputError(`${against}: ${withoutGradient(ends).message}; ${wayOut}`);
   const other = transfer === undefined ? undefined : await readClassifier(transfer);
   return {
     given: { c1: one.graph, c2: (other ?? one).graph },
@@ -33,7 +46,7 @@ export async function readGiven(
   };
 }
 
-/** The same files again, for a run that goes on. Throws InputError when they are others now. */
+/** The same files again, for a run that is resumed. Throws InputError when they are others now. */
 export async function readGivenAgain(config: RunConfig): Promise<Given | null> {
   const read = await readGiven(config.against?.source, config.transfer?.source);
   for (const key of ['against', 'transfer'] as const) {
@@ -44,15 +57,60 @@ export async function readGivenAgain(config: RunConfig): Promise<Given | null> {
   return read?.given ?? null;
 }
 
+/**
+ * Opens the classifiers and takes a gradient, as training will, so that whatever cannot work fails before there is a run
+ * folder. Gives warnings, one line each, about answers and gradients that make a classifier seem robust.
+ *
+ * @throws InputError, naming the file, when a gradient graph cannot be built or a session cannot be opened.
+ */
+export async function tryGiven(
+  { c1, c2 }: Given,
+  { against, transfer }: GivenSources,
+  split: Split,
+  options: SessionOptions,
+): Promise<readonly string[]> {
+  const [batch] = inOrder(split, Math.min(split.count, checkedImages));
+  const warnings: string[] = [];
+  const { height, width, classes } = split;
+  const look = (source: string, graph: Graph, gradient: Pick<OracleFiles, 'gradient'>): Promise<void> =>
+    naming(source, async () => {
+      const image = { channels: 1, height, width };
+      const oracle = await openOracle(
+        { classifier: givenModel(graph), image, classes, ...gradient },
+        options,
+      );
+      try {
+        for (const { message } of await checkClassifier(oracle, batch!))
+          warnings.push(`${source}: ${message}`);
+      } finally {
+        await oracle.close();
+      }
+    });
+  await look(against!.source, c1, { gradient: (loss) => classifierGradientModel(c1, options.device, loss) });
+  if (transfer) await look(transfer.source, c2, {});
+  return warnings;
+}
+
+/** Images on which a classifier is tried before the work starts. */
+const checkedImages = 100;
+
 async function readClassifier(path: string) {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
   });
-  try {
-    const { graph } = decode(bytes);
-    givenClassifier(graph, input('probe', 'float32', [1, 1, 28, 28]));
+  return await naming(path, () => {
+    const graph = adopt(decode(bytes).graph);
+    givenClassifier(graph, input('probe', 'float32', ['batch', 1, 28, 28]));
     return { graph, source: { source: path, sha256: createHash('sha256').update(bytes).digest('hex') } };
+  });
+}
+
+/** Runs work on a file; what it throws becomes one line that names the file, with a way out if one is given. */
+async function naming<T>(path: string, work: () => T | Promise<T>, wayOut?: string): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    throw new InputError(`${path}: ${(error as Error).message.split('\n', 1)[0]}`, { cause: error });
+    const [line] = (error as Error).message.split('\n', 1);
+    throw new InputError(`${path}: ${line}${wayOut ? `; ${wayOut}` : ''}`, { cause: error });
   }
 }

@@ -20,7 +20,7 @@ import {
   type Split,
   type Standing,
 } from '../runtime/index.ts';
-import { readGiven, readGivenAgain, type Given, type GivenSources } from './given.ts';
+import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from './given.ts';
 import { defaultThreads, presets } from './options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
@@ -55,6 +55,8 @@ export interface Prepared {
   readonly standing: Standing;
   /** Classifiers that are not trained, if there are any. */
   readonly given: Given | null;
+  /** What makes the numbers of a given classifier doubtful, one line each. */
+  readonly warnings: readonly string[];
   /** Why the run is on its device, for the person who started it. */
   readonly why?: string;
 }
@@ -75,6 +77,7 @@ export async function begin(flags: Flags): Promise<Prepared> {
   const config = configOf(flags, device, dataset.sha256, read?.sources);
   refuseEmpty(config);
   const splits = limited(dataset, config);
+  const warnings = read ? await tryGiven(read.given, read.sources, splits.test, config) : [];
   const folder = found ? await sameRun(out, config) : await createRun(out, config);
   return {
     folder,
@@ -82,6 +85,7 @@ export async function begin(flags: Flags): Promise<Prepared> {
     ...splits,
     standing: found ? await restoreRun(folder, config) : atTheBeginning,
     given: read?.given ?? null,
+    warnings,
     ...(asked === 'auto' && { why }),
   };
 }
@@ -174,12 +178,15 @@ export async function goOn(path: string, given: readonly string[]): Promise<Prep
     );
   }
   const again = await readGivenAgain(config);
+  const splits = limited(dataset, config);
+  const warnings = again ? await tryGiven(again, config, splits.test, config) : [];
   return {
     folder,
     config,
-    ...limited(dataset, config),
+    ...splits,
     standing: await restoreRun(folder, config),
     given: again,
+    warnings,
   };
 }
 

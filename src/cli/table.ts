@@ -31,14 +31,23 @@ export function accuracyTable(rows: readonly AccuracyRow[]): string {
   );
 }
 
-/** A table as text without colours: the first column to the left, the others to the right. */
-export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/**
+ * A table as text without colours: the first column to the left, the others to the right.
+ *
+ * @param rows each a cell a column, or a text that spans all columns.
+ */
+export function textTable(
+  head: readonly string[],
+  rows: readonly (readonly string[] | { readonly span: string })[],
+): string {
   const table = new Table({
     head: [...head],
     colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
     style: { head: [], border: [], compact: true },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(
+    ...rows.map((row) => ('span' in row ? [{ content: row.span, colSpan: head.length }] : [...row])),
+  );
   return table.toString();
 }
 

@@ -3,6 +3,7 @@ import {
   architectures,
   cellFolder,
   cellsOf,
+  hasTransfer,
   InputError,
   modes,
   sweep,
@@ -91,6 +92,7 @@ export function trainCommand() {
         .map((o) => o.long!);
       try {
         const run = flags.resume === undefined ? await begin(flags) : await goOn(flags.resume, given);
+        for (const warning of run.warnings) progress.log(`warning: ${warning}`);
         if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
         const end = await runToEnd(run, progress, started);
         if (end.kind === 'done') {
@@ -187,8 +189,7 @@ function report(result: Result, { path, ...files }: RunFolder, page: string, jso
     return;
   }
   const alone = result.runs.length === 1;
-  const { against, transfer } = result.config;
-  const shown = against && !transfer ? (['c1'] as const) : (['c1', 'c2'] as const);
+  const shown = hasTransfer(result.config) ? (['c1', 'c2'] as const) : (['c1'] as const);
   const rows = result.runs.flatMap(({ folder, final }) =>
     shown.map((name) => ({
       name: alone ? name.toUpperCase() : `${folder} ${name.toUpperCase()}`,

@@ -25,18 +25,19 @@ export async function readInputs(folders: readonly string[]): Promise<Inputs> {
  *
  * @param title what the page is called.
  * @param figures false for the page alone, which holds them too.
+ * @param data where the data of the runs is now, if it was moved.
  */
 export async function writeReport(
   folder: string,
   { cells, evaluations }: Inputs,
   title: string,
-  { figures = true }: { readonly figures?: boolean } = {},
+  { figures = true, data }: { readonly figures?: boolean; readonly data?: string | undefined } = {},
 ): Promise<readonly string[]> {
   // Only here, so that other commands do not wait for the plotting library.
   const { panelFiles, renderReport } = await import('../runtime/report/index.ts');
   const threats = [];
   for (const threat of threatModels(cells))
-    threats.push({ ...threat, ...(await perturbations(threat.cells)) });
+    threats.push({ ...threat, ...(await perturbations(threat.cells, data)) });
   const { page, panels } = await renderReport(threats, evaluations, title);
   const files = new Map<string, string | Uint8Array>([[join(folder, 'report.html'), page]]);
   for (const panel of figures ? panels : []) {
@@ -52,6 +53,23 @@ export async function writeReport(
 /** Writes a run's `report.html`, in the run's folder; gives its path. */
 export async function writePage(run: string): Promise<string> {
   const [page] = await writeReport(run, await readInputs([run]), basename(resolve(run)), { figures: false });
+  return page!;
+}
+
+/**
+ * Writes the page of a run and an evaluation of it into the evaluation's folder, which may be the run's own; gives its
+ * path.
+ *
+ * @param data where the data of the run is now, if it was moved.
+ */
+export async function writeEvaluationPage(
+  run: string,
+  folder: string,
+  data: string | undefined,
+): Promise<string> {
+  const paths = [join(run, 'result.json'), join(folder, 'evaluation.json')];
+  const inputs = joinInputs(await Promise.all(paths.map(async (path) => parseInput(await read(path), path))));
+  const [page] = await writeReport(folder, inputs, basename(resolve(run)), { figures: false, data });
   return page!;
 }
 

@@ -26,7 +26,7 @@ import {
   type Target,
   type Value,
 } from '../builder/index.ts';
-import { portsOf } from './given.ts';
+import { beforeSoftmax, portsOf } from './given.ts';
 
 /**
  * One step of a gradient attack in the L-infinity ball, as a graph with the classifier's weights inside: both FGSM
@@ -49,7 +49,8 @@ import { portsOf } from './given.ts';
  * | `low`, `high` | float32 scalars            | valid range of a pixel: 0 and 1, or bounds that never bind    |
  *
  * Outputs: `next`, the images after the step; `logits` [batch,classes] and `loss` [batch], the cross-entropy in nats,
- * both of `image`, so of the images before the step.
+ * both of `image`, so of the images before the step. Of a classifier that ends in a softmax, loss and gradient are those
+ * of what the softmax is given, because the gradient through it vanishes where the classifier is sure of itself.
  *
  * @param classifier any graph with one input `image` [batch,...] and an output `logits` [batch,classes]; of its
  *   operators each must have a gradient rule.
@@ -64,7 +65,7 @@ export function attackStep(classifier: Graph): Graph {
     input(name, 'float32', []),
   ) as [Value, Value, Value, Value];
 
-  const gap = lossGap(logits, label);
+  const gap = lossGap(beforeSoftmax(logits), label);
   const [slope] = grad(reduceSum(gap), [image]);
   const moved = add(image, mul(stepSize, signOf(slope!)));
   const near = min(max(moved, sub(origin, eps)), add(origin, eps));

@@ -9,7 +9,7 @@ import {
   type Graph,
   type Target,
 } from '../builder/index.ts';
-import { portsOf } from './given.ts';
+import { beforeSoftmax, portsOf } from './given.ts';
 import { losses, type Loss, type LossName } from './losses.ts';
 
 /**
@@ -22,7 +22,8 @@ import { losses, type Loss, type LossName } from './losses.ts';
  * | `target` | int32 [batch]             | the wished-for classes; of `dlr-targeted` alone |
  *
  * Outputs: `logits` [batch,classes]; `loss` [batch]; `gradient`, in the shape of `image`: that of the sum of the losses,
- * so each image's part is the gradient of its own loss.
+ * so each image's part is the gradient of its own loss. Of a classifier that ends in a softmax, loss and gradient are
+ * those of what the softmax is given, because the gradient through it vanishes where the classifier is sure of itself.
  *
  * @param classifier any graph with one input `image` [batch,...] and an output `logits` [batch,classes]; of its
  *   operators each must have a gradient rule.
@@ -34,7 +35,7 @@ export function classifierGradient(classifier: Graph, loss: LossName = 'ce'): Gr
   const classOf = (name: string) => input(name, 'int32', [image.shape[0]!]);
   const label = classOf('label');
   const target = loss === 'dlr-targeted' ? classOf('target') : null;
-  const each = (losses[loss] as Loss)(logits, label, target);
+  const each = (losses[loss] as Loss)(beforeSoftmax(logits), label, target);
   const [gradient] = grad(reduceSum(each), [image]);
   return {
     name: `${classifier.name}-gradient-${loss}`,

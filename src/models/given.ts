@@ -1,8 +1,12 @@
 import {
   encode,
   foldBatchNorm,
+  gradientStops,
+  hasGradient,
+  input,
   inputName,
   lower,
+  reduceSum,
   rewrite,
   showType,
   softmax,
@@ -11,16 +15,78 @@ import {
 } from '../builder/index.ts';
 
 /**
+ * A classifier that somebody brings, under the names that all programs here use: its only input becomes `image`, and its
+ * output `logits`, or its only output, becomes `logits`. Other outputs are left out.
+ *
+ * @throws Error in one line when there is another number of inputs or outputs, or the batch is of one size only.
+ */
+export function adopt(graph: Graph): Graph {
+  const { name, inputs, outputs } = graph;
+  const [own, ...others] = inputs;
+  if (!own || others.length > 0) {
+    throw new Error(`${name} must have one input, the images; it has ${showInputs(graph)}`);
+  }
+  const [batch] = own.shape;
+  if (typeof batch === 'number') {
+    const axes = `dynamic_axes={'${inputName(own)}': {0: 'batch'}} in PyTorch`;
+    throw new Error(
+      `${name}: its input ${inputName(own)} ${showType(own)} has a fixed batch of ${batch}; ` +
+        `export it again with a dynamic batch axis (${axes})`,
+    );
+  }
+  const logits = outputs['logits'] ?? (Object.keys(outputs).length === 1 ? Object.values(outputs)[0] : null);
+  if (!logits) {
+    const found = Object.keys(outputs).join(', ') || 'none';
+    throw new Error(`${name} has several outputs, ${found}; call the one before softmax logits`);
+  }
+  const image = inputName(own) === 'image' ? own : input('image', own.dtype, own.shape);
+  return rewrite(
+    { ...graph, inputs: [image], outputs: { logits } },
+    () => null,
+    (value) => (value.source.kind === 'input' ? image : value),
+  );
+}
+
+const showInputs = ({ inputs }: Graph): string =>
+  inputs.map((x) => `${inputName(x)} ${showType(x)}`).join(', ') || 'none';
+
+/**
+ * The operators at which the gradient of a classifier ends, when it is zero by construction because no differentiable
+ * path leads from the image to the logits; null when there is a path.
+ *
+ * @param classifier with an input `image` and an output `logits`.
+ * @throws Error in one line when an operator on the way has no gradient rule.
+ */
+export function gradientEnds(classifier: Graph): readonly string[] | null {
+  const { image, logits } = portsOf(foldBatchNorm(classifier));
+  return hasGradient(reduceSum(logits), image) ? null : gradientStops(logits, image);
+}
+
+/**
+ * What the softmax at the end of a classifier is given; the logits themselves where there is none. A gradient that is
+ * taken through the softmax vanishes in float32 where the classifier is sure of itself.
+ */
+export function beforeSoftmax(logits: Value): Value {
+  const { source } = logits;
+  if (source.kind !== 'node') return logits;
+  if (source.op === 'Identity') return beforeSoftmax(source.inputs[0]!);
+  const { axis = -1 } = source.attrs as { readonly axis?: number };
+  return source.op === 'Softmax' && (axis === -1 || axis === 1) ? source.inputs[0]! : logits;
+}
+
+/**
  * The input `image` and the output `logits` of a classifier that somebody brings.
  *
  * @throws Error in one line when the graph has others, or `logits` is not [batch,classes].
  */
-export function portsOf({ name, inputs, outputs }: Graph): { readonly image: Value; readonly logits: Value } {
+export function portsOf(graph: Graph): { readonly image: Value; readonly logits: Value } {
+  const { name, inputs, outputs } = graph;
   const [image, ...others] = inputs;
   const { logits } = outputs;
   if (!image || others.length > 0 || inputName(image) !== 'image' || image.dtype !== 'float32') {
-    const found = inputs.map((x) => `${inputName(x)} ${showType(x)}`).join(', ') || 'none';
-    throw new Error(`${name} must have one input, image, of float32; it has ${found}; rename or cast it`);
+    throw new Error(
+      `${name} must have one input, image, of float32; it has ${showInputs(graph)}; rename or cast it`,
+    );
   }
   if (!logits) {
     const found = Object.keys(outputs).join(', ');
@@ -56,6 +122,12 @@ export function givenClassifier(classifier: Graph, image: Value): Value {
     () => null,
     (value) => (value.source.kind === 'input' ? image : value),
   ).outputs;
+  if (logits!.shape[0] !== image.shape[0]) {
+    throw new Error(
+      `${folded.name} gives logits ${showType(logits!)} to images ${showType(image)}: its batch is fixed inside; ` +
+        'export it again with a dynamic batch axis',
+    );
+  }
   if (logits!.shape[1] !== 10) throw new Error(`${folded.name} has ${logits!.shape[1]} classes, not 10`);
   return logits!;
 }

@@ -26,7 +26,7 @@ import {
 } from '../builder/index.ts';
 import { attack, attacker, type ThreatModel } from './attacker.ts';
 import { networks, type Architecture } from './architectures.ts';
-import { givenClassifier } from './given.ts';
+import { beforeSoftmax, givenClassifier } from './given.ts';
 
 /** Pixels of one image: channel, height, width. */
 const imageShape = [1, 28, 28] as const;
@@ -108,7 +108,8 @@ const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
  * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1). With
  * several targets it is the mean over them (section 3.4), and so are the metrics.
  *
- * @param against takes C1's place: a classifier with its weights inside, `image` [N,1,28,28] -> `logits` [N,10].
+ * @param against takes C1's place: a classifier with its weights inside, `image` [N,1,28,28] -> `logits` [N,10]. A
+ *   softmax at its end is left out.
  */
 export function attackerStep(options: AttackerTrainOptions, against?: Graph): TrainStep {
   const { batchSize, learningRate, architecture = 'paper', targets = 1 } = options;
@@ -119,7 +120,9 @@ export function attackerStep(options: AttackerTrainOptions, against?: Graph): Tr
   const frozen = against
     ? []
     : frozenClassifiers(['classifier', ...furtherTargets(targets)], architecture, attacked);
-  const answers = against ? [givenClassifier(against, attacked)] : frozen.map(({ result }) => result);
+  const answers = against
+    ? [beforeSoftmax(givenClassifier(against, attacked))]
+    : frozen.map(({ result }) => result);
   const loss = mean(answers.map((logits) => nn.crossEntropy(logits, label)));
   return {
     name: 'attacker-train',

@@ -37,7 +37,7 @@ const common = {
   targets: Count.exactOptional(),
   /** An ONNX classifier in C1's place, which is not trained; absent where C1 and C2 are. */
   against: Source.exactOptional(),
-  /** An ONNX classifier in C2's place; absent where it is C2, or the same as `against`. */
+  /** An ONNX classifier in C2's place; absent where it is C2, or where there is no C2 (`hasTransfer`). */
   transfer: Source.exactOptional(),
   device: z.enum(deviceNames),
   threads: Count,
@@ -94,6 +94,13 @@ export function cellsOf(config: RunConfig): readonly CellConfig[] {
 /** The folder of a cell within a run: `consecutive-eps0.16-seed1`. */
 export const cellName = ({ mode, eps, seed }: Pick<CellConfig, 'mode' | 'eps' | 'seed'>): string =>
   `${mode}-eps${eps}-seed${seed}`;
+
+/**
+ * Whether a run has a second classifier, C2, that the attacker never sees. It has none where the attacker was trained
+ * against a file (`against`) and no other file was named to measure transfer on: C2 is then C1's file.
+ */
+export const hasTransfer = ({ against, transfer }: Pick<CellConfig, 'against' | 'transfer'>): boolean =>
+  !against || (transfer !== undefined && transfer.sha256 !== against.sha256);
 
 /** Classifiers on clean images, trained once for all cells of a run that begin with them: those of one seed. */
 export interface ClassifierConfig extends Pick<

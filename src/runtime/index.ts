@@ -42,6 +42,7 @@ export {
   classifiersOf,
   classifiersName,
   configHash,
+  hasTransfer,
   type CellConfig,
   type ClassifierConfig,
   type Mode,
@@ -89,10 +90,12 @@ export {
   type Player,
   type Warning,
 } from './evaluation/schema.ts';
-export { evaluateCells, type EvaluationProgress } from './evaluation/run.ts';
+export { checkCells, evaluateCells, type EvaluationProgress } from './evaluation/run.ts';
+export { openJournal, journalPath, type Journal } from './evaluation/journal.ts';
+export { whatIsFuller, readEvaluation, type Planned } from './evaluation/fuller.ts';
 export { readFinishedRun, type Cell, type FinishedRun } from './evaluation/cells.ts';
 export { crossAttack, type MatrixCell } from './evaluation/matrix.ts';
-export { writeEvaluation } from './evaluation/write.ts';
+export { evaluationFrom, probeWriting, writeEvaluation } from './evaluation/write.ts';
 export { warningsOf } from './evaluation/checks.ts';
 export {
   encodeOrtCheckpoint,

@@ -15,15 +15,17 @@ import { openModel, type SessionOptions } from './session.ts';
  * with the lowest seed.
  *
  * @param cells of one threat model, at least one; their models are looked for beside the file that they came from.
+ * @param data where the data set is now, if it was moved.
  * @throws InputError when a model is not the one that was measured.
  */
-export async function perturbations(cells: readonly Cell[]): Promise<Perturbations> {
+export async function perturbations(cells: readonly Cell[], data?: string): Promise<Perturbations> {
   const mode = cells.some((cell) => cell.mode === 'consecutive') ? 'consecutive' : 'alternating';
   const seed = Math.min(...cells.filter((cell) => cell.mode === mode).map((cell) => cell.seed));
   const chosen = cells.filter((cell) => cell.mode === mode && cell.seed === seed);
   const found = (await Promise.all(chosen.map(findModels))).filter((each) => each !== null);
   if (found.length === 0) return { intensities: [], missing: ['the models are not beside the results'] };
-  const { source, sha256 } = chosen[0]!.config.data;
+  const { sha256 } = chosen[0]!.config.data;
+  const source = data ?? chosen[0]!.config.data.source;
   const dataset = await loadDataset(source).catch(() => null);
   if (dataset?.sha256 !== sha256) return { intensities: [], missing: [`the data set ${source} is not here`] };
   const digits = twoDigits(dataset.test);

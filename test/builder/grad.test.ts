@@ -434,3 +434,22 @@ test('differentiableInputs are the floating-point inputs that the loss depends o
   const loss = b.reduceSum(b.where(b.input('c', 'bool', [3]), b.gather(x, b.input('i', 'int64', [3]), 1), y));
   expect(b.differentiableInputs(loss)).toEqual([x, y]);
 });
+
+describe('whether there is a gradient', () => {
+  const steps = b.cast(b.greater(x, 0), 'float64');
+
+  test('a differentiable path gives one, whatever else there is', () => {
+    expect(b.hasGradient(b.reduceSum(b.add(steps, b.mul(x, 0))), x)).toBe(true);
+  });
+
+  test('a path through a comparison gives none, and neither does a loss that does not read x', () => {
+    expect(b.hasGradient(b.reduceSum(b.mul(steps, y)), x)).toBe(false);
+    expect(b.hasGradient(b.reduceSum(y), x)).toBe(false);
+  });
+
+  test('the operators at which it ends are told, and what reads a shape alone is none', () => {
+    const flat = b.reshapeTo(b.mul(x, 2), b.shapeOf(x));
+    const ends = b.add(b.cast(b.greater(flat, 0), 'float64'), b.cast(b.cast(x, 'int64'), 'float64'));
+    expect(b.gradientStops(b.reduceSum(ends), x).toSorted()).toEqual(['Cast', 'Greater']);
+  });
+});

@@ -392,8 +392,14 @@ describe('decode', () => {
   test.for<readonly [message: string, bytes: () => Uint8Array]>([
     ['decode: the model has no graph', () => new Uint8Array()],
     ['decode: the bytes are not an ONNX model', () => new TextEncoder().encode('not a model')],
-    ['decode: opset 12 is not supported, only 13 to 17', () => file([relu], { opset: 12 })],
-    ['decode: opset 18 is not supported, only 13 to 17', () => file([relu], { opset: 18 })],
+    [
+      'decode: opset 12 is not supported, only 13 to 17; export it again with opset_version=17, or convert it with onnx.version_converter',
+      () => file([relu], { opset: 12 }),
+    ],
+    [
+      'decode: opset 18 is not supported, only 13 to 17; export it again with opset_version=17, or convert it with onnx.version_converter',
+      () => file([relu], { opset: 18 }),
+    ],
     [
       'decode: node activation (Gelu): operator Gelu is not supported',
       () => file([{ ...relu, opType: 'Gelu' }]),

@@ -278,12 +278,38 @@ describe('a classifier that cannot be attacked is refused in one line:', () => {
     await writeFile('text.onnx', 'not a model');
     const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
     await writeFile('none.onnx', b.encode({ name: 'none', inputs: [image], outputs: { y: b.relu(image) } }));
+    const weight = b.constant(b.tensorOf('float32', [784, 10], Array<number>(7840).fill(0.01)));
+    const linear = (x: b.Value): b.Value => b.matmul(b.reshape(x, [-1, 784]), weight);
+    const save = (name: string, x: b.Value, outputs: Readonly<Record<string, b.Value>>): Promise<void> =>
+      writeFile(`${name}.onnx`, b.encode({ name, inputs: [x], outputs }));
+    const one = b.input('x', 'float32', [1, 1, 28, 28]);
+    await save('batch1', one, { logits: linear(one) });
+    await save('several', image, { a: linear(image), b: b.neg(linear(image)) });
+    await save('threshold', image, { logits: linear(b.cast(b.greater(image, 0.5), 'float32')) });
+    // ONNX Runtime has two groups of channels, and the builder no gradient of them
+    const two = b.concat([image, image], 1);
+    const kernel = b.constant(b.tensorOf('float32', [2, 1, 1, 1], [1, 1]));
+    const both = b.conv(two, kernel, null, { group: 2 });
+    await save('grouped', image, { logits: linear(b.reduceSum(both, { axes: [1], keepdims: true })) });
   });
 
   it.each([
     ['gone.onnx', 'cannot read gone.onnx: no such file or folder; check the path'],
     ['text.onnx', 'text.onnx: decode: the bytes are not an ONNX model'],
-    ['none.onnx', 'none.onnx: none has no output logits, only y; rename the one before softmax'],
+    ['none.onnx', 'none.onnx: logits float32[batch,1,28,28] of none must be [batch,classes]; reshape them'],
+    [
+      'batch1.onnx',
+      "batch1.onnx: batch1: its input x float32[1,1,28,28] has a fixed batch of 1; export it again with a dynamic batch axis (dynamic_axes={'x': {0: 'batch'}} in PyTorch)",
+    ],
+    ['several.onnx', 'several.onnx: several has several outputs, a, b; call the one before softmax logits'],
+    [
+      'threshold.onnx',
+      'threshold.onnx: the gradient is zero by construction (it ends at Greater), so FGSM, PGD and the training of an attacker have nothing to follow; what they leave says nothing about robustness; train against another classifier and measure this one with --transfer threshold.onnx',
+    ],
+    [
+      'grouped.onnx',
+      'grouped.onnx: grad: Conv with group 2 has no rule, only 1; train against another classifier and measure this one with --transfer grouped.onnx',
+    ],
   ])('%s', async (file, message) => {
     expect(await refusal('train', ...small, '--against', file, '--out', 'new')).toBe(message);
   });

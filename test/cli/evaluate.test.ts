@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeSafetensors, Evaluation } from '../../src/runtime/index.ts';
-import { sparring, type Finished } from '../support/cli.ts';
+import * as b from '../../src/builder/index.ts';
+import { decodeSafetensors, Evaluation, stream } from '../../src/runtime/index.ts';
+import { modelOf, pixels } from '../support/classifiers.ts';
+import { sparring, start, type Finished } from '../support/cli.ts';
 import { examples, writeIdxFolder } from '../support/idx.ts';
+import { between, drawn } from '../support/run.ts';
 
 const patience = 240_000;
 const images = 40;
@@ -91,7 +94,7 @@ describe('sparring evaluate', () => {
     ).runs[0]!;
     const [cell] = (await evaluationOf('run')).cells;
     for (const who of ['c1', 'c2'] as const) {
-      const { clean, attacks } = cell![who];
+      const { clean, attacks } = cell![who]!;
       for (const [measured, trained] of [
         [clean, final[who].clean],
         [attacks.noise!, final[who].noise],
@@ -110,7 +113,7 @@ describe('sparring evaluate', () => {
     expect([...tensors.get('label')!.data].map(Number)).toEqual([...examples(images).labels]);
     for (const who of ['c1', 'c2'] as const) {
       const mask = (name: string): number[] => [...tensors.get(`${who}/${name}`)!.data].map(Number);
-      const { clean, attacks, worst } = cell![who];
+      const { clean, attacks, worst } = cell![who]!;
       for (const [name, { accuracy }] of Object.entries({ clean, ...attacks, worst })) {
         expect(mask(name).reduce((a, b) => a + b, 0) / images).toBe(accuracy);
       }
@@ -123,7 +126,8 @@ describe('sparring evaluate', () => {
     'gives the same numbers again, and only the attacks that are asked for',
     async () => {
       const before = await evaluationOf('run');
-      const again = await evaluate('run', '--attacks', 'pgd,noise', '--restarts', '2', '--eps-curve', 'none');
+      const less = '--attacks pgd,noise --restarts 2 --eps-curve none --force'.split(' ');
+      const again = await evaluate('run', ...less);
       expect(again).toMatchObject({ code: 0 });
       expect(again.stdout).toContain('PGD-3');
       expect(again.stdout).not.toContain('FGSM');
@@ -131,9 +135,276 @@ describe('sparring evaluate', () => {
       expect(after.curves).toEqual([]);
       expect(after.matrix).toBeNull();
       for (const who of ['c1', 'c2'] as const) {
-        const { pgd, noise } = before.cells[0]![who].attacks;
-        expect(after.cells[0]![who].attacks).toEqual({ noise, pgd });
+        const { pgd, noise } = before.cells[0]![who]!.attacks;
+        expect(after.cells[0]![who]!.attacks).toEqual({ noise, pgd });
       }
+    },
+    patience,
+  );
+});
+
+/** `evaluation.json` without what differs from one machine, moment and command line to the next. */
+const numbersOf = ({ environment, command, ...numbers }: Evaluation) => {
+  expect(environment.device).toBe('cpu');
+  expect(command[0]).toBe('evaluate');
+  return numbers;
+};
+const partials = async (folder: string): Promise<string[]> =>
+  (await readdir(join(cwd, folder))).filter((name) => name.startsWith('evaluation.partial-'));
+
+describe('an evaluation that is interrupted', () => {
+  const long = '--attacks noise,fgsm,pgd --steps 300 --eps-curve none'.split(' ');
+
+  const args = ['evaluate', 'run', '--device', 'cpu', '--threads', '1', ...long];
+  let whole: Finished;
+  beforeAll(async () => {
+    whole = await sparring([...args, '--out', 'whole'], { cwd });
+  }, patience);
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'by %s keeps the finished attacks and resumes to the same numbers',
+    async (signal) => {
+      expect(whole).toMatchObject({ code: 0 });
+      const first = start([...args, '--out', signal], { cwd });
+      await first.says('pgd');
+      first.process.kill(signal);
+      // a package runner relays the signal once more
+      first.process.kill(signal);
+      const stopped = await first.finished;
+      expect(stopped).toMatchObject({ code: 128 + constants.signals[signal], stdout: '' });
+      expect(stopped.stderr.trimEnd().split('\n').at(-1)).toMatch(
+        /^kept \d parts that were finished; the same command resumes$/,
+      );
+      expect(await partials(signal)).toHaveLength(1);
+
+      const second = await sparring([...args, '--out', signal], { cwd });
+      expect(second).toMatchObject({ code: 0 });
+      expect(second.stderr).toMatch(/^resuming: \d parts finished before$/m);
+      expect(second.stderr).not.toContain('fgsm');
+      expect(numbersOf(await evaluationOf(signal))).toEqual(numbersOf(await evaluationOf('whole')));
+      expect(await partials(signal)).toEqual([]);
+    },
+    patience,
+  );
+
+  it(
+    'and is called with other settings begins anew, and leaves what was kept',
+    async () => {
+      const first = start([...args, '--out', 'other-settings'], { cwd });
+      await first.says('pgd');
+      first.process.kill('SIGTERM');
+      await first.finished;
+      const noise = '--attacks noise --seed 6 --eps-curve none --out other-settings'.split(' ');
+      const other = await sparring([...args.slice(0, 6), ...noise], { cwd });
+      expect(other).toMatchObject({ code: 0 });
+      expect(other.stderr).not.toContain('resuming');
+      expect(await partials('other-settings')).toHaveLength(1);
+    },
+    patience,
+  );
+});
+
+describe('an evaluation that cannot be written', () => {
+  it('is rejected before the first attack, with the way out', async () => {
+    await mkdir(join(cwd, 'blocked/evaluation.json'), { recursive: true });
+    const { code, stdout, stderr } = await evaluate('run', '--out', 'blocked');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe(
+      `sparring: cannot write ${join('blocked', 'evaluation.json')}: it is a folder, not a file; remove it or choose another folder (--out DIR)\n`,
+    );
+  });
+
+  it('into a folder that takes no file is rejected before the first attack', async () => {
+    await writeFile(join(cwd, 'file'), '');
+    const { code, stderr } = await evaluate('run', '--out', 'file');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^sparring: cannot write into file: .*\(--out DIR\)\n$/);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'for lack of room is rejected before the first attack',
+    async () => {
+      const args = ['evaluate', 'run', '--device', 'cpu', '--out', 'no-room'];
+      const { code, stderr } = await sparring(args, { cwd, fileLimit: 64 });
+      expect(code).toBe(2);
+      expect(stderr).toBe(
+        'sparring: cannot write into no-room: the file is larger than this system allows; raise the limit or choose another folder (--out DIR)\n',
+      );
+      expect(await readdir(join(cwd, 'no-room'))).toEqual([]);
+    },
+  );
+
+  it(
+    'in the end prints what was measured, and exits with 1 and one line',
+    async () => {
+      const args = ['evaluate', 'run', '--device', 'cpu', '--threads', '1', '--eps-curve', 'none'];
+      const command = start([...args, '--out', 'lost'], { cwd });
+      await command.says('noise');
+      await mkdir(join(cwd, 'lost/evaluation.json'));
+      const { code, stdout, stderr } = await command.finished;
+      expect(code).toBe(1);
+      expect(stdout).toContain('PGD-40');
+      expect(stderr.trimEnd().split('\n').at(-1)).toBe(
+        `sparring: cannot write ${join('lost', 'evaluation.json')}: it is a folder, not a file; check the path`,
+      );
+      // the parts are still there, for a call that can write
+      expect(await partials('lost')).toHaveLength(1);
+    },
+    patience,
+  );
+});
+
+describe('an evaluation beside one that holds more', () => {
+  it(
+    'is rejected before the first attack unless it goes elsewhere or is forced',
+    async () => {
+      const some = '--attacks noise --eps-curve none'.split(' ');
+      expect(await evaluate('run', ...some, '--out', 'fuller')).toMatchObject({ code: 0 });
+      const less = [...some, '--test-limit', '10', '--out', 'fuller'];
+      expect(await evaluate('run', ...less)).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: `sparring: ${join('fuller', 'evaluation.json')} holds more than this evaluation will: 40 images, not 10; write elsewhere with --out DIR, or replace it with --force\n`,
+      });
+      expect((await evaluationOf('fuller')).data.images).toBe(images);
+      expect(await evaluate('run', ...less, '--force')).toMatchObject({ code: 0 });
+      expect((await evaluationOf('fuller')).data.images).toBe(10);
+      expect(await evaluate('run', ...some, '--out', 'fuller')).toMatchObject({ code: 0 });
+      expect((await evaluationOf('fuller')).data.images).toBe(images);
+    },
+    patience,
+  );
+
+  it('is rejected when nobody can say what it holds', async () => {
+    await mkdir(join(cwd, 'unknown'));
+    await writeFile(join(cwd, 'unknown/evaluation.json'), '{"schema": 9}');
+    const { code, stderr } = await evaluate('run', '--out', 'unknown');
+    expect(code).toBe(2);
+    expect(stderr).toContain('is no evaluation that this version reads; write elsewhere with --out DIR');
+  });
+});
+
+it(
+  'finds data that were moved by --data, and says so where it is missing or other data',
+  async () => {
+    await rename(join(cwd, 'data'), join(cwd, 'moved'));
+    try {
+      const gone = await evaluate('run');
+      expect(gone).toMatchObject({ code: 2, stdout: '' });
+      expect(gone.stderr).toMatch(
+        /^sparring: cannot read the data set data.*; if it was moved, name it by --data\n$/,
+      );
+      await writeIdxFolder(join(cwd, 'not-it'), { train: examples(48), test: examples(images + 1) });
+      const other = await evaluate('run', '--data', 'not-it');
+      expect(other).toMatchObject({ code: 2, stdout: '' });
+      expect(other.stderr).toMatch(/^sparring: not-it is not the data of run \(sha256 .*\n$/);
+      const some = '--data moved --attacks noise --eps-curve none --out with-data'.split(' ');
+      expect(await evaluate('run', ...some)).toMatchObject({ code: 0 });
+      expect((await evaluationOf('with-data')).data.source).toBe('data');
+      expect(await readFile(join(cwd, 'with-data/report.html'), 'utf8')).not.toContain('is not here');
+    } finally {
+      await rename(join(cwd, 'moved'), join(cwd, 'data'));
+    }
+  },
+  patience,
+);
+
+describe('a run against a classifier that is given', () => {
+  /** Trains an attacker against a hand-made classifier. */
+  const against = async (
+    name: string,
+    f: (image: b.Value) => b.Value,
+    eps = '0.3',
+    ...more: readonly string[]
+  ) => {
+    await writeFile(join(cwd, `${name}.onnx`), modelOf('logits', f));
+    const settings = '--data data --device cpu --threads 1 --batch-size 8 --attacker-epochs 1 --eps';
+    const args = [...settings.split(' '), eps, ...more, '--against', `${name}.onnx`, '--out', name];
+    return sparring(['train', ...args], { cwd });
+  };
+  const weight = b.constant(
+    drawn('float32', [pixels, 10], between(stream(1, 'evaluate', 'weight'), -0.1, 0.1)),
+  );
+  const linear = (image: b.Value): b.Value => b.matmul(b.reshape(image, [-1, pixels]), weight);
+
+  it(
+    'and no other for transfer has no C2 in the table, the evaluation and the report',
+    async () => {
+      expect(await against('alone', linear)).toMatchObject({ code: 0 });
+      const { code, stdout } = await evaluate('alone', '--eps-curve', '0.1', '--matrix');
+      expect(code).toBe(0);
+      expect(stdout).toContain('C1 white-box');
+      expect(stdout).not.toContain('C2');
+      const { cells, curves, matrix, threat, warnings } = await evaluationOf('alone');
+      expect(cells[0]).not.toHaveProperty('c2');
+      expect(cells[0]!.models).not.toHaveProperty('c2');
+      expect(threat.knowledge).toEqual({ c1: 'white-box' });
+      expect([...curves, ...warnings].filter(({ classifier }) => classifier === 'c2')).toEqual([]);
+      expect(matrix!.classifiers.map(({ role }) => role)).toEqual(['c1']);
+      const page = await readFile(join(cwd, 'alone/report.html'), 'utf8');
+      expect(page).not.toContain('C2 has the same architecture');
+      expect(page).not.toContain('C2, transfer');
+    },
+    patience,
+  );
+
+  it(
+    'and whose gradient vanishes says so in the first line, in the table and in the report',
+    async () => {
+      // a path for the gradient is there, and multiplies it by 0
+      const blind = (image: b.Value): b.Value =>
+        b.add(linear(b.cast(b.greater(image, 0.5), 'float32')), b.mul(linear(image), 0));
+      const trained = await against('blind', blind);
+      expect(trained).toMatchObject({ code: 0 });
+      expect(trained.stderr.split('\n')[0]).toMatch(
+        /^warning: blind\.onnx: the gradient is zero on every pixel of 40 of 40 images/,
+      );
+      const { code, stdout, stderr } = await evaluate('blind', '--eps-curve', 'none');
+      expect(code).toBe(0);
+      expect(stderr.split('\n')[0]).toMatch(
+        /^warning: .* C1: the gradient is zero on every pixel of 40 of 40/,
+      );
+      expect(stdout).toContain('* no proof of robustness: zero-gradient');
+      expect((await evaluationOf('blind')).warnings.map(({ check }) => check)).toContain('zero-gradient');
+      expect(await readFile(join(cwd, 'blind/report.html'), 'utf8')).toContain('zero-gradient');
+    },
+    patience,
+  );
+
+  it(
+    'and gives probabilities is attacked before its softmax, with a warning',
+    async () => {
+      // sure of itself, so that the gradient through the softmax is 0 in float32
+      const sure = (image: b.Value): b.Value => b.softmax(b.mul(linear(image), 50));
+      const trained = await against('sure', sure);
+      expect(trained).toMatchObject({ code: 0 });
+      expect(trained.stderr.split('\n')[0]).toMatch(/^warning: sure\.onnx: the logits are probabilities/);
+      const { code, stdout } = await evaluate('sure', '--eps-curve', 'none');
+      expect(code).toBe(0);
+      expect(stdout).toContain('* no proof of robustness: probabilities');
+      const { cells, warnings } = await evaluationOf('sure');
+      expect(warnings.map(({ check }) => check)).toContain('probabilities');
+      expect(cells[0]!.c1.attacks.pgd!.accuracy).toBe(0);
+    },
+    patience,
+  );
+
+  it(
+    'and whose answers under attack are no numbers is reported with the cell and the attack',
+    async () => {
+      // pixels below -0.05 have no root, and an unclipped attack of eps 0.3 makes some
+      const rooted = (image: b.Value): b.Value => b.add(linear(image), linear(b.sqrt(b.add(image, 0.05))));
+      expect(await against('rooted', rooted, '0.04', '--no-clip')).toMatchObject({ code: 0 });
+      const { code, stderr } = await evaluate('rooted', '--eps-curve', '0.3');
+      expect(code).toBe(0);
+      expect(stderr).toMatch(
+        /^warning: consecutive-eps0\.04-seed1 C1: the curve of pgd at eps 0\.3: the logits of 40 images are not all numbers/m,
+      );
+      const { curves, warnings } = await evaluationOf('rooted');
+      const pgd = curves.find(({ attack }) => attack === 'pgd')!;
+      expect(pgd.points).toMatchObject([{ eps: 0.3, accuracy: 0, notNumbers: images }]);
+      expect(pgd.points[0]).not.toHaveProperty('loss');
+      expect(warnings.map(({ check }) => check)).toContain('not-a-number');
     },
     patience,
   );
@@ -141,13 +412,16 @@ describe('sparring evaluate', () => {
 
 describe('a line and exit code 2', () => {
   it.each<readonly [args: string, line: string]>([
+    ['', 'there is no runs/latest; train a run first, or name the folder of one'],
     ['nowhere', 'nowhere/result.json: no cell is finished; is nowhere a run folder'],
     ['run --attacks noise,cw', 'It must be some of noise,fgsm,pgd,attacker, got cw.'],
     ['run --eps-curve 0.1,8', 'eps must be in (0, 1], got 8 (did you mean 8/255'],
     ['run --test-limit 41', '--test-limit: the limit must be an integer in 1..40'],
     ['run --also other', '--also names runs for the matrix; add --matrix'],
   ])('for evaluate %s', async (args, line) => {
-    const { code, stdout, stderr } = await sparring(['evaluate', ...args.split(' ')], { cwd });
+    const { code, stdout, stderr } = await sparring(['evaluate', ...args.split(' ').filter(Boolean)], {
+      cwd,
+    });
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(line);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { hasTransfer } from '../config.ts';
 import { InputError } from '../errors.ts';
 import type { Contestants } from '../evaluate.ts';
 import { describeFsError } from '../files.ts';
@@ -13,7 +14,9 @@ export interface Cell extends Pick<
 > {
   /** Name of the classifiers' architecture. */
   readonly architecture: string;
-  /** Reads a model file, and refuses one that is not what the run wrote. */
+  /** Whether there is a C2, another classifier than C1. */
+  readonly hasTransfer: boolean;
+  /** Reads a model file, and rejects one that is not what the run wrote. */
   readonly load: (model: keyof Contestants) => Promise<Uint8Array>;
 }
 
@@ -41,13 +44,19 @@ export async function readFinishedRun(path: string): Promise<FinishedRun> {
     );
   }
   const { data, testLimit, architecture = 'paper' } = result.config;
+  const transfer = hasTransfer(result.config);
   return {
     path,
     data,
     testLimit,
     cells: result.runs.map((run) => {
       const cell = cellFolder(path, run);
-      return { ...run, architecture, load: (model) => readModel(cell[model], run.models[model]) };
+      return {
+        ...run,
+        architecture,
+        hasTransfer: transfer,
+        load: (model) => readModel(cell[model], run.models[model]),
+      };
     }),
   };
 }
@@ -59,7 +68,7 @@ async function readModel(file: string, sha256: string): Promise<Uint8Array> {
   const found = createHash('sha256').update(bytes).digest('hex');
   if (found !== sha256) {
     const hashes = `sha256 ${found.slice(0, 12)}..., in result.json ${sha256.slice(0, 12)}...`;
-    throw new InputError(`${file} is not the file that the run wrote (${hashes}); put that back`);
+    throw new InputError(`${file} is not the file that the run wrote (${hashes}); restore the original file`);
   }
   return bytes;
 }

@@ -11,7 +11,12 @@ export function warningsOf(
   curves: readonly Curve[],
   doublings: readonly Doubling[],
 ): readonly Warning[] {
-  return [...cells.flatMap(ofCell), ...ofCurves(curves), ...doublings.flatMap(ofDoubling)];
+  return [
+    ...cells.flatMap(ofCell),
+    ...curves.flatMap(ofPoints),
+    ...ofCurves(curves),
+    ...doublings.flatMap(ofDoubling),
+  ];
 }
 
 const points = (accuracy: number): string => `${(100 * accuracy).toFixed(1)} %`;
@@ -37,14 +42,25 @@ function ofCell({ folder, eps, c1, c2 }: MeasuredCell): readonly Warning[] {
   if (eps >= 0.5 && c1.attacks.pgd && c1.attacks.pgd.interval.low > chance) {
     warn('above-chance-at-large-eps', 'c1', `PGD leaves ${points(pgd!)} at eps ${eps}, more than guessing`);
   }
+  for (const [classifier, measured] of Object.entries({ c1, c2 })) {
+    for (const [name, measure] of Object.entries({ clean: measured?.clean, ...measured?.attacks })) {
+      if (!measure?.notNumbers) continue;
+      warn('not-a-number', classifier as 'c1' | 'c2', notNumbers(name, measure.notNumbers));
+    }
+  }
   for (const name of ['fgsm', 'pgd', 'attacker'] as const) {
-    const [known, transferred] = [c1.attacks[name]?.accuracy, c2.attacks[name]?.accuracy];
+    const [known, transferred] = [c1.attacks[name]?.accuracy, c2?.attacks[name]?.accuracy];
     if (known === undefined || transferred === undefined || transferred >= known - slack) continue;
     const found = `${name} made for C1 leaves ${points(transferred)} of C2 and ${points(known)} of C1`;
     warn('transfer-below-white-box', 'c2', `${found}: it is better where it knows nothing`);
   }
   return warnings;
 }
+
+/** How many answers under an attack are no numbers. */
+const notNumbers = (name: string, images: number): string =>
+  `${name}: the logits of ${images === 1 ? '1 image' : `${images} images`} are not all numbers (NaN or infinite); ` +
+  'they count as wrong, and the loss is the mean over the others';
 
 /** At the large end every image can become any other; and more room never helps the classifier. */
 function ofCurves(curves: readonly Curve[]): readonly Warning[] {
@@ -66,6 +82,20 @@ function ofCurves(curves: readonly Curve[]): readonly Warning[] {
       return warnings;
     });
 }
+
+const ofPoints = ({ folder, classifier, attack, points: curve }: Curve): readonly Warning[] =>
+  curve.flatMap(({ eps, notNumbers: images }): readonly Warning[] =>
+    images
+      ? [
+          {
+            check: 'not-a-number',
+            folder,
+            classifier,
+            message: notNumbers(`the curve of ${attack} at eps ${eps}`, images),
+          },
+        ]
+      : [],
+  );
 
 function ofDoubling({ folder, steps, accuracy, doubled, images }: Doubling): readonly Warning[] {
   if (Math.abs(doubled - accuracy) < 0.01) return [];

@@ -1,12 +1,14 @@
+import { z } from 'zod';
 import { inOrder } from '../batches.ts';
 import type { Split } from '../datasets/index.ts';
 import type { Model, SessionOptions } from '../session.ts';
 import { attackedBy } from './attacked.ts';
 import type { Cell } from './cells.ts';
 import { Sessions } from './players.ts';
+import { kept, type Journal } from './journal.ts';
 import type { EvaluationProgress } from './run.ts';
-import type { Matrix, Player } from './schema.ts';
-import { Tally } from './tally.ts';
+import { Matrix as MatrixSchema, type Matrix, type Player } from './schema.ts';
+import { StoredTally, Tally } from './tally.ts';
 
 const batchSize = 250;
 
@@ -23,59 +25,80 @@ export interface MatrixCell {
 export async function* crossAttack(
   cells: readonly MatrixCell[],
   split: Split,
-  options: SessionOptions,
+  options: SessionOptions & { readonly journal: Journal },
 ): AsyncGenerator<EvaluationProgress, Matrix> {
-  const classifiers = distinct(cells.flatMap((from) => [seat(from, 'c1'), seat(from, 'c2')]));
+  const { journal } = options;
+  const classifiers = distinct(
+    cells.flatMap((from) => [seat(from, 'c1'), ...(from.cell.hasTransfer ? [seat(from, 'c2')] : [])]),
+  );
   const attackers = cells.map((from) => seat(from, 'attacker'));
   const sessions = new Sessions(options);
-  try {
+  let opened: readonly Model[] | undefined;
+  const openAll = async (): Promise<readonly Model[]> => {
     const models: Model[] = [];
     for (const { load } of classifiers) models.push(await sessions.model(await load()));
-    const score = async function* (
-      title: string,
-      attacker: Model | null,
-    ): AsyncGenerator<EvaluationProgress, readonly Tally[]> {
-      const tallies = models.map(() => new Tally(split.count));
-      for (const { start, image, label } of inOrder(split, batchSize)) {
-        const seen = attacker ? await attackedBy(attacker, image) : image;
-        for (const [i, model] of models.entries()) {
-          const { logits } = await model.run({ image: seen });
-          tallies[i]!.set(start, logits!.data as Float32Array, label.data as Int32Array);
+    return models;
+  };
+  const score = async function* (
+    title: string,
+    attacker: Model | null,
+  ): AsyncGenerator<EvaluationProgress, readonly Tally[]> {
+    const models = (opened ??= await openAll());
+    const tallies = models.map(() => new Tally(split.count));
+    for (const { start, image, label } of inOrder(split, batchSize)) {
+      const seen = attacker ? await attackedBy(attacker, image) : image;
+      for (const [i, model] of models.entries()) {
+        const { logits } = await model.run({ image: seen });
+        tallies[i]!.set(start, logits!.data as Float32Array, label.data as Int32Array);
+      }
+      yield { title, done: start + label.data.length, total: split.count };
+    }
+    return tallies;
+  };
+  try {
+    const clean = yield* kept(journal, 'matrix clean', z.array(StoredTally), () =>
+      score('matrix: clean', null),
+    );
+    const rows: Row[] = [];
+    for (const [i, { player, target, load }] of attackers.entries()) {
+      const row = yield* kept(journal, `matrix ${player.name}`, Row, async function* () {
+        const own = new Sessions(options);
+        try {
+          const title = `matrix: attacker ${i + 1}/${attackers.length}`;
+          const tallies = yield* score(title, await own.model(await load()));
+          const home = clean[classifiers.findIndex((other) => other.player.model === target)]!;
+          return {
+            attacked: tallies.map((tally) => tally.measure()),
+            transfer: tallies.map((tally, j) => stillRight(home, clean[j]!, tally)),
+          };
+        } finally {
+          await own.close();
         }
-        yield { title, done: start + label.data.length, total: split.count };
-      }
-      return tallies;
-    };
-    const clean = yield* score('matrix: clean', null);
-    const rows: (readonly Tally[])[] = [];
-    for (const [i, { load }] of attackers.entries()) {
-      const own = new Sessions(options);
-      try {
-        rows.push(
-          yield* score(`matrix: attacker ${i + 1}/${attackers.length}`, await own.model(await load())),
-        );
-      } finally {
-        await own.close();
-      }
+      });
+      rows.push(row);
     }
     return {
       attackers: attackers.map(({ player }) => player),
       classifiers: classifiers.map(({ player }) => player),
       images: split.count,
       clean: clean.map((tally) => tally.measure()),
-      attacked: rows.map((row) => row.map((tally) => tally.measure())),
-      transfer: rows.map((row, i) => {
-        const home = classifiers.findIndex(({ player }) => player.model === attackers[i]!.target);
-        return row.map((tally, j) => kept(clean[home]!, clean[j]!, tally));
-      }),
+      attacked: rows.map(({ attacked }) => attacked),
+      transfer: rows.map(({ transfer }) => transfer),
     };
   } finally {
     await sessions.close();
   }
 }
 
+/** What one attacker leaves of every classifier, as a journal has it. */
+const Row = z.strictObject({
+  attacked: MatrixSchema.shape.attacked.element,
+  transfer: MatrixSchema.shape.transfer.element,
+});
+type Row = z.infer<typeof Row>;
+
 /** Of the images that both classifiers had right, which part the attacked one still has. */
-function kept(home: Tally, before: Tally, after: Tally): Matrix['transfer'][number][number] {
+function stillRight(home: Tally, before: Tally, after: Tally): Matrix['transfer'][number][number] {
   let images = 0;
   let right = 0;
   for (const [i, one] of home.right.entries()) {

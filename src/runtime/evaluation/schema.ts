@@ -12,8 +12,10 @@ export const Measure = z.strictObject({
   accuracy: Fraction,
   /** Wilson's 95 % interval of the accuracy over the test images. */
   interval: z.strictObject({ low: Fraction, high: Fraction }),
-  /** Mean cross-entropy in nats. */
-  loss: z.number(),
+  /** Mean cross-entropy in nats, over the images whose logits are all numbers; absent where there is none. */
+  loss: z.number().exactOptional(),
+  /** Images whose logits are not all numbers (NaN or infinite), and which count as wrong; absent where there is none. */
+  notNumbers: Count.exactOptional(),
 });
 export type Measure = Readonly<z.infer<typeof Measure>>;
 
@@ -73,13 +75,13 @@ const CellKey = z.strictObject({
 
 const CellEvaluation = CellKey.extend({
   /** SHA-256 of the model files. */
-  models: z.strictObject({ c1: Sha256, c2: Sha256, attacker: Sha256 }),
+  models: z.strictObject({ c1: Sha256, c2: Sha256.exactOptional(), attacker: Sha256 }),
   /** C1, which the attacks know. */
   c1: ClassifierEvaluation,
-  /** C2, on the examples that were made for C1; noise knows neither. */
-  c2: ClassifierEvaluation,
+  /** C2, on the examples that were made for C1; noise knows neither. Absent where a run has no C2 (`hasTransfer`). */
+  c2: ClassifierEvaluation.exactOptional(),
   /**
-   * A safetensors file, relative to the run folder, with one `bool` tensor [images] a line of the table, true where the
+   * A safetensors file, relative to the folder of `evaluation.json`, with one `bool` tensor [images] a line of the table, true where the
    * classifier is right: `c1/clean`, `c1/noise`, ..., `c1/worst`, `c2/...`; and `label` int32 [images].
    */
   masks: z.string(),
@@ -123,7 +125,7 @@ const Player = z.strictObject({
 export type Player = Readonly<z.infer<typeof Player>>;
 
 /** Every attacker against every classifier. */
-const Matrix = z.strictObject({
+export const Matrix = z.strictObject({
   attackers: z.array(Player),
   classifiers: z.array(Player),
   images: Count,
@@ -151,6 +153,11 @@ const Warning = z.strictObject({
     'transfer-below-white-box',
     'curve-rises',
     'steps-not-enough',
+    // what makes a classifier seem robust that is not
+    'zero-gradient',
+    'probabilities',
+    'constant-answers',
+    'not-a-number',
   ]),
   folder: z.string(),
   classifier: z.enum(['c1', 'c2']),
@@ -180,7 +187,7 @@ export const Evaluation = z.strictObject({
     goal: z.literal('untargeted'),
     /** Pixels are float32; nothing is rounded to 8 bits. */
     precision: z.literal('float32'),
-    knowledge: z.strictObject({ c1: z.literal('white-box'), c2: z.literal('transfer') }),
+    knowledge: z.strictObject({ c1: z.literal('white-box'), c2: z.literal('transfer').exactOptional() }),
   }),
   attacks: z.array(AttackSettings),
   cells: z.array(CellEvaluation),

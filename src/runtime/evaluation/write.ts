@@ -1,8 +1,10 @@
-import { join } from 'node:path';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Split } from '../datasets/index.ts';
-import { writeAtomic } from '../files.ts';
+import { InputError } from '../errors.ts';
+import { describeFsError, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';
-import type { Attacked } from './attacked.ts';
+import { talliesOf, type Attacked } from './attacked.ts';
 import { Evaluation, type CellEvaluation, type MeasuredCell } from './schema.ts';
 import { Tally } from './tally.ts';
 
@@ -11,36 +13,80 @@ export interface Unwritten extends Omit<Evaluation, 'schema' | 'cells'> {
   readonly cells: readonly MeasuredCell[];
 }
 
+const masksOf = ({ folder }: Pick<MeasuredCell, 'folder'>): string => `${folder}/evaluation.safetensors`;
+
+/**
+ * Finds out, before hours of work, whether an evaluation can be written: that nothing stands in the place of its files,
+ * and that each folder takes a new file. Makes the folders.
+ *
+ * @param bytes of what will be written, for a disk that is nearly full.
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeWriting(
+  folder: string,
+  cells: readonly Pick<MeasuredCell, 'folder'>[],
+  bytes: number,
+): Promise<void> {
+  const names = ['evaluation.json', 'report.html', ...cells.map((cell) => masksOf(cell))];
+  const files = names.map((name) => join(folder, name));
+  for (const file of files) {
+    const found = await stat(file).catch(() => null);
+    if (found && !found.isFile()) {
+      throw new InputError(
+        `cannot write ${file}: it is a folder, not a file; remove it or choose another folder (--out DIR)`,
+      );
+    }
+  }
+  for (const [i, path] of [...new Set(files.map((file) => dirname(file)))].entries()) {
+    const probe = join(path, `.probe-${process.pid}`);
+    try {
+      await mkdir(path, { recursive: true });
+      await writeFile(probe, new Uint8Array(i === 0 ? bytes : 1));
+    } catch (error) {
+      throw new InputError(`${describeFsError(error, `cannot write into ${path}`)} (--out DIR)`, {
+        cause: error,
+      });
+    } finally {
+      await rm(probe, { force: true }).catch(() => {});
+    }
+  }
+}
+
 /**
  * Writes the masks of each cell, then `evaluation.json`: where that is, all of it is.
  *
  * @param attacked which examples each classifier has right, in the order of the cells.
- * @returns what was written, and the path of `evaluation.json`.
+ * @returns the path of `evaluation.json`.
  */
 export async function writeEvaluation(
-  run: string,
+  folder: string,
   split: Split,
-  unwritten: Unwritten,
+  evaluation: Evaluation,
   attacked: readonly Attacked[],
-): Promise<{ readonly evaluation: Evaluation; readonly path: string }> {
-  const cells: CellEvaluation[] = [];
-  for (const [i, cell] of unwritten.cells.entries()) {
-    const masks = `${cell.folder}/evaluation.safetensors`;
-    await writeAtomic(join(run, masks), encodeMasks(split, attacked[i]!));
-    cells.push({ ...cell, masks });
+): Promise<string> {
+  for (const [i, { masks }] of evaluation.cells.entries()) {
+    await writeAtomic(join(folder, masks), encodeMasks(split, attacked[i]!));
   }
-  const evaluation = Evaluation.parse({ schema: 1, ...unwritten, cells });
-  const path = join(run, 'evaluation.json');
+  const path = join(folder, 'evaluation.json');
   await writeAtomic(path, `${JSON.stringify(evaluation, null, 2)}\n`);
-  return { evaluation, path };
+  return path;
 }
+
+/** `evaluation.json` with the places of the masks. */
+export const evaluationFrom = ({ cells, ...rest }: Unwritten): Evaluation =>
+  Evaluation.parse({
+    schema: 1,
+    ...rest,
+    cells: cells.map((cell): CellEvaluation => ({ ...cell, masks: masksOf(cell) })),
+  });
 
 /** As the schema's `masks` describes it. */
 function encodeMasks(split: Split, attacked: Attacked): Uint8Array {
   const label: Tensor = { dtype: 'int32', shape: [split.count], data: Int32Array.from(split.labels) };
   const tensors = new Map<string, Tensor>([['label', label]]);
   for (const classifier of ['c1', 'c2'] as const) {
-    const tallies = attacked[classifier];
+    const tallies = talliesOf(attacked, classifier);
+    if (!tallies) continue;
     for (const [name, { right }] of [...tallies, ['worst', Tally.worst([...tallies.values()])] as const]) {
       tensors.set(`${classifier}/${name}`, { dtype: 'bool', shape: [split.count], data: right });
     }

@@ -104,17 +104,24 @@ export function attackTable({ attacks, cells }: Evaluation): DataTable {
       'worst case',
     ],
     rows: cells.flatMap((cell) =>
-      names.map((name) => [
-        cell.folder,
-        cell.clip ? 'clipped' : 'unclipped',
-        `${name.toUpperCase()}, ${cell[name].knowledge}`,
-        withInterval(cell[name].clean),
-        ...columns.map((attack) => {
-          const measure = cell[name].attacks[attack];
-          return measure ? withInterval(measure) : '';
-        }),
-        withInterval(cell[name].worst),
-      ]),
+      names.flatMap((name) => {
+        // a run against a given classifier may have no C2
+        const measured = cell[name];
+        if (!measured) return [];
+        return [
+          [
+            cell.folder,
+            cell.clip ? 'clipped' : 'unclipped',
+            `${name.toUpperCase()}, ${measured.knowledge}`,
+            withInterval(measured.clean),
+            ...columns.map((attack) => {
+              const measure = measured.attacks[attack];
+              return measure ? withInterval(measure) : '';
+            }),
+            withInterval(measured.worst),
+          ],
+        ];
+      }),
     ),
   };
 }
@@ -176,7 +183,8 @@ const trainedPoints = (
   cells
     .filter((cell) => cell.models[classifier] === model)
     .flatMap((cell) => {
-      const measure = attack === 'worst' ? cell[classifier].worst : cell[classifier].attacks.attacker;
+      const measured = cell[classifier];
+      const measure = attack === 'worst' ? measured?.worst : measured?.attacks.attacker;
       return measure ? [point(cell.eps, measure)] : [];
     })
     .sort((a, b) => a.x - b.x);

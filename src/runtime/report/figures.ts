@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import type { Mode } from '../config.ts';
+import { hasTransfer, type Mode } from '../config.ts';
 import { drawLines, epsStyle, type Line, type Panel } from './chart.ts';
 import { paperEps } from './claims.ts';
 import { chance } from './criteria.ts';
@@ -83,10 +83,13 @@ function epochFigure(
   const own = cells.filter((cell) => cell.mode === mode);
   const eps = epsOf(own);
   const curves = eps.map((each) => ({ eps: each, cells: cellsAt(own, mode, each) }));
+  const judged = classifiers.filter(
+    ([name]) => name === 'c1' || own.some(({ config }) => hasTransfer(config)),
+  );
   const panels =
     eps.length === 0
       ? []
-      : classifiers.map(([classifier, letter, title]): Panel => {
+      : judged.map(([classifier, letter, title]): Panel => {
           const lines = curves.map(({ eps: each, cells: at }) => ({
             label: String(each),
             ...epsStyle(each),
@@ -118,7 +121,7 @@ function epochFigure(
         });
   const column = (value: EpochPoint | undefined): string =>
     value === undefined ? '' : what === 'accuracy' ? percent(value.accuracy.mean) : loss(value.loss.mean);
-  const series = classifiers.flatMap(([classifier]) =>
+  const series = judged.flatMap(([classifier]) =>
     curves.map(({ eps: each, cells: at }) => ({
       head: `${classifier.toUpperCase()}, ${each}`,
       points: epochCurve(at, classifier),
@@ -131,7 +134,7 @@ function epochFigure(
     measured:
       eps.length === 0
         ? []
-        : classifiers.map(([classifier]) => {
+        : judged.map(([classifier]) => {
             const values = curves.map(({ eps: each, cells: at }) => {
               const last = epochCurve(at, classifier).at(-1)!;
               return `${what === 'accuracy' ? percent(last.accuracy.mean) : loss(last.loss.mean)} at ${each}`;

@@ -1,4 +1,5 @@
 import { html } from 'hono/html';
+import { hasTransfer } from '../config.ts';
 import { count, list } from './format.ts';
 import type { Markup } from './markup.ts';
 import { testImages, trainImages, type Cell } from './results.ts';
@@ -25,8 +26,8 @@ export function threatHeader(cells: readonly Cell[]): Markup {
       <dd>${list(unique(({ bound }) => bound))}</dd>
       <dt>knowledge</dt>
       <dd>
-        white-box on C1: the attacker is trained through C1's gradients. C2 has the same architecture and
-        other weights, and the attacker never sees it: transfer.
+        white-box on C1: the attacker is trained through C1's gradients.
+        ${cells.some(({ config }) => hasTransfer(config)) ? 'C2 has the same architecture and other weights, and the attacker never sees it: transfer.' : ''}
       </dd>
       <dt>training</dt>
       <dd>${unique(({ mode }) => trainedOn[mode]).map((each) => html`<div>${each}</div>`)}</dd>

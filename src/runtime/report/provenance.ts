@@ -1,4 +1,5 @@
 import { html } from 'hono/html';
+import { hasTransfer } from '../config.ts';
 import { wilson } from '../evaluation/wilson.ts';
 import { trainingCommand } from './command.ts';
 import type { DataTable } from './figures.ts';
@@ -45,7 +46,9 @@ export const cellData = (cells: readonly Cell[]): DataTable => ({
     String(cell.seed),
     `${cell.config.classifierEpochs} + ${cell.config.attackerEpochs}`,
     ...(['c1', 'c2'] as const).flatMap((name) =>
-      (['clean', 'noise', 'attacked'] as const).map((view) => accuracy(cell, cell.final[name][view])),
+      (['clean', 'noise', 'attacked'] as const).map((view) =>
+        name === 'c2' && !hasTransfer(cell.config) ? '' : accuracy(cell, cell.final[name][view]),
+      ),
     ),
   ]),
 });

@@ -101,14 +101,39 @@ describe('a warning', () => {
     ]);
   });
 
+  it('says of which cell and attack answers are no numbers', () => {
+    const { c1, ...rest } = cell(0.1, {});
+    const broken = { ...c1, attacks: { ...c1.attacks, fgsm: { ...measure(0.7), notNumbers: 3 } } };
+    expect(warningsOf([{ ...rest, c1: broken }], [], [])).toMatchObject([
+      {
+        check: 'not-a-number',
+        folder: 'cell',
+        classifier: 'c1',
+        message: expect.stringMatching(/^fgsm: the logits of 3 images are not all numbers/) as string,
+      },
+    ]);
+    const points = [{ eps: 0.1, ...measure(0.5), notNumbers: 1 }];
+    expect(warningsOf([], [{ ...curveOf([]), points }], [])).toMatchObject([
+      {
+        check: 'not-a-number',
+        message: expect.stringMatching(/^the curve of pgd at eps 0\.1: the logits of 1 image /) as string,
+      },
+    ]);
+  });
+
+  it('is not about C2 where there is none', () => {
+    const { c2: _, ...alone } = cell(0.1, {});
+    expect(warningsOf([alone], [], [])).toEqual([]);
+  });
+
   it('says that PGD has too few steps', () => {
     expect(warningsOf([], [], [doubling(0.4, 0.38)])).toMatchObject([{ check: 'steps-not-enough' }]);
   });
 
   it('is not made of attacks that were not run', () => {
     const { c1, c2, ...rest } = cell(0.5, {});
-    expect(warningsOf([{ ...rest, c1: { ...c1, attacks: {} }, c2: { ...c2, attacks: {} } }], [], [])).toEqual(
-      [],
-    );
+    expect(
+      warningsOf([{ ...rest, c1: { ...c1, attacks: {} }, c2: { ...c2!, attacks: {} } }], [], []),
+    ).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { concat, mul, neg, reduceMean, reshape, sub, type Value } from '../../../src/builder/index.ts';
 import type { Split } from '../../../src/runtime/index.ts';
 import type { Cell } from '../../../src/runtime/evaluation/cells.ts';
+import { noJournal } from '../../../src/runtime/evaluation/journal.ts';
 import { crossAttack } from '../../../src/runtime/evaluation/matrix.ts';
 import { modelOf, pixels } from '../../support/classifiers.ts';
 
@@ -33,6 +34,7 @@ function cellOf(folder: string, models: { c1: Uint8Array; c2: Uint8Array; attack
     bound: 'tanh',
     clip: true,
     architecture: 'paper',
+    hasTransfer: true,
     models: {
       c1: known.get(models.c1)!,
       c2: known.get(models.c2)!,
@@ -53,7 +55,7 @@ describe('the cross-attack matrix', () => {
         { run: 'other', cell: cellOf('second', { c1: half, c2: blind, attacker: negative }) },
       ],
       split,
-      { device: 'cpu', threads: 1 },
+      { device: 'cpu', threads: 1, journal: noJournal },
     );
     let next = await work.next();
     while (!next.done) next = await work.next();

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import * as b from '../../src/builder/index.ts';
+import { attackStep } from '../../src/models/attacks.ts';
+import { adopt, beforeSoftmax, givenModel, gradientEnds, portsOf } from '../../src/models/given.ts';
+import { attackerStep } from '../../src/models/programs.ts';
+import { stream } from '../../src/runtime/random.ts';
+import { linearClassifier, pixels } from '../support/classifiers.ts';
+import { between, drawn, evaluateGraph, numbers, whole } from '../support/run.ts';
+
+const random = stream(4, 'given');
+const weight = Array.from({ length: pixels * 10 }, between(random, -1, 1));
+const linear = linearClassifier(weight, 10);
+
+/** The linear classifier under other names, and with other outputs. */
+function renamed(input: string, outputs: (logits: b.Value) => Readonly<Record<string, b.Value>>): b.Graph {
+  const image = b.input(input, 'float32', ['N', 1, 28, 28]);
+  const w = b.constant(b.tensorOf('float32', [pixels, 10], weight));
+  return {
+    name: 'renamed',
+    inputs: [image],
+    outputs: outputs(b.matmul(b.reshape(image, [-1, pixels]), w)),
+  };
+}
+
+/** A classifier of hand-made logits. */
+const classifierOf = (f: (image: b.Value) => b.Value): b.Graph => {
+  const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
+  return { name: 'hand-made', inputs: [image], outputs: { logits: f(image) } };
+};
+
+describe('a classifier that somebody brings', () => {
+  test.each<readonly [what: string, graph: b.Graph]>([
+    ['the names that are used here', renamed('image', (logits) => ({ logits }))],
+    ['other names', renamed('input.1', (y) => ({ '19': y }))],
+    ['further outputs', renamed('x', (logits) => ({ features: b.relu(logits), logits }))],
+  ])('is adopted with %s, and gives the same logits', async (_, graph) => {
+    const adopted = adopt(b.decode(b.encode(graph)).graph);
+    expect(b.inputName(portsOf(adopted).image)).toBe('image');
+    expect(Object.keys(adopted.outputs)).toEqual(['logits']);
+    const image = drawn('float32', [3, 1, 28, 28], between(random, 0, 1));
+    const expected = await evaluateGraph(b.lower(linear, 'plain'), { image });
+    const { logits } = await evaluateGraph(b.decode(givenModel(adopted)).graph, { image });
+    expect(logits!).toBeAllClose(expected['logits']!, { atol: 1e-6 });
+  });
+
+  test('is rejected with a fixed batch, with the input, the value and the way out', () => {
+    const image = b.input('x', 'float32', [8, 1, 28, 28]);
+    const fixed = { name: 'fixed', inputs: [image], outputs: { logits: b.reshape(image, [8, -1]) } };
+    expect(() => adopt(fixed)).toThrow(
+      "fixed: its input x float32[8,1,28,28] has a fixed batch of 8; export it again with a dynamic batch axis (dynamic_axes={'x': {0: 'batch'}} in PyTorch)",
+    );
+  });
+
+  test('is rejected with several outputs of which none is called logits', () => {
+    expect(() => adopt(renamed('x', (y) => ({ a: y, b: b.relu(y) })))).toThrow(
+      'renamed has several outputs, a, b; call the one before softmax logits',
+    );
+  });
+
+  test('is rejected with several inputs', () => {
+    const graph = renamed('x', (logits) => ({ logits }));
+    expect(() => adopt({ ...graph, inputs: [...graph.inputs, b.input('k', 'float32', [])] })).toThrow(
+      'renamed must have one input, the images; it has x float32[N,1,28,28], k float32[]',
+    );
+  });
+});
+
+describe('where a gradient ends', () => {
+  const logitsOf = (x: b.Value): b.Value =>
+    b.matmul(b.reshape(x, [-1, pixels]), b.constant(b.tensorOf('float32', [pixels, 10], weight)));
+
+  test.each<readonly [what: string, f: (image: b.Value) => b.Value, ends: readonly string[] | null]>([
+    ['a smooth classifier', logitsOf, null],
+    ['a threshold', (image) => logitsOf(b.cast(b.greater(image, 0.5), 'float32')), ['Greater']],
+    [
+      'a cast to integers',
+      (image) => logitsOf(b.cast(b.cast(b.mul(image, 255), 'int32'), 'float32')),
+      ['Cast'],
+    ],
+    [
+      'a threshold beside a smooth path',
+      (image) => b.add(logitsOf(b.cast(b.greater(image, 0.5), 'float32')), logitsOf(image)),
+      null,
+    ],
+  ])('%s', (_, f, ends) => {
+    expect(gradientEnds(classifierOf(f))).toEqual(ends);
+  });
+});
+
+describe('a softmax at the end', () => {
+  const softened = classifierOf((image) => {
+    const { logits } = linearOn(image);
+    return b.softmax(logits);
+  });
+
+  function linearOn(image: b.Value) {
+    const w = b.constant(b.tensorOf('float32', [pixels, 10], weight));
+    return { logits: b.matmul(b.reshape(image, [-1, pixels]), w) };
+  }
+
+  test('is passed by, but no other operator is', () => {
+    const { logits } = linearOn(b.input('image', 'float32', ['batch', 1, 28, 28]));
+    expect(beforeSoftmax(b.softmax(logits))).toBe(logits);
+    expect(beforeSoftmax(b.identity(b.softmax(logits, 1)))).toBe(logits);
+    expect(beforeSoftmax(logits)).toBe(logits);
+    const normalized = b.logSoftmax(logits);
+    expect(beforeSoftmax(normalized)).toBe(normalized);
+  });
+
+  test('does not stop an attack step, which gives its probabilities and moves as before it', async () => {
+    const image = drawn('float32', [3, 1, 28, 28], between(random, 0, 1));
+    const scalar = (value: number): b.Tensor => b.tensorOf('float32', [], [value]);
+    const feeds = {
+      image,
+      origin: image,
+      label: drawn('int32', [3], whole(random, 0, 9)),
+      eps: scalar(0.1),
+      stepSize: scalar(0.1),
+      low: scalar(0),
+      high: scalar(1),
+    };
+    const plain = await evaluateGraph(b.lower(attackStep(linear), 'cpu'), feeds);
+    const soft = await evaluateGraph(b.lower(attackStep(softened), 'cpu'), feeds);
+    expect(numbers(soft['next']!)).toEqual(numbers(plain['next']!));
+    const sums = [0, 1, 2].map((i) =>
+      numbers(soft['logits']!)
+        .slice(10 * i, 10 * i + 10)
+        .reduce((a, p) => a + p, 0),
+    );
+    expect(sums).toBeAllClose([1, 1, 1], { atol: 1e-6 });
+  });
+
+  test('is left out where an attacker is trained', () => {
+    const options = { batchSize: 4, learningRate: 1e-3, eps: 0.1, bound: 'tanh', clip: true } as const;
+    const softmaxes = (against: b.Graph): number => {
+      const { loss } = attackerStep(options, against);
+      return b.print({ name: 'loss', inputs: [], outputs: { loss } }).split('Softmax').length;
+    };
+    expect(softmaxes(softened)).toBe(softmaxes(linear));
+  });
+});
