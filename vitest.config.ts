@@ -7,5 +7,6 @@ export default defineConfig({
     // ONNX Runtime takes its own threads; two test files at a time keep a small machine honest.
     maxWorkers: 2,
     pool: 'forks',
+    env: { ORT_DISABLE_TELEMETRY: process.env['ORT_DISABLE_TELEMETRY'] ?? '1' },
   },
 });

@@ -4,8 +4,8 @@ import { main } from './main.ts';
 // With a listener, a write beyond the limit on file sizes (ulimit -f) fails like any other; without, it ends the process.
 process.on('SIGXFSZ', () => {});
 
-// A reader that has seen enough, such as `head`, ends no work; a full disk does, in one line.
-const isClosed = (error: NodeJS.ErrnoException): boolean => error.code === 'EPIPE';
+// A reader that has seen enough, such as `head`, or a terminal that is gone, ends no work; a full disk does, in one line.
+const isClosed = (error: NodeJS.ErrnoException): boolean => error.code === 'EPIPE' || error.code === 'EIO';
 process.stderr.on('error', (error) => isClosed(error) || process.exit(1));
 process.stdout.on('error', (error) => {
   if (isClosed(error)) return;

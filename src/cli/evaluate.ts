@@ -17,7 +17,7 @@ import {
   InputError,
   journalPath,
   limit,
-  loadDataset,
+  loadSameDataset,
   openJournal,
   probeWriting,
   readEvaluation,
@@ -34,10 +34,13 @@ import {
   type Planned,
   type Warning,
 } from '../runtime/index.ts';
+import { commandLine } from './command-line.ts';
+import { followTasks, tasksOf } from './evaluation-plan.ts';
 import { evaluationTable, matrixTable } from './evaluation-table.ts';
 import { count, defaultThreads, eps, listOf, rate, seed, threads } from './options.ts';
 import { createProgress } from './progress.ts';
-import { exitCodeOf, stopController } from './signals.ts';
+import { exitCodeOf, quitHint, stopController } from './signals.ts';
+import { columnsOf } from './table.ts';
 import { environment } from './version.ts';
 import { writeEvaluationPage } from './write-report.ts';
 
@@ -121,13 +124,18 @@ export function evaluateCommand() {
           versions: [found.sparring, found.commit, found.onnxruntime, found.device, found.threads],
         }),
       );
+      const overall = followTasks(
+        tasksOf({ ...settings, cells: run.cells, images: split.count, matrixAttackers: matrixCells.length }),
+      );
       const progress = createProgress(process.stderr);
-      const stop = stopController();
+      const stop = stopController((signal) =>
+        progress.log(`${signal}: keeping the attacks that are finished; ${quitHint}`),
+      );
       const shown = async <T>(work: AsyncGenerator<EvaluationProgress, T>): Promise<T> => {
         for (;;) {
           const next = await work.next();
           if (next.done) return next.value;
-          progress.update(next.value);
+          progress.update({ ...next.value, overall: overall(next.value) });
           if (stop.signal.aborted) {
             await work.return(undefined as T);
             throw new Interrupted();
@@ -137,7 +145,8 @@ export function evaluateCommand() {
       try {
         const doubts = await checkCells(run.cells, split, options);
         for (const line of warningLines(doubts)) progress.log(line);
-        if (journal.count() > 0) progress.log(`resuming: ${parts(journal.count())} finished before`);
+        if (journal.count() > 0)
+          progress.log(`resuming with ${parts(journal.count())} that were finished before`);
         const measured = await shown(evaluateCells(run.cells, split, { ...options, ...settings, journal }));
         const matrix = flags.matrix
           ? await shown(crossAttack(matrixCells, split, { ...options, journal }))
@@ -174,8 +183,9 @@ export function evaluateCommand() {
       } catch (error) {
         if (!(error instanceof Interrupted)) throw error;
         progress.done();
-        const kept = journal.failure() ?? `kept ${parts(journal.count())} that were finished`;
-        process.stderr.write(`${kept}; the same command resumes\n`);
+        const words = ['evaluate', ...(command.parent?.args.slice(1) ?? [])];
+        const saved = journal.failure() ?? `saved ${parts(journal.count())} of the evaluation`;
+        process.stderr.write(`${saved}; resume with: ${commandLine(...words)}\n`);
         process.exitCode = exitCodeOf(stop.received()!);
       } finally {
         stop.dispose();
@@ -264,17 +274,7 @@ interface DataFlags {
 }
 
 async function testImages(run: FinishedRun, { data, testLimit }: DataFlags) {
-  const source = data ?? run.data.source;
-  const dataset = await loadDataset(source).catch((error: unknown) => {
-    if (data !== undefined) throw error;
-    throw new InputError(`${(error as Error).message}; if it was moved, name it by --data`, { cause: error });
-  });
-  if (dataset.sha256 !== run.data.sha256) {
-    const hashes = `sha256 ${dataset.sha256.slice(0, 12)}..., not ${run.data.sha256.slice(0, 12)}...`;
-    throw new InputError(
-      `${source} is not the data of ${run.path} (${hashes}); name where that is by --data`,
-    );
-  }
+  const dataset = await loadSameDataset(run.path, run.data, data);
   const n = testLimit ?? run.testLimit;
   try {
     return n === null ? dataset.test : limit(dataset.test, n);
@@ -306,7 +306,7 @@ function print(evaluation: Evaluation, json: boolean): void {
     console.log(JSON.stringify(evaluation, null, 2));
     return;
   }
-  const columns = process.stdout.columns ?? 80;
+  const columns = columnsOf(process.stdout);
   console.log(evaluationTable(evaluation, columns));
   if (evaluation.matrix) console.log(matrixTable(evaluation.matrix, columns));
 }

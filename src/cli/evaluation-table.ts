@@ -1,5 +1,5 @@
 import type { AttackSettings, Evaluation, Matrix, Warning } from '../runtime/index.ts';
-import { textTable } from './table.ts';
+import { framedTable, widthOf } from './table.ts';
 
 type Cell = Evaluation['cells'][number];
 type Name = 'c1' | 'c2';
@@ -34,7 +34,7 @@ export function evaluationTable(evaluation: Evaluation, columns: number): string
 export function matrixTable({ attackers, classifiers, attacked }: Matrix, columns: number): string {
   const at = (letter: string, i: number): string => `${letter}${i + 1}`;
   const table = (from: number, to: number): string =>
-    textTable(
+    framedTable(
       ['left', ...classifiers.slice(from, to).map((_, i) => at('c', from + i))],
       attackers.map((_, i) => [at('a', i), ...attacked[i]!.slice(from, to).map(percent)]),
     );
@@ -58,7 +58,7 @@ function wideTable({ attacks, cells, warnings }: Evaluation): string {
       ...rowNames(attacks).map(([row]) => shown(cell, name, row, warnings)),
     ]),
   ]);
-  return textTable(head, rows);
+  return framedTable(head, rows);
 }
 
 function narrowTables({ attacks, cells, warnings }: Evaluation): string {
@@ -69,7 +69,7 @@ function narrowTables({ attacks, cells, warnings }: Evaluation): string {
         title,
         ...names.map((name) => shown(cell, name, row, warnings)),
       ]);
-      return `${cell.folder}\n${textTable(['accuracy', ...names.map((name) => titleOf(cell, name))], rows)}`;
+      return `${cell.folder}\n${framedTable(['accuracy', ...names.map((name) => titleOf(cell, name))], rows)}`;
     })
     .join('\n');
 }
@@ -120,5 +120,3 @@ function concerns({ check, classifier }: Warning, name: Name, row: Row): boolean
 }
 
 const percent = ({ accuracy }: { readonly accuracy: number }): string => `${(100 * accuracy).toFixed(1)} %`;
-
-const widthOf = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));

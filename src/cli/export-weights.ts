@@ -104,7 +104,7 @@ export async function runWeights(
     const state = states.get(name);
     if (!state) {
       throw new InputError(
-        `${path}: ${cellName(cell)} has no trained ${name} yet; go on with it, or leave out --run`,
+        `${path}: ${cellName(cell)} has no trained ${name} yet; resume the run, or leave out --run`,
       );
     }
     return state;

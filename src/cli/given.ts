@@ -52,7 +52,9 @@ export async function readGivenAgain(config: RunConfig): Promise<Given | null> {
   for (const key of ['against', 'transfer'] as const) {
     const [was, is] = [config[key], read?.sources[key]];
     if (was?.sha256 === is?.sha256) continue;
-    throw new InputError(`${was!.source} is not the file that the run began with; put that back`);
+    throw new InputError(
+      `${was!.source} is not the file that the run started with; restore the original file`,
+    );
   }
   return read?.given ?? null;
 }

@@ -6,6 +6,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { reportCommand } from './report.ts';
 import { serveCommand } from './serve.ts';
 import { exportCommand } from './export.ts';
+import { describeUsage } from './help.ts';
 import { trainCommand } from './train.ts';
 import { version } from './version.ts';
 
@@ -22,6 +23,7 @@ export function program(): Command {
     .addCommand(devicesCommand())
     .addCommand(exportCommand());
   for (const each of [command, ...command.commands]) {
+    describeUsage(each);
     each
       .exitOverride()
       .showHelpAfterError(false)

@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { availableParallelism } from 'node:os';
+import { sep } from 'node:path';
 import { modes, type Mode, type RunConfig } from '../runtime/index.ts';
 
-/** A positive integer, or a refusal that commander prints with the option's name. */
+/** A positive integer, or an error that commander prints with the option's name. */
 export function count(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text)) || Number(text) < 1) {
     throw new InvalidArgumentError(`It must be a positive integer, got ${text}.`);
@@ -27,9 +28,9 @@ export function seed(text: string): number {
   return Number(text);
 }
 
-/** The attack's intensity, in the unit of a pixel from 0 to 1. */
+/** The attack's intensity, in the unit of a pixel from 0 to 1: `0.16` or `8/255`. */
 export function eps(text: string): number {
-  const value = text.trim() === '' ? NaN : Number(text);
+  const value = fraction(text);
   if (!(value > 0 && value <= 1)) {
     const hint =
       Number.isInteger(value) && value > 1 && value < 256
@@ -37,7 +38,24 @@ export function eps(text: string): number {
         : '';
     throw new InvalidArgumentError(`eps must be in (0, 1], got ${text}${hint}.`);
   }
+  if (Math.fround(value) === 0) {
+    throw new InvalidArgumentError(`eps ${text} is 0 as a 32-bit float, so there would be no attack.`);
+  }
   return value;
+}
+
+/** A number, or one divided by another. NaN where it is neither. */
+function fraction(text: string): number {
+  const parts = text.split('/');
+  if (parts.length > 2 || parts.some((part) => part.trim() === '')) return NaN;
+  const [numerator, denominator = 1] = parts.map(Number);
+  return numerator! / denominator;
+}
+
+/** A folder's path without slashes at its end, which are no part of its name. */
+export function folder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.');
+  return text.replace(sep === '/' ? /(?<=.)\/+$/ : /(?<=[^:])[/\\]+$/, '');
 }
 
 /** One way of training, or both. */
@@ -53,7 +71,7 @@ export const listOf =
   (text: string): T[] => {
     const values = text.split(',').map((part) => one(part));
     const twice = values.find((value, i) => values.indexOf(value) < i);
-    if (twice !== undefined) throw new InvalidArgumentError(`${twice} stands in ${text} twice.`);
+    if (twice !== undefined) throw new InvalidArgumentError(`${twice} is listed twice in ${text}.`);
     return values;
   };
 

@@ -1,22 +1,26 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { selfTestModel } from '../models/selftest.ts';
 import {
   atTheBeginning,
+  beginRun,
   cellsOf,
   chooseDevice,
-  createRun,
   InputError,
+  isRun,
   limit,
   loadDataset,
+  loadSameDataset,
+  lockRun,
   openRun,
   refuseExisting,
+  reserveFolder,
   restoreRun,
   type Device,
   type Mode,
   RunConfig,
   type RunFolder,
+  type RunLock,
   type Split,
   type Standing,
 } from '../runtime/index.ts';
@@ -49,6 +53,8 @@ export interface Flags extends Partial<
 /** A run that is ready to go. */
 export interface Prepared {
   readonly folder: RunFolder;
+  /** To be released at the end. */
+  readonly lock: RunLock;
   readonly config: RunConfig;
   readonly train: Split;
   readonly test: Split;
@@ -62,14 +68,14 @@ export interface Prepared {
 }
 
 /**
- * A new run: everything is checked before its folder is made. A shard that is there already is gone on with, so that a
+ * A new run: everything is checked before its folder is made. A shard that is there already is resumed, so that a
  * scheduler may start its command again.
  */
 export async function begin(flags: Flags): Promise<Prepared> {
   refuseWithGiven(flags);
   const out = outOf(flags);
-  const found = flags.shard ? await stat(out).catch(() => null) : null;
-  if (!found) await refuseExisting(out);
+  const found = flags.shard !== undefined && (await isRun(out));
+  if (!found && flags.out !== undefined) await refuseExisting(out);
   const asked = flags.device ?? 'auto';
   const { device, why } = await chooseDevice(asked, selfTestModel());
   const read = await readGiven(flags.against, flags.transfer);
@@ -78,16 +84,38 @@ export async function begin(flags: Flags): Promise<Prepared> {
   refuseEmpty(config);
   const splits = limited(dataset, config);
   const warnings = read ? await tryGiven(read.given, read.sources, splits.test, config) : [];
-  const folder = found ? await sameRun(out, config) : await createRun(out, config);
+  const start = found
+    ? await locked(out, async () => {
+        const folder = await sameRun(out, config);
+        return { folder, standing: await restoreRun(folder, config) };
+      })
+    : {
+        // two runs may begin in the same second
+        ...(await beginRun(flags.out === undefined ? await reserveFolder(out) : out, config)),
+        standing: atTheBeginning,
+      };
   return {
-    folder,
+    ...start,
     config,
     ...splits,
-    standing: found ? await restoreRun(folder, config) : atTheBeginning,
     given: read?.given ?? null,
     warnings,
     ...(asked === 'auto' && { why }),
   };
+}
+
+/** Locks a run and does something, which is what fails when another process has it; gives the lock with the result. */
+async function locked<T extends object>(
+  path: string,
+  work: () => Promise<T>,
+): Promise<T & { readonly lock: RunLock }> {
+  const lock = await lockRun(path);
+  try {
+    return { ...(await work()), lock };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
 }
 
 /** Options that say how classifiers are trained say nothing where they are given. */
@@ -129,7 +157,7 @@ async function sameRun(path: string, config: RunConfig): Promise<RunFolder> {
   const other = fields.find((field) => !isDeepStrictEqual(config[field], there.config[field]));
   if (other === undefined) return there.folder;
   throw new InputError(
-    `${path} was begun with ${other} ${JSON.stringify(there.config[other])}, not ${JSON.stringify(config[other])}; choose another --out`,
+    `${path} was started with ${other} ${JSON.stringify(there.config[other])}, not ${JSON.stringify(config[other])}; choose another --out`,
   );
 }
 
@@ -162,32 +190,36 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     ...((flags.targets ?? 1) > 1 && { targets: flags.targets! }),
     ...given,
   };
-  // in the schema's order, as a run that goes on reads it: result.json is then the same bytes
+  // in the schema's order, as a resumed run reads it: result.json is then the same bytes
   return RunConfig.parse(config);
 }
 
-/** An interrupted run, from its last checkpoint. Its options are its own: giving others is refused. */
-export async function goOn(path: string, given: readonly string[]): Promise<Prepared> {
-  const other = given.find((option) => !['--resume', '--json'].includes(option));
-  if (other) throw new InputError(`--resume goes on with the options of ${path}; leave out ${other}`);
-  const { folder, config } = await openRun(path);
-  const dataset = await loadDataset(config.data.source);
-  if (dataset.sha256 !== config.data.sha256) {
-    throw new InputError(
-      `${config.data.source} is not the data that ${path} began with (sha256 ${dataset.sha256.slice(0, 12)}...); put that back`,
-    );
-  }
-  const again = await readGivenAgain(config);
-  const splits = limited(dataset, config);
-  const warnings = again ? await tryGiven(again, config, splits.test, config) : [];
-  return {
-    folder,
-    config,
-    ...splits,
-    standing: await restoreRun(folder, config),
-    given: again,
-    warnings,
-  };
+/**
+ * An interrupted run, from its last checkpoint. Its options are its own: others are rejected.
+ *
+ * @param given the options on the command line.
+ * @param data where the run's data is now, if it has moved.
+ */
+export async function resume(path: string, given: readonly string[], data?: string): Promise<Prepared> {
+  const other = given.find((option) => !['--resume', '--data', '--json'].includes(option));
+  if (other)
+    throw new InputError(`--resume takes the options of ${path} from its config.json; leave out ${other}`);
+  await openRun(path);
+  return await locked(path, async () => {
+    const { folder, config } = await openRun(path);
+    const dataset = await loadSameDataset(path, config.data, data);
+    const again = await readGivenAgain(config);
+    const splits = limited(dataset, config);
+    const warnings = again ? await tryGiven(again, config, splits.test, config) : [];
+    return {
+      folder,
+      config,
+      ...splits,
+      standing: await restoreRun(folder, config),
+      given: again,
+      warnings,
+    };
+  });
 }
 
 function limited(dataset: { readonly train: Split; readonly test: Split }, config: RunConfig) {

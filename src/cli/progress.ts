@@ -10,13 +10,27 @@ export interface ProgressTask {
   readonly total: number;
   /** A word on the state of the task, for example `loss 0.123`. */
   readonly note?: string;
+  /** Where the task stands among all of the work. */
+  readonly overall?: Overall | undefined;
+}
+
+/** The place of a task in longer work. */
+export interface Overall {
+  /** From 1. */
+  readonly step: number;
+  readonly steps: number;
+  /** Seconds until all steps are done; undefined while nobody knows. */
+  readonly left: number | undefined;
 }
 
 /** Tells a person how far a run has come. */
 export interface ProgressReporter {
   /** Shows a task. Another title, or fewer images than before, finishes the task before and begins a new one. */
   update(task: ProgressTask): void;
-  /** Finishes the task, with another note if one is given. Call it on failure too: a bar on a terminal keeps Node alive. */
+  /**
+   * Finishes the task, with another note if one is given. Call it before anything else is printed, and on failure: a bar
+   * on a terminal overwrites what is printed below it, and keeps Node alive.
+   */
   done(note?: string): void;
   /** Writes a line that stays, above the bar if there is one. */
   log(line: string): void;
@@ -92,18 +106,20 @@ function createMeter(): Meter {
 }
 
 function lineDisplay(stream: NodeJS.WriteStream, now: () => number): Display {
-  let written: { readonly snapshot: Snapshot; readonly time: number } | undefined;
-  const write = (snapshot: Snapshot, text: string): void => {
-    written = { snapshot, time: now() };
-    stream.write(`${text}\n`);
+  let written: { readonly text: string; readonly time: number } | undefined;
+  const write = (text: string): void => {
+    if (text !== written?.text) stream.write(`${text}\n`);
+    written = { text, time: now() };
   };
   return {
     show(snapshot) {
+      // the last state is told by the summary, which says how long it took
+      const isLast = snapshot.done >= snapshot.total;
       const due = !written || now() - written.time >= LINE_INTERVAL;
-      if (due) write(snapshot, describe(snapshot, timeLeft(snapshot)));
+      if (due && !isLast) write(describe(snapshot, [timeLeft(snapshot), snapshot.note, overall(snapshot)]));
     },
     finish(snapshot) {
-      if (written?.snapshot !== snapshot) write(snapshot, summarize(snapshot));
+      write(summarize(snapshot));
       written = undefined;
     },
     log: (line) => void stream.write(`${line}\n`),
@@ -134,7 +150,7 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
     finish(snapshot) {
       bar.stop();
       shown = undefined;
-      stream.write(`${summarize(snapshot)}\n`);
+      stream.write(`${summarize(snapshot, (stream.columns || Infinity) - 1)}\n`);
     },
     log(line) {
       bar.stop();
@@ -145,25 +161,61 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
 }
 
 function drawBar(snapshot: Snapshot, options: cliProgress.Options, params: cliProgress.Params): string {
-  const { title } = snapshot;
-  const state = join([percentage(snapshot).padStart(5), speed(snapshot), timeLeft(snapshot), snapshot.note]);
-  // Two gaps, and the last column stays free: a cursor there would take a character with it.
-  const room = params.maxWidth - title.length - state.length - 2 * GAP.length - 1;
+  const { title, note } = snapshot;
+  const percent = percentage(snapshot).padStart(5);
+  // The last column stays free: a cursor there would take a character with it.
+  const most = params.maxWidth - title.length - BAR_SIZE.least - 2 * GAP.length - 1;
+  const state = fitted(
+    [percent, speed(snapshot), timeLeft(snapshot), note, overall(snapshot)],
+    [1, 3, 2, 4],
+    most,
+  );
+  const room = most - state.length + BAR_SIZE.least;
   const barsize = Math.max(BAR_SIZE.least, Math.min(room, BAR_SIZE.most));
   return join([title, cliProgress.Format.BarFormat(params.progress, { ...options, barsize }), state]);
 }
 
-function summarize(snapshot: Snapshot): string {
-  return describe(snapshot, snapshot.seconds > 0 ? `took ${duration(snapshot.seconds)}` : undefined);
+function summarize(snapshot: Snapshot, columns = Infinity): string {
+  const took = snapshot.seconds > 0 ? `took ${duration(snapshot.seconds)}` : undefined;
+  return describe(snapshot, [took, snapshot.note], columns);
 }
 
-function describe(snapshot: Snapshot, time: string | undefined): string {
+function describe(snapshot: Snapshot, more: readonly (string | undefined)[], columns = Infinity): string {
   const images = `${snapshot.done}/${snapshot.total} images`;
-  return join([snapshot.title, percentage(snapshot), images, speed(snapshot), time, snapshot.note]);
+  const parts = [snapshot.title, percentage(snapshot), images, speed(snapshot), ...more];
+  return fitted(parts, [3, 2, 5, 4], columns);
 }
+
+/** The parts that fit within some columns: of those that may be left out, by index, as many as have to be are. */
+function fitted(
+  parts: readonly (string | undefined)[],
+  optional: readonly number[],
+  columns: number,
+): string {
+  const drop = optional.findIndex((_, n) => join(without(parts, optional.slice(0, n))).length <= columns);
+  return join(without(parts, drop === -1 ? optional : optional.slice(0, drop)));
+}
+
+const without = (parts: readonly (string | undefined)[], dropped: readonly number[]) =>
+  parts.filter((_, i) => !dropped.includes(i));
 
 function join(parts: readonly (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined).join(GAP);
+}
+
+function overall({ overall: all }: Snapshot): string | undefined {
+  if (!all || all.steps === 1) return undefined;
+  const step = `step ${all.step} of ${all.steps}`;
+  return all.left === undefined ? step : `${step}, about ${roughly(all.left)} left in all`;
+}
+
+/** A time that is only estimated, in one unit, or two. */
+function roughly(seconds: number): string {
+  if (seconds < 60) return `${Math.max(10, 10 * Math.ceil(seconds / 10))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min`
+    : `${Math.floor(minutes / 60)} h ${`${minutes % 60}`.padStart(2, '0')} min`;
 }
 
 function percentage({ done, total }: Snapshot): string {

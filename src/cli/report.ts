@@ -1,14 +1,15 @@
 import { Command } from '@commander-js/extra-typings';
 import { basename, resolve } from 'node:path';
 import { InputError, mergeResults } from '../runtime/index.ts';
+import { folder } from './options.ts';
 import { readInputs, writeMarkdown, writeReport } from './write-report.ts';
 
 /** `sparring report`: one page, and its figures, of the results of one or more runs. */
 export function reportCommand() {
   return new Command('report')
     .description('Write report.html and its figures: the paper beside what was measured.')
-    .argument('<folders...>', 'runs, or folders of runs or of copies of their JSON files')
-    .option('--out <dir>', 'where to write (default: the folder, when it is one)')
+    .argument('[folders...]', 'runs, or folders of runs or of copies of their JSON files', ['runs/latest'])
+    .option('--out <dir>', 'where to write (default: the folder, when it is one)', folder)
     .option('--markdown', 'write the tables alone, as README.md: the paper says, we measured, holds?')
     .option('--json', 'print the results of shards as that of the one sweep they are of, as JSON on stdout')
     .action(async (folders, { out, markdown, json }) => {
@@ -17,7 +18,7 @@ export function reportCommand() {
       }
       const inputs = await readInputs(folders);
       const merged = json ? mergeResults(inputs.results.map(({ result }) => result)) : null;
-      const title = folders.map((folder) => basename(resolve(folder))).join(', ');
+      const title = folders.map((path) => basename(resolve(path))).join(', ');
       const target = out ?? folders[0]!;
       const written = markdown
         ? await writeMarkdown(target, inputs)

@@ -9,6 +9,7 @@ import { loadCatalogue, serve } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
 import { count, threads } from './options.ts';
+import { onStop, quitHint, type StopSignal } from './signals.ts';
 import { version } from './version.ts';
 
 /** `sparring serve`: attacks over HTTP, the models, and the demo. */
@@ -16,7 +17,7 @@ export function serveCommand() {
   return new Command('serve')
     .description('Serve a trained run over HTTP: attacks, models, the demo.')
     .option('--run <dir>', 'run folder', 'runs/latest')
-    .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
+    .option('--host <address>', 'address to listen on; 0.0.0.0 for all', host, '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', port, 8080)
     .option('--workers <n>', 'worker processes that attack', threads, Math.max(1, availableParallelism() - 1))
     .option('--threads <n>', 'threads of ONNX Runtime in each worker', threads, 1)
@@ -25,12 +26,14 @@ export function serveCommand() {
     .option('--max-images <n>', 'images in one request', count, 64)
     .option('--max-body <bytes>', 'bytes of a body', count, 2 * 1024 * 1024)
     .option('--timeout <ms>', 'from request to answer, and for a body to come in', count, 15_000)
-    .option('--drain-timeout <ms>', 'for requests in work when SIGTERM or SIGINT comes', count, 30_000)
+    .option('--drain-timeout <ms>', 'for requests in progress when a signal to stop comes', count, 30_000)
     .option('--open-cells <n>', 'attackers that each worker keeps in memory', count, 8)
     .addOption(
-      new Option('--token <token>', 'ask for Authorization: Bearer <token> on attacks, models and metrics')
-        .env('SPARRING_TOKEN')
-        .argParser(token),
+      // checked below: commander's messages would repeat the secret
+      new Option(
+        '--token <token>',
+        'ask for Authorization: Bearer <token> on attacks, models and metrics',
+      ).env('SPARRING_TOKEN'),
     )
     .option('--cors <origins...>', 'origins whose pages may use the server, or *')
     .addOption(
@@ -39,6 +42,7 @@ export function serveCommand() {
         .default('info'),
     )
     .action(async (flags) => {
+      refuseToken(flags.token);
       if (flags.maxImages > flags.queue) {
         throw new InputError(
           `--max-images ${flags.maxImages} is more than the ${flags.queue} of --queue: such a request would never fit`,
@@ -70,8 +74,8 @@ export function serveCommand() {
         `${address} serves ${run}: ${cells.length === 1 ? '1 attacker' : `${cells.length} attackers`}, ` +
           `${flags.workers === 1 ? '1 worker' : `${flags.workers} workers`}; see ${address}docs\n`,
       );
-      await signalled();
-      process.stderr.write('finishing the requests in work\n');
+      const signal = await stopped();
+      process.stderr.write(`${signal}: finishing the requests in progress; ${quitHint}\n`);
       if (!(await serving.drain())) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
     });
 }
@@ -83,12 +87,22 @@ function port(text: string): number {
   return Number(text);
 }
 
-/** RFC 6750's characters; an empty token, as of a variable that is not set, would be no lock at all. */
-function token(text: string): string {
-  if (!/^[\w~+/.-]+=*$/.test(text)) {
-    throw new InvalidArgumentError('It must be one or more letters, digits or -._~+/.');
+/** An empty address, as of a variable that is not set, would be every address of the machine. */
+function host(text: string): string {
+  if (text.trim() === '') {
+    throw new InvalidArgumentError(
+      'It must not be empty; 127.0.0.1 is this machine alone, 0.0.0.0 every interface.',
+    );
   }
   return text;
+}
+
+/** RFC 6750's characters; an empty token, as of a variable that is not set, would be no lock at all. */
+function refuseToken(text: string | undefined): void {
+  if (text === undefined || /^[\w~+/.-]+=*$/.test(text)) return;
+  throw new InputError(
+    'the token of --token or SPARRING_TOKEN must be one or more letters, digits or -._~+/, then any number of =',
+  );
 }
 
 /** The script of the docs page: copied into a built package, else where the checkout has installed it. */
@@ -113,7 +127,7 @@ function explained(
       return new InputError(`port ${number} is not permitted; choose a --port above 1023`, { cause: error });
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new InputError(`--host ${host} is no address of this machine; try 127.0.0.1 or 0.0.0.0`, {
+      return new InputError(`--host ${host} is not an address of this machine; try 127.0.0.1 or 0.0.0.0`, {
         cause: error,
       });
     default:
@@ -121,15 +135,5 @@ function explained(
   }
 }
 
-/** Done on the first SIGTERM or SIGINT; the second ends the process. */
-async function signalled(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    let again = false;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (again) process.exit(signal === 'SIGINT' ? 130 : 143);
-      again = true;
-      resolve();
-    };
-    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  });
-}
+/** Done on the first signal that asks to stop. */
+const stopped = (): Promise<StopSignal> => new Promise((resolve) => onStop(resolve));

@@ -8,15 +8,29 @@ import {
   modes,
   sweep,
   type Mode,
-  type Network,
   type Result,
   type RunFolder,
   type SweepEvent,
 } from '../runtime/index.ts';
-import { count, eps, listOf, mode, presets, rate, seed, shard, threads, type Preset } from './options.ts';
-import { begin, goOn, type Prepared } from './prepare.ts';
+import { commandLine } from './command-line.ts';
+import {
+  count,
+  eps,
+  folder,
+  listOf,
+  mode,
+  presets,
+  rate,
+  seed,
+  shard,
+  threads,
+  type Preset,
+} from './options.ts';
+import { epochTitle, followPlan, planOf, testTitle } from './plan.ts';
+import { begin, resume, type Prepared } from './prepare.ts';
 import { programsFor } from './programs.ts';
 import { createProgress, type ProgressReporter } from './progress.ts';
+import { exitCodeOf, quitHint, stopController, type StopSignal } from './signals.ts';
 import { accuracyTable } from './table.ts';
 import { environment } from './version.ts';
 import { writePage } from './write-report.ts';
@@ -25,118 +39,146 @@ import { writePage } from './write-report.ts';
 export function trainCommand() {
   return new Command('train')
     .description('Train two classifiers and an attacker, and measure clean, noisy and attacked accuracy.')
+    .optionsGroup('Run:')
     .addOption(
-      new Option('--preset <name>', 'settings to start from').choices(['quick', 'paper']).default('quick'),
+      new Option('--preset <name>', 'settings to start from; see below')
+        .choices(['quick', 'paper'])
+        .default('quick'),
     )
-    .option('--mode <modes>', 'consecutive, alternating (C1 learns from the attacks), or both', modeList)
-    .option('--eps <numbers>', 'largest change of a pixel, in (0, 1]; more with commas between', listOf(eps))
-    .addOption(
-      new Option('--bound <bound>', 'how the perturbation is held within eps').choices(['tanh', 'clamp']),
-    )
-    .option('--clip', 'clip attacked images to [0, 1]: valid images')
-    .option('--no-clip', 'leave image + perturbation as it is: the paper')
-    .option('--seed <integers>', 'seed of weights, order and noise; more with commas between', listOf(seed))
-    .addOption(
-      new Option('--architecture <name>', 'network of C1 and C2 (default: paper)').choices(architectures),
-    )
-    .option('--batch-size <n>', 'images a step', count)
+    .option('--out <dir>', 'run folder to make (default: runs/<date and time>)', folder)
+    .option('--resume <dir>', 'resume an interrupted run, with the options that it was started with', folder)
     .option(
-      '--classifier-epochs <n>',
-      'epochs of C1 and of C2 on clean images before there is an attacker',
-      count,
+      '--shard <i/n>',
+      'train every n-th cell of the sweep, from the i-th on, in a run folder of its own below --out',
+      shard,
     )
-    .option(
-      '--attacker-epochs <n>',
-      'epochs of the attacker, and in mode alternating of C1 on attacked images',
-      count,
-    )
-    .option('--targets <n>', 'train the attacker on the mean loss of C1 and n-1 further classifiers', count)
-    .option('--against <file>', 'attack this ONNX classifier, image -> logits; no classifier is trained')
-    .option('--transfer <file>', 'with --against: the ONNX classifier to measure transfer on, as on C2')
-    .option('--learning-rate <rate>', "Adam's learning rate", rate)
-    .option('--train-limit <n>', 'use the first n training images', count)
-    .option('--test-limit <n>', 'use the first n test images', count)
-    .option('--data <source>', 'mnist, or a folder with IDX files, plain or .gz (default: mnist)')
     .addOption(
-      new Option('--device <device>', 'where to run (default: auto)').choices([
+      new Option('--device <device>', 'where to run (default: auto, the fastest that works)').choices([
         'auto',
         'cpu',
         'cuda',
         'webgpu',
       ]),
     )
-    .option(
-      '--threads <n>',
-      'threads of the CPU (default: one a core); part of what decides the bits',
-      threads,
-    )
-    .option('--out <dir>', 'run folder to make (default: runs/<date and time>)')
-    .option(
-      '--shard <i/n>',
-      'train every n-th cell of the sweep, from the i-th on, in a run folder of its own below --out',
-      shard,
-    )
-    .option('--resume <dir>', 'go on with an interrupted run')
+    .option('--threads <n>', 'threads of the CPU; results depend on it (default: one a core)', threads)
     .option('--json', 'print the result as JSON on stdout')
-    .addHelpText('after', `\nPresets (each value can be set by its own flag):\n${describePresets()}`)
+    .optionsGroup('Data:')
+    .option(
+      '--data <source>',
+      'mnist, or a folder with IDX files, plain or .gz; with --resume, where the data is now (default: mnist)',
+    )
+    .option('--train-limit <n>', 'use the first n training images (default: all)', count)
+    .option('--test-limit <n>', 'use the first n test images (default: all)', count)
+    .optionsGroup('Attack:')
+    .option(
+      '--eps <numbers>',
+      `largest change of a pixel, in (0, 1], such as 0.16 or 8/255; separate several by commas ${ofPreset('eps')}`,
+      listOf(eps),
+    )
+    .option(
+      '--mode <modes>',
+      `consecutive, alternating (C1 learns from the attacks), or both ${ofPreset('modes')}`,
+      modeList,
+    )
+    .addOption(
+      new Option('--bound <bound>', `how the perturbation is held within eps ${ofPreset('bound')}`).choices([
+        'tanh',
+        'clamp',
+      ]),
+    )
+    .option('--clip', 'clip attacked images to [0, 1], so that they are valid images (the default)')
+    .option('--no-clip', 'leave image + perturbation as it is, as the paper does')
+    .option(
+      '--targets <n>',
+      'train the attacker on the mean loss of C1 and n-1 further classifiers (default: 1)',
+      count,
+    )
+    .option('--against <file>', 'attack this ONNX classifier, image -> logits; no classifier is trained')
+    .option('--transfer <file>', 'with --against: the ONNX classifier to measure transfer on, as on C2')
+    .optionsGroup('Training:')
+    .addOption(
+      new Option('--architecture <name>', 'network of C1 and C2 (default: paper)').choices(architectures),
+    )
+    .option(
+      '--classifier-epochs <n>',
+      `epochs of C1 and of C2 on clean images before there is an attacker ${ofPreset('classifierEpochs')}`,
+      count,
+    )
+    .option(
+      '--attacker-epochs <n>',
+      `epochs of the attacker, and in mode alternating of C1 on attacked images ${ofPreset('attackerEpochs')}`,
+      count,
+    )
+    .option('--batch-size <n>', `images a step ${ofPreset('batchSize')}`, count)
+    .option('--learning-rate <rate>', `Adam's learning rate ${ofPreset('learningRate')}`, rate)
+    .option(
+      '--seed <integers>',
+      `seed of weights, order and noise; separate several by commas ${ofPreset('seeds')}`,
+      listOf(seed),
+    )
+    .addHelpText('after', `\nPresets (each value can be set by its own option):\n${describePresets()}`)
     .allowExcessArguments()
     .action(async (flags, command) => {
       const [excess] = command.args;
-      if (excess !== undefined)
-        throw new InputError(`${excess} is one argument too many; train takes options only`);
+      if (excess !== undefined) {
+        throw new InputError(`unexpected argument ${excess}; train takes options only`);
+      }
       const started = performance.now();
       const progress = createProgress(process.stderr);
       const given = command.options
         .filter((o) => command.getOptionValueSource(o.attributeName()) === 'cli')
         .filter((o) => o.negate === (command.getOptionValue(o.attributeName()) === false))
         .map((o) => o.long!);
+      // reading, the devices' self-tests and the first steps take seconds
+      if (process.stderr.isTTY) {
+        progress.log(flags.resume === undefined ? 'preparing the run' : `resuming ${flags.resume}`);
+      }
+      const run =
+        flags.resume === undefined ? await begin(flags) : await resume(flags.resume, given, flags.data);
       try {
-        const run = flags.resume === undefined ? await begin(flags) : await goOn(flags.resume, given);
         for (const warning of run.warnings) progress.log(`warning: ${warning}`);
         if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
         const end = await runToEnd(run, progress, started);
+        progress.done();
         if (end.kind === 'done') {
           const page = await writePage(run.folder.path);
-          return report(end.result, run.folder, page, flags.json === true);
+          report(end.result, run.folder, page, flags.json === true);
+          if (end.note !== undefined) progress.log(end.note);
+          return;
         }
-        const goOnBy = `go on with --resume ${run.folder.path}`;
-        if (end.error)
-          throw new Error(
-            `${run.config.device} failed: ${oneLine(end.error)}; saved ${end.saved}; ${goOnBy}`,
-            { cause: end.error },
-          );
-        process.stderr.write(`saved ${end.saved}; ${goOnBy}\n`);
-        process.exitCode = end.signal === 'SIGINT' ? 130 : 143;
+        // data that has moved is still where it was said to be
+        const moved = flags.resume !== undefined && flags.data !== undefined ? ['--data', flags.data] : [];
+        const how = `saved ${end.saved}; resume with: ${commandLine('train', '--resume', run.folder.path, ...moved)}`;
+        if (end.error) {
+          throw new Error(`${run.config.device} failed: ${oneLine(end.error)}; ${how}`, { cause: end.error });
+        }
+        progress.log(how);
+        process.exitCode = exitCodeOf(end.signal ?? 'SIGTERM');
       } finally {
         progress.done();
+        await run.lock.release();
       }
     });
 }
 
 type End =
   | Extract<SweepEvent, { kind: 'done' }>
-  | (Extract<SweepEvent, { kind: 'interrupted' }> & { readonly signal?: NodeJS.Signals });
+  | (Extract<SweepEvent, { kind: 'interrupted' }> & { readonly signal?: StopSignal });
 
 /** Drives the run and shows its progress. */
 async function runToEnd(
-  { folder, config, train, test, standing, given }: Prepared,
+  { folder: paths, config, train, test, standing, given }: Prepared,
   progress: ProgressReporter,
   started: number,
 ): Promise<End> {
-  const stop = new AbortController();
-  let signal: NodeJS.Signals | undefined;
-  const onSignal = (name: NodeJS.Signals): void => {
-    if (signal) process.exit(name === 'SIGINT' ? 130 : 143);
-    signal = name;
-    stop.abort();
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const stop = stopController((signal) => progress.log(`${signal}: saving a checkpoint; ${quitHint}`));
   try {
     const alone = cellsOf(config).length === 1;
     const titled = (training: string, title: string): string => (alone ? title : `${training}: ${title}`);
+    const overall = followPlan(planOf(config, { train: train.count, test: test.count }));
     const seconds = (): number => Math.round((performance.now() - started) / 100) / 10;
     const events = sweep({
-      folder,
+      folder: paths,
       config,
       train,
       test,
@@ -147,24 +189,25 @@ async function runToEnd(
     });
     for await (const event of events) {
       switch (event.kind) {
-        case 'step': {
-          const names = event.networks.map(titleOf).join(' and ');
+        case 'step':
+        case 'evaluate': {
+          const title =
+            event.kind === 'step' ? epochTitle(event.networks, event.epoch, event.epochs) : testTitle;
           progress.update({
-            title: titled(event.training, `${names} epoch ${event.epoch}/${event.epochs}`),
+            title: titled(event.training, title),
             done: event.done,
             total: event.total,
-            note: `loss ${event.loss.toFixed(3)}`,
+            ...(event.kind === 'step' && { note: `loss ${event.loss.toFixed(3)}` }),
+            overall: overall(event.training, title, event.done),
           });
           break;
         }
-        case 'evaluate':
-          progress.update({ title: titled(event.training, 'test'), done: event.done, total: event.total });
-          break;
         case 'cell':
           break;
-        case 'interrupted':
-          progress.done();
+        case 'interrupted': {
+          const signal = stop.received();
           return { ...event, ...(signal && { signal }) };
+        }
         case 'done':
           return event;
         default:
@@ -173,13 +216,9 @@ async function runToEnd(
     }
     throw new Error('the run ended without a result');
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    stop.dispose();
   }
 }
-
-/** `target2` is told as `target 2`. */
-const titleOf = (network: Network): string =>
-  network === 'c1' || network === 'c2' ? network.toUpperCase() : network.replace('target', 'target ');
 
 const oneLine = ({ message }: Error): string => message.split('\n', 1)[0]!;
 
@@ -190,9 +229,9 @@ function report(result: Result, { path, ...files }: RunFolder, page: string, jso
   }
   const alone = result.runs.length === 1;
   const shown = hasTransfer(result.config) ? (['c1', 'c2'] as const) : (['c1'] as const);
-  const rows = result.runs.flatMap(({ folder, final }) =>
+  const rows = result.runs.flatMap(({ folder: cell, final }) =>
     shown.map((name) => ({
-      name: alone ? name.toUpperCase() : `${folder} ${name.toUpperCase()}`,
+      name: alone ? name.toUpperCase() : `${cell} ${name.toUpperCase()}`,
       clean: final[name].clean,
       noise: final[name].noise,
       attacked: final[name].attacked!,
@@ -206,23 +245,46 @@ function report(result: Result, { path, ...files }: RunFolder, page: string, jso
   }
 }
 
-const modeList = (text: string): Mode[] => (text === 'both' ? [...modes] : listOf(mode)(text));
+function modeList(text: string): Mode[] {
+  return text === 'both' ? [...modes] : listOf(mode)(text);
+}
 
-const describePresets = (): string =>
-  Object.entries(presets)
-    .map(
-      ([name, preset]) =>
-        `  ${name}: ${Object.entries(preset)
-          .map(([key, value]) => `${key} ${showSetting(value)}`)
-          .join(', ')}`,
-    )
+/** What an option is without a preset's name, which is what --help says of its default. */
+function ofPreset(key: keyof Preset): string {
+  return `(default: ${valuesOf(presets.quick, key)})`;
+}
+
+function describePresets(): string {
+  return Object.entries(presets)
+    .map(([name, preset]) => {
+      const flags = (Object.keys(preset) as (keyof Preset)[]).map((key) => flagOf(preset, key));
+      return `  ${name}:\n${wrapped(flags, 76)
+        .map((line) => `    ${line}`)
+        .join('\n')}`;
+    })
     .join('\n');
+}
 
-const showSetting = (value: Preset[keyof Preset]): string =>
-  typeof value !== 'object'
-    ? String(value)
-    : Array.isArray(value)
-      ? value.join(',')
-      : Object.entries(value)
-          .map(([mode, n]) => `${mode} ${n}`)
-          .join(' / ');
+/** Words in lines of at most `width` columns. */
+const wrapped = (words: readonly string[], width: number): readonly string[] =>
+  words.reduce<readonly string[]>((lines, word) => {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    return longer.length <= width ? [...lines.slice(0, -1), longer] : [...lines, word];
+  }, []);
+
+/** A setting as it is written on the command line. */
+function flagOf(preset: Preset, key: keyof Preset): string {
+  if (key === 'clip') return preset.clip ? '--clip' : '--no-clip';
+  const name = ({ modes: 'mode', seeds: 'seed' } as Partial<Record<keyof Preset, string>>)[key] ?? key;
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${valuesOf(preset, key)}`;
+}
+
+function valuesOf(preset: Preset, key: keyof Preset): string {
+  const value = preset[key];
+  if (typeof value !== 'object') return String(value);
+  if (Array.isArray(value)) return value.join(',');
+  const byMode = preset.modes.map((each) => [each, preset.classifierEpochs[each]] as const);
+  return new Set(byMode.map(([, n]) => n)).size === 1
+    ? String(byMode[0]![1])
+    : byMode.map(([each, n]) => `${n} (${each})`).join(' or ');
+}

@@ -1,11 +1,11 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { makeFolder } from '../runtime/checkpoint.ts';
-import { describeFsError, writeAtomic } from '../runtime/files.ts';
-import { InputError } from '../runtime/index.ts';
+import { describeFsError, makeFolder, writeAtomic } from '../runtime/files.ts';
+import { InputError, isRun } from '../runtime/index.ts';
 import { perturbations } from '../runtime/perturbations.ts';
 import { joinInputs, parseInput, type Inputs } from '../runtime/report/inputs.ts';
 import { threatModels } from '../runtime/report/results.ts';
+import { commandLine } from './command-line.ts';
 
 /**
  * Reads what runs left behind.
@@ -15,9 +15,18 @@ import { threatModels } from '../runtime/report/results.ts';
  */
 export async function readInputs(folders: readonly string[]): Promise<Inputs> {
   const files = (await Promise.all(folders.map(findFiles))).flat();
-  const inputs = joinInputs(await Promise.all(files.map(async (file) => parseInput(await read(file), file))));
+  const texts = await Promise.all(files.map(async (file) => ({ file, text: await read(file) })));
+  const stray = texts.filter(({ file, text }) => isStray(file, text));
+  for (const { file } of stray) process.stderr.write(`${file}: not a result or an evaluation; ignored\n`);
+  const inputs = joinInputs(
+    texts.filter((each) => !stray.includes(each)).map(({ file, text }) => parseInput(text, file)),
+  );
   if (inputs.cells.length > 0) return inputs;
-  throw new InputError(`${folders.join(', ')}: no cell is finished yet; let the run go on`);
+  throw new InputError(
+    stray.length === files.length
+      ? `${folders.join(', ')}: has no result of a run; name the folder of a run, or one that holds runs`
+      : `${folders.join(', ')}: no cell is finished yet; resume the run`,
+  );
 }
 
 /**
@@ -88,6 +97,11 @@ const runFiles = ['result.json', 'evaluation.json'] as const;
 async function findFiles(folder: string): Promise<readonly string[]> {
   const own = await existing(runFiles.map((name) => join(folder, name)));
   if (own.length > 0) return own;
+  if (await isRun(folder)) {
+    throw new InputError(
+      `${folder}: no cell is finished yet; resume the run with: ${commandLine('train', '--resume', folder)}`,
+    );
+  }
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw new InputError(describeFsError(error, `cannot read ${folder}`));
   });
@@ -107,7 +121,19 @@ async function findFiles(folder: string): Promise<readonly string[]> {
   throw new InputError(`${folder}: has no result.json; name the folder of a run, or one that holds runs`);
 }
 
-/** The files among some paths; one that a link leads to as well, such as runs/latest, stands there once. */
+/** Whether a file, whose name says nothing, holds something else than a result or an evaluation. */
+function isStray(file: string, text: string): boolean {
+  if (runFiles.some((name) => name === basename(file))) return false;
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json !== 'object' || json === null || !('runs' in json || 'cells' in json);
+  } catch {
+    // it may be a damaged copy, which must not be left out
+    return false;
+  }
+}
+
+/** The files among some paths; one that a link leads to as well, such as runs/latest, is listed once. */
 async function existing(paths: readonly string[]): Promise<readonly string[]> {
   const real = await Promise.all(
     paths.map(async (path) => ((await stat(path).catch(() => null))?.isFile() ? await realpath(path) : null)),

@@ -1,8 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { InputError } from './errors.ts';
-import { describeFsError, writeAtomic } from './files.ts';
+import { describeFsError, makeFolder, writeAtomic } from './files.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 import { prefixed, under, type Tensors } from './tensor.ts';
 
@@ -106,7 +106,7 @@ export async function loadCheckpoint<R extends Pick<EpochRecord, 'train'>>(
   }
   if (metadata['config'] !== configHash) {
     throw new InputError(
-      `${path}: belongs to a run with another config.json; put back the one it was made with`,
+      `${path}: belongs to a run with another config.json; restore the original config.json`,
     );
   }
   const position = parsePosition(metadata['position'] ?? '', record);
@@ -130,14 +130,5 @@ function parsePosition<R>(text: string, record: z.ZodType<R>): Position<R> | nul
     return position.parse(JSON.parse(text)) as Position<R>;
   } catch {
     return null;
-  }
-}
-
-/** Makes a folder and its parents. Throws one line that names it. */
-export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new Error(describeFsError(error, `cannot make the folder ${path}`), { cause: error });
   }
 }

@@ -14,7 +14,7 @@ const listOf = <T extends z.ZodType>(item: T) =>
   z
     .array(item)
     .min(1)
-    .refine((list) => new Set(list).size === list.length, 'a value stands there twice');
+    .refine((list) => new Set(list).size === list.length, 'a value is listed twice');
 
 /** The classifiers that can be trained, by name: `src/models/architectures.ts` has them. */
 export const architectures = ['paper', 'mlp', 'lenet5', 'resnet'] as const;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 
@@ -14,6 +14,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EEXIST: 'it exists already; remove it or choose another name',
   ENOTDIR: 'a part of the path is a file, not a folder; check the path',
   EISDIR: 'it is a folder, not a file; check the path',
+  EOPNOTSUPP: 'the file system does not support it; choose another folder',
+  ENOTSUP: 'the file system does not support it; choose another folder',
+  ENOSYS: 'the file system does not support it; choose another folder',
 };
 
 /**
@@ -58,11 +61,11 @@ export async function removeTemporaries(path: string): Promise<void> {
 }
 
 /**
- * Makes `link` a relative symbolic link to `target`, in one step where it is a link already. Where the system
- * refuses such links (EPERM: Windows without developer mode, FAT), it does nothing: the link is a convenience.
+ * Makes `link` a relative symbolic link to `target`, in one step where it is a link already.
  *
  * @param target the file or folder to point to; relative to the working folder, as is `link`.
- * @throws Error in one line, as {@link writeAtomic} does, when `link` is a real folder or its folder is missing.
+ * @throws Error in one line, as {@link writeAtomic} does, when `link` is a real folder, its folder is missing, or the
+ *   file system has no links.
  */
 export async function linkLatest(target: string, link: string): Promise<void> {
   const temporary = `${link}.${randomUUID()}`;
@@ -71,9 +74,34 @@ export async function linkLatest(target: string, link: string): Promise<void> {
     await rename(temporary, link);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    if (errorCode(error) === 'EPERM') return;
     throw new Error(describeFsError(error, `cannot link ${link} to ${target}`), { cause: error });
   }
+}
+
+/**
+ * Makes a folder and its parents, where they are missing. Throws one line that names it.
+ *
+ * One by one: with `recursive`, Node tries for ever where the system says ENOENT although the parent exists, as in /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeOneByOne(path);
+  } catch (error) {
+    throw new Error(describeFsError(error, `cannot make the folder ${path}`), { cause: error });
+  }
+}
+
+async function makeOneByOne(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found?.isDirectory()) return;
+  if (found) throw Object.assign(new Error(`${path} is a file`), { code: 'ENOTDIR' });
+  const parent = dirname(path);
+  if (parent !== path) await makeOneByOne(parent);
+  await mkdir(path).catch(async (error: unknown) => {
+    // another process may have made it in between
+    if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    throw error;
+  });
 }
 
 function errorCode(error: unknown): string | undefined {

@@ -1,5 +1,5 @@
 export { InputError } from './errors.ts';
-export { loadDataset, limit, type Dataset, type Split } from './datasets/index.ts';
+export { loadDataset, loadSameDataset, limit, type Dataset, type Split } from './datasets/index.ts';
 export { stream, permutation, fillUniform, type Random } from './random.ts';
 export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
 export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';
@@ -52,13 +52,16 @@ export {
   saveCheckpoint,
   EpochRecord,
   ClassifierRecord,
-  makeFolder,
   type Checkpoint,
   type Network,
   type Position,
 } from './checkpoint.ts';
 export {
+  beginRun,
   createRun,
+  isEmptyRun,
+  isRun,
+  reserveFolder,
   openRun,
   readResult,
   refuseExisting,
@@ -67,6 +70,7 @@ export {
   runFolder,
   cellFolder,
   classifierCheckpoint,
+  type NewRun,
   type RunFolder,
   type CellFolder,
   type Standing,
@@ -103,4 +107,5 @@ export {
   type OrtCheckpoint,
   type OrtOptimizer,
 } from './ort-checkpoint.ts';
-export { describeFsError, writeAtomic } from './files.ts';
+export { describeFsError, makeFolder, writeAtomic } from './files.ts';
+export { lockRun, type RunLock } from './lock.ts';

@@ -1,4 +1,5 @@
 /** The only import of ONNX Runtime: onnxruntime-node in Node, onnxruntime-web in a browser (package.json, `#ort`). */
+import './telemetry.ts';
 import { env, InferenceSession, Tensor as OrtTensor } from '#ort';
 import type { Device } from './devices/index.ts';
 

@@ -53,9 +53,7 @@ async function findModels(cell: Cell) {
 async function readModel(cell: Cell, name: 'c1' | 'attacker', path: string): Promise<Uint8Array> {
   const bytes = await readFile(path);
   if (createHash('sha256').update(bytes).digest('hex') === cell.models[name]) return bytes;
-  throw new InputError(
-    `${path}: is not the model that ${cell.source} is about; put back the file that the run wrote`,
-  );
+  throw new InputError(`${path}: is not the model that ${cell.source} is about; restore the original file`);
 }
 
 /**

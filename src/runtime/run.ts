@@ -1,6 +1,6 @@
-import { appendFile, lstat, mkdir, open, readFile, rmdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { ClassifierRecord, EpochRecord, loadCheckpoint, makeFolder, type Checkpoint } from './checkpoint.ts';
+import { appendFile, lstat, mkdir, open, readdir, readFile, realpath, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { ClassifierRecord, EpochRecord, loadCheckpoint, type Checkpoint } from './checkpoint.ts';
 import {
   cellName,
   cellsOf,
@@ -13,7 +13,8 @@ import {
 } from './config.ts';
 import { InputError } from './errors.ts';
 import type { Contestants } from './evaluate.ts';
-import { describeFsError, linkLatest, removeTemporaries, writeAtomic } from './files.ts';
+import { describeFsError, linkLatest, makeFolder, removeTemporaries, writeAtomic } from './files.ts';
+import { lockRun, type RunLock } from './lock.ts';
 import { Result } from './result.ts';
 import { classifierRecords } from './train.ts';
 
@@ -70,26 +71,63 @@ export function classifierCheckpoint(path: string, config: ClassifierConfig, epo
   );
 }
 
-/** Makes a new run folder with its configuration. Throws InputError when something of that name exists. */
-export async function createRun(path: string, config: RunConfig): Promise<RunFolder> {
+/** A new run that this process has locked. */
+export interface NewRun {
+  readonly folder: RunFolder;
+  readonly lock: RunLock;
+}
+
+/**
+ * Makes a new run folder, locks it, and writes its configuration. A folder that is there and empty is taken, as after a
+ * kill before the configuration was written.
+ *
+ * @throws InputError when something else of that name exists, or the folder cannot be made.
+ */
+export async function beginRun(path: string, config: RunConfig): Promise<NewRun> {
   await refuseExisting(path);
-  const folder = runFolder(path);
   try {
-    await makeFolder(dirname(path));
-    await mkdir(path);
+    await makeFolder(path);
   } catch (error) {
-    const line = (error as NodeJS.ErrnoException).code
-      ? describeFsError(error, `cannot make the folder ${path}`)
-      : (error as Error).message;
-    throw new InputError(line, { cause: error });
+    throw new InputError((error as Error).message, { cause: error });
   }
+  const lock = await lockRun(path);
   try {
+    // once more: another process may have begun a run there in between
+    await refuseExisting(path);
+    const folder = runFolder(path);
     await writeAtomic(folder.config, `${JSON.stringify(config, null, 2)}\n`);
+    return { folder, lock };
   } catch (error) {
-    await rmdir(path);
+    await lock.release();
+    await rmdir(path).catch(() => {});
     throw error;
   }
+}
+
+/** Makes a new run folder as {@link beginRun} does, and does not keep it locked. */
+export async function createRun(path: string, config: RunConfig): Promise<RunFolder> {
+  const { folder, lock } = await beginRun(path, config);
+  await lock.release();
   return folder;
+}
+
+/**
+ * Makes a folder of a name that no other process gets: `path`, or with a number behind it where that exists.
+ *
+ * @returns its path.
+ */
+export async function reserveFolder(path: string): Promise<string> {
+  await makeFolder(dirname(path));
+  for (let i = 1; ; i++) {
+    const name = i === 1 ? path : `${path}-${i}`;
+    try {
+      await mkdir(name);
+      return name;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      throw new InputError(describeFsError(error, `cannot make the folder ${name}`), { cause: error });
+    }
+  }
 }
 
 /** The link to the last finished run in a folder called `runs`. */
@@ -98,18 +136,30 @@ function latestLink(path: string): string | null {
   return basename(parent) === 'runs' ? join(parent, 'latest') : null;
 }
 
+/** Whether a run can be begun in a folder that exists: nothing is in it but what a kill leaves before there is a run. */
+export async function isEmptyRun(path: string): Promise<boolean> {
+  const entries = await readdir(path).catch(() => null);
+  return entries !== null && entries.every((name) => /^(run\.lock|config\.json\.)/.test(name));
+}
+
 /** Throws InputError when `path` exists, because a run is never written over, or is the name of the link. */
 export async function refuseExisting(path: string): Promise<void> {
   if (latestLink(path) === resolve(path)) {
     throw new InputError(`${path} is the link to the last finished run; choose another --out`);
   }
   const found = await lstat(path).catch(() => null);
-  if (found) {
+  if (found && !(found.isDirectory() && (await isEmptyRun(path)))) {
     throw new InputError(
-      `run folder ${path} exists; choose another --out, or go on with it by --resume ${path}`,
+      (await isRun(path))
+        ? `run folder ${path} exists; choose another --out, or resume it with --resume ${path}`
+        : `${path} exists and is not a run; choose another --out`,
     );
   }
 }
+
+/** Whether there is a config.json, as each run has. */
+export const isRun = async (path: string): Promise<boolean> =>
+  (await stat(join(path, 'config.json')).catch(() => null))?.isFile() ?? false;
 
 /** Reads a run's configuration. Throws InputError when the folder is no run or its config.json is damaged. */
 export async function openRun(
@@ -121,9 +171,11 @@ export async function openRun(
     throw new InputError(`run folder ${path} ${problem}; see what is in ${dirname(path)}`);
   }
   const folder = runFolder(path);
-  const text = await readFile(folder.config, 'utf8').catch((error: unknown) => {
+  const text = await readFile(folder.config, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new InputError(
-      `${describeFsError(error, `cannot read ${folder.config}`)}: is ${path} a run folder?`,
+      error.code === 'ENOENT'
+        ? `${path} is not a run: it has no config.json; name a folder that sparring train made`
+        : describeFsError(error, `cannot read ${folder.config}`),
     );
   });
   return { folder, config: parse(folder.config, RunConfig, text) };
@@ -143,7 +195,7 @@ function parse<T>(file: string, schema: { safeParse(json: unknown): Parsed<T> },
   try {
     json = JSON.parse(text);
   } catch {
-    throw new InputError(`${file}: is not JSON; put back the file that the run wrote`);
+    throw new InputError(`${file}: is not JSON; restore the original file`);
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
@@ -160,7 +212,7 @@ type Parsed<T> =
       };
     };
 
-/** How far a run has come: what is finished, and where each training that is not can go on from. */
+/** How far a run has come: what is finished, and where each training that is not resumes. */
 export interface Standing {
   readonly result: Result | null;
   /** By the name of their folder. */
@@ -268,9 +320,32 @@ export async function finishCell(
   await writeAtomic(folder.result, `${JSON.stringify(result, null, 2)}\n`);
 }
 
-/** Makes `latest` beside a finished run in a folder called `runs` lead to it. */
-export async function finishRun({ path }: RunFolder): Promise<void> {
+/**
+ * Makes `latest` beside a finished run in a folder called `runs` lead to it. A run on part of the data does not replace
+ * one on all of it. Never throws: the link is a convenience, and the run is finished without it.
+ *
+ * @returns why there is no link to the run, in one line; null where there is one, or none is wanted.
+ */
+export async function finishRun({ path }: RunFolder, config: RunConfig): Promise<string | null> {
   const link = latestLink(path);
-  // A run that is gone on with through the link has it already.
-  if (link !== null && link !== resolve(path)) await linkLatest(path, link);
+  // A run that is resumed through the link has it already.
+  if (link === null || link === resolve(path)) return null;
+  const shown = relative('.', link);
+  try {
+    const before = isLimited(config) ? await openRun(link).catch(() => null) : null;
+    if (before && !isLimited(before.config) && (await realpath(link)) !== (await realpath(path))) {
+      return `${shown} still leads to ${basename(await realpath(link))}, a run on all the data`;
+    }
+    await linkLatest(path, link);
+    return null;
+  } catch (error) {
+    const { cause } = error as Error;
+    const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes((cause as NodeJS.ErrnoException)?.code ?? '');
+    return isFolder
+      ? `${shown} is not a link, so it does not lead to this run; remove it, and the next run makes one`
+      : describeFsError(cause ?? error, `${shown} does not lead to this run`);
+  }
 }
+
+const isLimited = ({ trainLimit, testLimit }: RunConfig): boolean =>
+  trainLimit !== null || testLimit !== null;

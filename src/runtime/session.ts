@@ -19,6 +19,11 @@ export interface ProgramFile {
 export interface SessionOptions {
   readonly device: Device;
   readonly threads: number;
+  /**
+   * Whether threads of the CPU wait for work by spinning. That is faster for short runs, and slows both sides down where
+   * other processes want the cores. When absent: a model spins, a training does not. The results do not depend on it.
+   */
+  readonly spinning?: boolean;
 }
 
 /** An open model: named tensors in, named tensors out. */
@@ -82,7 +87,10 @@ export async function openTraining(
   const fixed = Object.fromEntries(metadata.frozen.map((p) => [p.name, toOrt(take(frozen, 'weight', p))]));
   const begin = metadata.state.map((p) => copyOf(take(state, 'state', p)));
   const open = options.device === 'webgpu' ? stateOnDevice : stateInMemory;
-  const held = await open({ bytes, metadata, ...(readback && { readback }) }, begin, options);
+  const held = await open({ bytes, metadata, ...(readback && { readback }) }, begin, {
+    spinning: false,
+    ...options,
+  });
 
   const run = async (data: Readonly<Record<string, Tensor>>) => {
     const feeds: Record<string, OrtTensor> = { ...fixed };
@@ -195,13 +203,14 @@ export function initialState(metadata: ProgramMetadata, path: readonly (string |
 
 const createSession = (
   bytes: Uint8Array,
-  { device, threads }: SessionOptions,
+  { device, threads, spinning = true }: SessionOptions,
   more: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> =>
   InferenceSession.create(bytes, {
     ...executionProvider(device),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
+    ...(device === 'cpu' && !spinning && { extra: { session: { intra_op: { allow_spinning: '0' } } } }),
     ...more,
   });
 

@@ -31,7 +31,8 @@ export type SweepEvent =
   | { readonly kind: 'cell'; readonly result: CellResult }
   /** The last event after an abort, or when a session failed: `error` says how. The checkpoint `saved` holds all. */
   | { readonly kind: 'interrupted'; readonly saved: string; readonly error?: Error }
-  | { readonly kind: 'done'; readonly result: Result };
+  /** `note` says why `runs/latest` does not lead to the run, where it should. */
+  | { readonly kind: 'done'; readonly result: Result; readonly note?: string };
 
 export interface SweepOptions {
   readonly folder: RunFolder;
@@ -47,7 +48,7 @@ export interface SweepOptions {
 /**
  * Trains the cells of a run one after the other, and before those of a seed the classifiers that they begin with, which
  * are the same for all. Epochs, checkpoints, models and results go into the run's folder as they come; what is there
- * already is not done again. A kill at any moment leaves a folder that goes on to the same bits.
+ * already is not done again. A run that is killed at any moment and resumed is reproducible.
  */
 export async function* sweep(options: SweepOptions): AsyncGenerator<SweepEvent, void> {
   const { config, folder, standing } = options;
@@ -73,8 +74,8 @@ export async function* sweep(options: SweepOptions): AsyncGenerator<SweepEvent, 
       yield { kind: 'cell', result: own };
     }
   }
-  await finishRun(folder);
-  yield { kind: 'done', result: result! };
+  const note = await finishRun(folder, config);
+  yield { kind: 'done', result: result!, ...(note !== null && { note }) };
 }
 
 /** True when it was interrupted. */

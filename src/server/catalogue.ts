@@ -7,7 +7,7 @@ import { MNIST_COUNTS } from '../runtime/datasets/mnist.ts';
 import { InputError } from '../runtime/errors.ts';
 import { describeFsError } from '../runtime/files.ts';
 import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
-import { readResult } from '../runtime/run.ts';
+import { openRun, readResult } from '../runtime/run.ts';
 
 /** An ONNX file that the server runs, hands out, or both. */
 export interface StoredModel {
@@ -52,11 +52,13 @@ export const fileNames: Readonly<Record<keyof CellModels, string>> = {
  */
 export async function loadCatalogue(path: string): Promise<Catalogue> {
   const folder = await realpath(path).catch(() => {
-    throw new InputError(`there is no trained run at ${path}; run pnpm train first, or name one by --run`);
+    throw new InputError(`there is no trained run at ${path}; train one first, or name one with --run`);
   });
   const result = await readResult({ result: join(path, 'result.json') });
   if (!result || result.runs.length === 0) {
-    throw new InputError(`${path} has no finished attacker yet; go on with it: pnpm train --resume ${path}`);
+    // names what is wrong with a folder that is not a run
+    await openRun(path);
+    throw new InputError(`${path} has no finished attacker yet; resume it with train --resume ${path}`);
   }
   const { config, runs } = result;
   const cells: Cell[] = [];
@@ -87,7 +89,7 @@ async function verified(path: string, expected: string): Promise<StoredModel> {
   if (sha256 !== expected) {
     const start = (hex: string): string => `${hex.slice(0, 12)}...`;
     throw new InputError(
-      `${path}: is not the file that the run wrote (sha256 ${start(sha256)}, result.json has ${start(expected)}); put it back or train again`,
+      `${path}: is not the file that the run wrote (sha256 ${start(sha256)}, result.json has ${start(expected)}); restore the original file or train again`,
     );
   }
   return { content: path, sha256, size };

@@ -100,7 +100,7 @@ describe('a wrong command line is refused in one line:', () => {
     [['--quiet'], "unknown option '--quiet'"],
     [['train', '--epz', '0.1'], "unknown option '--epz' (Did you mean --eps?)"],
     [['train', '--verbose'], "unknown option '--verbose'"],
-    [['train', 'mnist'], 'mnist is one argument too many; train takes options only'],
+    [['train', 'mnist'], 'unexpected argument mnist; train takes options only'],
     [['train', '--eps'], "option '--eps <numbers>' argument missing"],
     [['train', '--out'], "option '--out <dir>' argument missing"],
   ])('%j', async (args, message) => {
@@ -135,7 +135,11 @@ describe('a wrong command line is refused in one line:', () => {
     ['--eps', '3', 'eps must be in (0, 1], got 3 (did you mean 3/255 = 0.0118?).'],
     ['--eps', '0.04,8', 'eps must be in (0, 1], got 8 (did you mean 8/255 = 0.0314?).'],
     ['--eps', '0.04,', 'eps must be in (0, 1], got .'],
-    ['--eps', '0.04,0.08,0.04', '0.04 stands in 0.04,0.08,0.04 twice.'],
+    ...['8/', '/255', '8/0', '8/255/2', '255/8', '0/255'].map(
+      (value) => ['--eps', value, `eps must be in (0, 1], got ${value}.`] as const,
+    ),
+    ['--eps', '1e-46', 'eps 1e-46 is 0 as a 32-bit float, so there would be no attack.'],
+    ['--eps', '0.04,0.08,0.04', '0.04 is listed twice in 0.04,0.08,0.04.'],
     ['--seed', '1,x', 'It must be an integer from 0 on, got x.'],
     ['--mode', 'consecutive,both', 'Allowed choices are consecutive, alternating, both; got both.'],
     ['--preset', 'slow', 'Allowed choices are quick, paper.'],
@@ -218,13 +222,35 @@ describe('data that cannot be used is refused in one line:', () => {
 describe('a place that cannot be used is refused in one line:', () => {
   beforeAll(async () => {
     await mkdir('taken');
+    await writeFile('taken/notes', 'kept');
+    await createRun('taken-by-a-run', await configOfData({}));
     await writeFile('taken-by-a-file', 'kept');
     if (process.platform !== 'win32') await symlink('nowhere', 'taken-by-a-link');
   });
 
   it.each(['taken', 'taken-by-a-file'])('--out %s', async (out) => {
     expect(await refusal('train', ...small, '--out', out)).toBe(
-      `run folder ${out} exists; choose another --out, or go on with it by --resume ${out}`,
+      `${out} exists and is not a run; choose another --out`,
+    );
+  });
+
+  it.each(['taken-by-a-run', 'taken-by-a-run//'])('--out %s', async (out) => {
+    expect(await refusal('train', ...small, '--out', out)).toBe(
+      'run folder taken-by-a-run exists; choose another --out, or resume it with --resume taken-by-a-run',
+    );
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    '--out in /proc, where the system says that /proc is missing',
+    async () => {
+      const why = 'cannot make the folder /proc/x/y: no such file or folder; check the path';
+      expect(await refusal('train', ...small, '--out', '/proc/x/y')).toBe(why);
+    },
+  );
+
+  it('--out ""', async () => {
+    expect(await refusal('train', ...small, '--out', '')).toBe(
+      "option '--out <dir>' argument '' is invalid. It must not be empty.",
     );
   });
 
@@ -238,7 +264,7 @@ describe('a place that cannot be used is refused in one line:', () => {
 
   it.each(['runs/latest', './runs/latest/', 'runs/../runs/latest'])('--out %s', async (out) => {
     expect(await refusal('train', ...small, '--out', out)).toBe(
-      `${out} is the link to the last finished run; choose another --out`,
+      `${out.replace(/\/$/, '')} is the link to the last finished run; choose another --out`,
     );
   });
 });
@@ -268,7 +294,7 @@ describe('a part of a sweep that cannot be is refused in one line:', () => {
     await createRun('sweep/shard-1-of-2', config);
     const sweep = ['--eps', '0.1,0.3', '--shard', '1/2', '--out', 'sweep'];
     expect(await refusal('train', ...small, '--classifier-epochs', '1', ...sweep)).toBe(
-      'sweep/shard-1-of-2 was begun with eps [0.1,0.2], not [0.1,0.3]; choose another --out',
+      'sweep/shard-1-of-2 was started with eps [0.1,0.2], not [0.1,0.3]; choose another --out',
     );
   });
 });
@@ -330,7 +356,7 @@ describe('a classifier that cannot be attacked is refused in one line:', () => {
   });
 });
 
-describe('a run that cannot be gone on with is refused in one line:', () => {
+describe('a run that cannot be resumed is refused in one line:', () => {
   const run = 'broken';
   let config: RunConfig;
   let paths: RunFolder;
@@ -356,7 +382,7 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
   it('a folder that is not there', async () => {
     expect(await resumed()).toBe(`run folder ${run} does not exist; see what is in .`);
     expect(await refusal('train', '--resume', 'runs/one')).toContain('runs/one does not exist');
-    expect(await refusal('train', '--resume', '')).toContain('does not exist');
+    expect(await refusal('train', '--resume', '')).toContain('It must not be empty.');
   });
 
   it('a file', async () => {
@@ -367,14 +393,14 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
 
   it('a folder without config.json', async () => {
     expect(await refusal('train', '--resume', 'data')).toBe(
-      'cannot read data/config.json: no such file or folder; check the path: is data a run folder?',
+      'data is not a run: it has no config.json; name a folder that sparring train made',
     );
   });
 
   it.each(['', '{"schema": 1,', 'eps: 0.1'])('config.json with the text "%s"', async (text) => {
     await make({});
     await writeFile(paths.config, text);
-    expect(await resumed()).toBe('broken/config.json: is not JSON; put back the file that the run wrote');
+    expect(await resumed()).toBe('broken/config.json: is not JSON; restore the original file');
   });
 
   it.each<[string, object | null, RegExp]>([
@@ -382,7 +408,7 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
     ['a field missing', { seeds: undefined }, /^seeds: /],
     ['eps 3', { eps: [0.1, 3] }, /^eps\.1: /],
     ['no eps', { eps: [] }, /^eps: /],
-    ['an eps twice', { eps: [0.1, 0.1] }, /^eps: a value stands there twice/],
+    ['an eps twice', { eps: [0.1, 0.1] }, /^eps: a value is listed twice/],
     ['a batch size of 0', { batchSize: 0 }, /^batchSize: /],
     ['another schema', { schema: 2 }, /^schema: /],
     ['another mode', { modes: ['constructive'] }, /^modes\.0: /],
@@ -401,13 +427,23 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
     const { sha256 } = config.data;
     await make({ ...config, data: { source: 'data', sha256: 'f'.repeat(64) } });
     expect(await resumed()).toBe(
-      `data is not the data that broken began with (sha256 ${sha256.slice(0, 12)}...); put that back`,
+      `data is not the data of broken: sha256 ${sha256.slice(0, 12)}..., expected ffffffffffff...; ` +
+        'restore the original files, or name their folder with --data',
     );
+  });
+
+  it('--data that is not what the run started with', async () => {
+    await writeIdxFolder('other', { train: examples(57), test: examples(20) });
+    await make(config);
+    expect(await resumed('--data', 'other')).toMatch(/^other is not the data of broken: sha256 /);
+    await rm('other', { recursive: true });
   });
 
   it('data that are gone', async () => {
     await make({ ...config, data: { ...config.data, source: 'gone' } });
-    expect(await resumed()).toContain('cannot read the data set gone');
+    const message = await resumed();
+    expect(message).toContain('cannot read the data set gone');
+    expect(message).toContain('if the data of broken has moved, name its folder with --data');
   });
 
   it('more images than there are', async () => {
@@ -426,7 +462,7 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
     [
       'of another run',
       (path) => saveCheckpoint(path, nothing, 'other'),
-      'belongs to a run with another config.json; put back the one it was made with',
+      'belongs to a run with another config.json; restore the original config.json',
     ],
     ['a folder', (path) => mkdir(path).then(() => {}), 'it is a folder, not a file; check the path'],
   ])('a checkpoint that is %s', async (_, damage, problem) => {
@@ -451,7 +487,9 @@ describe('a run that cannot be gone on with is refused in one line:', () => {
     [['--threads', '1'], '--threads'],
   ])('%j beside --resume', async (more, option) => {
     await make(config);
-    expect(await resumed(...more)).toBe(`--resume goes on with the options of broken; leave out ${option}`);
+    expect(await resumed(...more)).toBe(
+      `--resume takes the options of broken from its config.json; leave out ${option}`,
+    );
   });
 });
 

@@ -173,13 +173,13 @@ describe('an evaluation that is interrupted', () => {
       const stopped = await first.finished;
       expect(stopped).toMatchObject({ code: 128 + constants.signals[signal], stdout: '' });
       expect(stopped.stderr.trimEnd().split('\n').at(-1)).toMatch(
-        /^kept \d parts that were finished; the same command resumes$/,
+        /^saved \d parts of the evaluation; resume with: npx -y pnpm@10 evaluate run .*/,
       );
       expect(await partials(signal)).toHaveLength(1);
 
       const second = await sparring([...args, '--out', signal], { cwd });
       expect(second).toMatchObject({ code: 0 });
-      expect(second.stderr).toMatch(/^resuming: \d parts finished before$/m);
+      expect(second.stderr).toMatch(/^resuming with \d parts that were finished before$/m);
       expect(second.stderr).not.toContain('fgsm');
       expect(numbersOf(await evaluationOf(signal))).toEqual(numbersOf(await evaluationOf('whole')));
       expect(await partials(signal)).toEqual([]);
@@ -197,7 +197,7 @@ describe('an evaluation that is interrupted', () => {
       const noise = '--attacks noise --seed 6 --eps-curve none --out other-settings'.split(' ');
       const other = await sparring([...args.slice(0, 6), ...noise], { cwd });
       expect(other).toMatchObject({ code: 0 });
-      expect(other.stderr).not.toContain('resuming');
+      expect(other.stderr).not.toContain('resuming with');
       expect(await partials('other-settings')).toHaveLength(1);
     },
     patience,
@@ -292,12 +292,12 @@ it(
       const gone = await evaluate('run');
       expect(gone).toMatchObject({ code: 2, stdout: '' });
       expect(gone.stderr).toMatch(
-        /^sparring: cannot read the data set data.*; if it was moved, name it by --data\n$/,
+        /^sparring: cannot read the data set data.*; if the data of run has moved, name its folder with --data\n$/,
       );
       await writeIdxFolder(join(cwd, 'not-it'), { train: examples(48), test: examples(images + 1) });
       const other = await evaluate('run', '--data', 'not-it');
       expect(other).toMatchObject({ code: 2, stdout: '' });
-      expect(other.stderr).toMatch(/^sparring: not-it is not the data of run \(sha256 .*\n$/);
+      expect(other.stderr).toMatch(/^sparring: not-it is not the data of run: sha256 .*\n$/);
       const some = '--data moved --attacks noise --eps-curve none --out with-data'.split(' ');
       expect(await evaluate('run', ...some)).toMatchObject({ code: 0 });
       expect((await evaluationOf('with-data')).data.source).toBe('data');
@@ -413,7 +413,7 @@ describe('a run against a classifier that is given', () => {
 describe('a line and exit code 2', () => {
   it.each<readonly [args: string, line: string]>([
     ['', 'there is no runs/latest; train a run first, or name the folder of one'],
-    ['nowhere', 'nowhere/result.json: no cell is finished; is nowhere a run folder'],
+    ['nowhere', 'run folder nowhere does not exist'],
     ['run --attacks noise,cw', 'It must be some of noise,fgsm,pgd,attacker, got cw.'],
     ['run --eps-curve 0.1,8', 'eps must be in (0, 1], got 8 (did you mean 8/255'],
     ['run --test-limit 41', '--test-limit: the limit must be an integer in 1..40'],

@@ -134,7 +134,7 @@ describe('sparring export --ort-training', () => {
     expect(trainable.get('classifier/conv1/weight')).toEqual(state.get('classifier/conv1/weight'));
 
     expect((await sparring(...args, ...cell, 'no')).stderr).toBe(
-      'sparring: run: consecutive-eps0.2-seed7 has no trained c1 yet; go on with it, or leave out --run\n',
+      'sparring: run: consecutive-eps0.2-seed7 has no trained c1 yet; resume the run, or leave out --run\n',
     );
     expect((await sparring(...args, 'no')).stderr).toBe(
       'sparring: run has 2 cells; say which by --cell: consecutive-eps0.1-seed7, consecutive-eps0.2-seed7\n',

@@ -90,6 +90,43 @@ describe('progress that is not on a terminal', () => {
     expect(lines()).toEqual([`${TITLE}  100 %  100/100 images`]);
   });
 
+  it('says how long a task took, also when its last state was due to be written anyway', () => {
+    const { progress, lines, wait } = start();
+    progress.update({ title: TITLE, done: 0, total: 100 });
+    wait(3);
+    progress.update({ title: TITLE, done: 100, total: 100 });
+    progress.done();
+    expect(lines()[1]).toBe(`${TITLE}  100 %  100/100 images  33 images/s  took 3 s`);
+    expect(lines()).toHaveLength(2);
+  });
+
+  it('says how long a task took that ends early, right after a line', () => {
+    const { progress, lines, wait } = start();
+    progress.update({ title: TITLE, done: 0, total: 100 });
+    wait(3);
+    progress.update({ title: TITLE, done: 60, total: 100 });
+    progress.done();
+    expect(lines().at(-1)).toBe(`${TITLE}  60 %  60/100 images  20 images/s  took 3 s`);
+  });
+
+  it('ends a line with the place of the task in all the work, and how long that takes', () => {
+    const { progress, lines, wait } = start();
+    const overall = { step: 3, steps: 6 };
+    for (const left of [undefined, 4, 59, 100, 3700]) {
+      progress.update({ title: TITLE, done: 1, total: 9, note: 'loss 1', overall: { ...overall, left } });
+      wait(2);
+    }
+    expect(lines().map((line) => line.split('  loss 1  ')[1])).toEqual([
+      'step 3 of 6',
+      'step 3 of 6, about 10 s left in all',
+      'step 3 of 6, about 60 s left in all',
+      'step 3 of 6, about 2 min left in all',
+      'step 3 of 6, about 1 h 02 min left in all',
+    ]);
+    progress.done();
+    expect(lines().at(-1)).not.toContain('in all');
+  });
+
   it('finishes a task when another title begins', () => {
     const { progress, lines, wait } = start();
     progress.update({ title: 'first', done: 0, total: 10 });
@@ -203,6 +240,34 @@ describe('progress on a terminal', () => {
     progress.update({ title: TITLE, done: 5, total: 10, note: 'loss 0.123' });
     expect(stripVTControlCharacters(text()).length).toBeLessThan(columns);
     expect(text()).toContain('loss 0.123');
+  });
+
+  it.each([44, 60, 80, 100, 200])('keeps bar, place and summary within %i columns', (columns) => {
+    const { progress, text, lines, wait } = harness({ isTTY: true, columns });
+    const overall = { step: 3, steps: 6, left: 100 };
+    progress.update({ title: TITLE, done: 0, total: 60000, note: 'loss 0.123', overall });
+    wait(3);
+    progress.update({ title: TITLE, done: 30000, total: 60000, note: 'loss 0.123', overall });
+    const drawn = text()
+      .split(ERASED)
+      .map((line) => stripVTControlCharacters(line).trim());
+    progress.done();
+    for (const line of [...drawn, stripVTControlCharacters(lines()[0]!.split(ERASED).at(-1)!)]) {
+      expect(line.length).toBeLessThan(columns);
+    }
+    expect(text().includes('about 2 min left in all')).toBe(columns >= 80);
+    expect(lines()[0]).toContain('took 3 s');
+  });
+
+  it('writes nothing over what is printed after it is done', async () => {
+    const { progress, text } = harness({ isTTY: true });
+    progress.update({ title: TITLE, done: 5, total: 10 });
+    progress.done();
+    const before = text();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    progress.done();
+    expect(text()).toBe(before);
+    expect(before.endsWith('\n')).toBe(true);
   });
 
   it('writes no colours', () => {

@@ -146,7 +146,7 @@ describe('a sweep', () => {
       await writeFile(join(cwd, c1!), await readFile(join(cwd, c2!)));
       expect(await sparring(['train', '--resume', 'fresh'], { cwd })).toMatchObject({
         code: 2,
-        stderr: `sparring: ${c1} is not the file that the run began with; put that back\n`,
+        stderr: `sparring: ${c1} is not the file that the run started with; restore the original file\n`,
       });
     },
     patience,

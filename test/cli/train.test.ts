@@ -221,10 +221,12 @@ describe('sparring train', () => {
     const lines = whole.stderr.trimEnd().split('\n');
     const { train, test } = counts;
     const rest = String.raw`(  [\d.]+ images/s)?(  (took )?[\d hmins]+( left)?)?`;
+    const place = String.raw`(  step \d+ of 10(, about \d+ (s|min) left in all)?)?`;
     const training = new RegExp(
-      String.raw`^(C1|C2|attacker) epoch [12]/2  \d+ %  \d+/${train} images${rest}  loss \d+\.\d{3}$`,
+      String.raw`^(C1|C2|attacker) epoch [12]/2  \d+ %  \d+/${train} images${rest}  loss \d+\.\d{3}${place}$`,
     );
-    const testing = new RegExp(String.raw`^test  \d+ %  \d+/${test} images${rest}$`);
+    const testing = new RegExp(String.raw`^test  \d+ %  \d+/${test} images${rest}${place}$`);
+    expect(lines.some((line) => line.includes('  step 9 of 10, about '))).toBe(true);
     expect(lines.filter((line) => !training.test(line) && !testing.test(line))).toEqual([]);
     for (const title of ['C1', 'C2', 'attacker'].flatMap((name) => [
       `${name} epoch 1/2`,
@@ -404,9 +406,10 @@ describe('sparring train --resume', () => {
   const resume = (run: string, ...more: readonly string[]): string[] => ['train', '--resume', run, ...more];
 
   it.skipIf(process.platform === 'win32')(
-    'goes on after SIGINT and SIGTERM to the same files',
+    'resumes after SIGINT, SIGTERM and SIGHUP to the same files',
     async () => {
-      const saved = (file: string) => `saved runs/stopped/${file}; go on with --resume runs/stopped\n`;
+      const saved = (file: string) =>
+        `saved runs/stopped/${file}; resume with: npx -y pnpm@10 train --resume runs/stopped\n`;
       const end = ({ stderr }: Finished): string => `${stderr.trimEnd().split('\n').at(-1)}\n`;
       const stopped = async (command: Command, text: string, signal: NodeJS.Signals): Promise<Finished> => {
         await command.says(text);
@@ -424,6 +427,10 @@ describe('sparring train --resume', () => {
       expect(end(second)).toBe(saved(join(cell, 'checkpoint/state.safetensors')));
       expect(existsSync(inRun('runs/stopped', 'result.json'))).toBe(false);
 
+      const hungUp = await stopped(start(resume('runs/stopped'), { cwd }), 'attacker epoch 1/2', 'SIGHUP');
+      expect(hungUp).toMatchObject({ code: 129, signal: null, stdout: '' });
+      expect(end(hungUp)).toBe(saved(join(cell, 'checkpoint/state.safetensors')));
+
       const third = await sparring(resume('runs/stopped', '--json'), { cwd });
       expect(third.code).toBe(0);
       expect(third.stdout).toBe(await readFile(inRun('runs/stopped', 'result.json'), 'utf8'));
@@ -434,7 +441,7 @@ describe('sparring train --resume', () => {
   );
 
   it(
-    'goes on after kills at random moments, and one in the middle of a checkpoint, to the same files',
+    'resumes after kills at random moments, and one in the middle of a checkpoint, to the same files',
     async () => {
       const random = stream(3, 'kills');
       const checkpoint = inRun('runs/killed', cell, 'checkpoint');

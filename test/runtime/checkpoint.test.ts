@@ -226,7 +226,7 @@ describe('loadCheckpoint', () => {
   it('refuses a checkpoint of another configuration', async () => {
     await saveCheckpoint(path, checkpoint, 'b'.repeat(64));
     expect(await refusal()).toBe(
-      `${path}: belongs to a run with another config.json; put back the one it was made with`,
+      `${path}: belongs to a run with another config.json; restore the original config.json`,
     );
   });
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { limit, loadDataset } from '../../src/runtime/datasets/index.ts';
+import { limit, loadDataset, loadSameDataset } from '../../src/runtime/datasets/index.ts';
 import { InputError } from '../../src/runtime/errors.ts';
 import { encodeIdx, examples, writeIdxFolder } from '../support/idx.ts';
 
@@ -30,6 +30,31 @@ async function failure(promise: Promise<unknown>): Promise<string> {
   expect(message).not.toContain('\n');
   return message;
 }
+
+describe('the data of a run', () => {
+  it('is read from where it was, or from where it is now', async () => {
+    await writeIdxFolder(folder, small);
+    const { sha256 } = await loadDataset(folder);
+    const known = { source: folder, sha256 };
+    expect((await loadSameDataset('runs/a', known)).sha256).toBe(sha256);
+    const moved = join(folder, '..', 'moved');
+    await rename(folder, moved);
+    expect(await failure(loadSameDataset('runs/a', known))).toMatch(
+      /^cannot read the data set .*; if the data of runs\/a has moved, name its folder with --data$/,
+    );
+    expect(await loadSameDataset('runs/a', known, moved)).toMatchObject({ name: 'moved', sha256 });
+  });
+
+  it('is told by its hash, wherever it is', async () => {
+    await writeIdxFolder(folder, small);
+    const { sha256 } = await loadDataset(folder);
+    const known = { source: 'elsewhere', sha256: `0123456789abcdef${sha256.slice(16)}` };
+    expect(await failure(loadSameDataset('runs/a', known, folder))).toBe(
+      `${folder} is not the data of runs/a: sha256 ${sha256.slice(0, 12)}..., expected 0123456789ab...; ` +
+        'restore the original files, or name their folder with --data',
+    );
+  });
+});
 
 describe('MNIST', () => {
   it('is the data set everyone means', async () => {
@@ -110,13 +135,33 @@ describe('a data set that cannot be read', () => {
     );
   });
 
-  it('names a folder that stands where a file should', async () => {
+  it('names a folder that is where a file should be', async () => {
     await writeIdxFolder(folder, small);
     await rm(join(folder, TRAIN_LABELS));
     await mkdir(join(folder, TRAIN_LABELS));
-    expect(await failure(loadDataset(folder))).toMatch(
-      `cannot read ${join(folder, TRAIN_LABELS)}: it is a folder`,
+    expect(await failure(loadDataset(folder))).toBe(
+      `the data set ${folder} has no file ${TRAIN_LABELS}, only a folder ${TRAIN_LABELS}; move the file out of it`,
     );
+  });
+
+  it('reads the dotted files of an archive that unpacks the others into folders of their names', async () => {
+    await writeIdxFolder(folder, small);
+    const { sha256 } = await loadDataset(folder);
+    for (const name of await readdir(folder)) {
+      await rename(join(folder, name), join(folder, name.replace('-idx', '.idx')));
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, name), 'not read');
+    }
+    expect((await loadDataset(folder)).sha256).toBe(sha256);
+  });
+
+  it('does not mind other files', async () => {
+    await writeIdxFolder(folder, small);
+    const { sha256 } = await loadDataset(folder);
+    for (const name of ['.DS_Store', 'README.txt', `${TRAIN_LABELS}.bak`, `._${TRAIN_LABELS}`]) {
+      await writeFile(join(folder, name), 'stray');
+    }
+    expect((await loadDataset(folder)).sha256).toBe(sha256);
   });
 
   const images = encodeIdx([30, 28, 28], small.train.images);

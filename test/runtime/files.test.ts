@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeFsError, linkLatest, writeAtomic } from '../../src/runtime/files.ts';
+import { describeFsError, linkLatest, makeFolder, writeAtomic } from '../../src/runtime/files.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -140,6 +140,38 @@ describe.skipIf(process.platform === 'win32')('linkLatest', () => {
       `cannot link ${latest} to ${join(folder, 'first')}: no such file or folder; check the path`,
     );
   });
+});
+
+describe('makeFolder', () => {
+  it('makes a folder and those above it, and leaves one that is there', async () => {
+    const path = join(folder, 'a', 'b', 'c');
+    await makeFolder(path);
+    await writeFile(join(path, 'kept'), '');
+    await makeFolder(`${path}/`);
+    expect(await readdir(path)).toEqual(['kept']);
+  });
+
+  it('may be called by many at once', async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => makeFolder(join(folder, 'x', 'y', `${i}`))));
+    expect(await readdir(join(folder, 'x', 'y'))).toHaveLength(20);
+  });
+
+  it('says in one line that a part of the path is a file', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const path = join(folder, 'file', 'a', 'b');
+    expect((await failure(makeFolder(path))).message).toBe(
+      `cannot make the folder ${path}: a part of the path is a file, not a folder; check the path`,
+    );
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'ends where the system says that an existing folder is missing',
+    async () => {
+      expect((await failure(makeFolder('/proc/no/such'))).message).toBe(
+        'cannot make the folder /proc/no/such: no such file or folder; check the path',
+      );
+    },
+  );
 });
 
 describe('describeFsError', () => {

@@ -230,7 +230,7 @@ describe('sparring serve', () => {
     expect(await sparring(['serve', '--run', 'runs/none'], { cwd })).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: 'sparring: there is no trained run at runs/none; run pnpm train first, or name one by --run\n',
+      stderr: 'sparring: there is no trained run at runs/none; train one first, or name one with --run\n',
     });
   });
 

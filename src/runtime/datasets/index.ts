@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Dirent } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
@@ -57,6 +58,34 @@ export async function loadDataset(source: string): Promise<Dataset> {
 }
 
 /**
+ * Reads the data that a run was made with, told by its hash.
+ *
+ * @param run what the run is called in errors.
+ * @param known what its config.json says of the data.
+ * @param moved where the data is now (`--data`); undefined where it was.
+ * @throws InputError when it cannot be read, or is other data.
+ */
+export async function loadSameDataset(
+  run: string,
+  known: { readonly source: string; readonly sha256: string },
+  moved?: string,
+): Promise<Dataset> {
+  const source = moved ?? known.source;
+  const dataset = await loadDataset(source).catch((error: unknown) => {
+    if (moved !== undefined || !(error instanceof InputError)) throw error;
+    throw new InputError(`${error.message}; if the data of ${run} has moved, name its folder with --data`, {
+      cause: error,
+    });
+  });
+  if (dataset.sha256 === known.sha256) return dataset;
+  const start = (hash: string): string => `${hash.slice(0, 12)}...`;
+  throw new InputError(
+    `${source} is not the data of ${run}: sha256 ${start(dataset.sha256)}, expected ${start(known.sha256)}; ` +
+      'restore the original files, or name their folder with --data',
+  );
+}
+
+/**
  * The first `n` examples, as views.
  *
  * @param n an integer in 1..`split.count`.
@@ -76,7 +105,7 @@ export function limit(split: Split, n: number): Split {
 }
 
 async function loadFolder(name: string, folder: string): Promise<Dataset> {
-  const listing = await readdir(folder).catch((error: unknown) => {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     const expected = "expected 'mnist' or a folder with train-images-idx3-ubyte and so on";
     throw new InputError(`${describeFsError(error, `cannot read the data set ${folder}`)} (${expected})`, {
       cause: error,
@@ -84,7 +113,7 @@ async function loadFolder(name: string, folder: string): Promise<Dataset> {
   });
   const sha256 = createHash('sha256');
   const read = async (stem: string, rank: 1 | 3): Promise<File> => {
-    const path = join(folder, findFile(listing, `${stem}-idx${rank}-ubyte`, folder));
+    const path = join(folder, findFile(entries, `${stem}-idx${rank}-ubyte`, folder));
     const bytes = gunzip(await readInput(path), path);
     sha256.update(bytes);
     return { path, ...parseIdx(bytes, rank, path) };
@@ -100,11 +129,20 @@ interface File {
   readonly data: Uint8Array;
 }
 
-function findFile(listing: readonly string[], name: string, folder: string): string {
+/** Archives unpack some of these files into folders of the same name: a folder does not hide the file beside it. */
+function findFile(entries: readonly Dirent[], name: string, folder: string): string {
   const dotted = name.replace('-idx', '.idx');
-  const found = [name, dotted, `${name}.gz`, `${dotted}.gz`].find((spelling) => listing.includes(spelling));
+  const spellings = [name, dotted, `${name}.gz`, `${dotted}.gz`];
+  const found = spellings.find((spelling) =>
+    entries.some((entry) => entry.name === spelling && !entry.isDirectory()),
+  );
   if (found !== undefined) return found;
-  throw new InputError(`the data set ${folder} has no ${name}; put the file there, plain or as ${name}.gz`);
+  const within = spellings.find((spelling) => entries.some((entry) => entry.name === spelling));
+  throw new InputError(
+    within === undefined
+      ? `the data set ${folder} has no ${name}; put the file there, plain or as ${name}.gz`
+      : `the data set ${folder} has no file ${name}, only a folder ${within}; move the file out of it`,
+  );
 }
 
 async function readInput(path: string): Promise<Uint8Array> {

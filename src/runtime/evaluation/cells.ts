@@ -5,7 +5,7 @@ import { InputError } from '../errors.ts';
 import type { Contestants } from '../evaluate.ts';
 import { describeFsError } from '../files.ts';
 import type { CellResult } from '../result.ts';
-import { cellFolder, readResult, runFolder } from '../run.ts';
+import { cellFolder, openRun, readResult, runFolder } from '../run.ts';
 
 /** A finished cell of a run: what it was trained as, and its models. */
 export interface Cell extends Pick<
@@ -39,9 +39,8 @@ export async function readFinishedRun(path: string): Promise<FinishedRun> {
   const files = runFolder(path);
   const result = await readResult(files);
   if (!result || result.runs.length === 0) {
-    throw new InputError(
-      `${files.result}: no cell is finished; is ${path} a run folder, trained to its end?`,
-    );
+    await openRun(path);
+    throw new InputError(`${path}: no cell is finished yet; resume the run with train --resume ${path}`);
   }
   const { data, testLimit, architecture = 'paper' } = result.config;
   const transfer = hasTransfer(result.config);

@@ -31,7 +31,7 @@ export function parseInput(text: string, source: string): Inputs {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new InputError(`${source}: is not JSON; put back the file that the run wrote`);
+    throw new InputError(`${source}: is not JSON; restore the original file`);
   }
   const isEvaluation = typeof json === 'object' && json !== null && 'cells' in json;
   const parsed = isEvaluation ? Evaluation.safeParse(json) : Result.safeParse(json);
@@ -43,7 +43,7 @@ export function parseInput(text: string, source: string): Inputs {
   const [issue] = parsed.error.issues;
   const what = isEvaluation ? 'evaluation' : 'result';
   throw new InputError(
-    `${source}: is no ${what} of a run: ${issue!.path.join('.') || 'the file'}: ${issue!.message}`,
+    `${source}: is not ${isEvaluation ? 'an' : 'a'} ${what} of a run: ${issue!.path.join('.') || 'the file'}: ${issue!.message}`,
   );
 }
 
@@ -55,7 +55,7 @@ export function joinInputs(inputs: readonly Inputs[]): Inputs {
     // A report could not say which one it shows.
     if (other && !isDeepStrictEqual([other.models, other.epochs], [cell.models, cell.epochs])) {
       throw new InputError(
-        `${cellKey(cell)} stands in ${other.source} and in ${cell.source}; leave one of them out`,
+        `${cellKey(cell)} is in ${other.source} and in ${cell.source}; leave one of them out`,
       );
     }
     if (!other) seen.set(cellKey(cell), cell);

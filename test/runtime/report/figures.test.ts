@@ -91,7 +91,7 @@ describe('a report', () => {
 
 describe('results', () => {
   it.each([
-    ['{', 'x.json: is not JSON; put back the file that the run wrote'],
+    ['{', 'x.json: is not JSON; restore the original file'],
     ['{"schema":2}', 'x.json: is no result of a run: schema: Invalid input: expected 1'],
   ])('are refused in one line: %s', (text, message) => {
     expect(() => parseInput(text, 'x.json')).toThrow(message);
@@ -103,7 +103,7 @@ describe('results', () => {
       parseInput(resultJson(asInThePaper.slice(3, 4), { epochs: 5 }), 'other.json'),
     ];
     expect(() => joinInputs(inputs)).toThrow(
-      'consecutive eps 0.08 seed 1, unclipped, tanh bound stands in made-up.json and in other.json; leave one of them out',
+      'consecutive eps 0.08 seed 1, unclipped, tanh bound is in made-up.json and in other.json; leave one of them out',
     );
   });
 });

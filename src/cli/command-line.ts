@@ -1,0 +1,14 @@
+/**
+ * A command of this program as a person can type it: in a checkout through the package runner, elsewhere as the installed
+ * program.
+ *
+ * @param words the command and its arguments, which are quoted for a POSIX shell.
+ */
+export function commandLine(...words: readonly string[]): string {
+  const isCheckout = import.meta.url.endsWith('.ts');
+  const [command, ...rest] = words.map(quoted);
+  return [isCheckout ? 'npx -y pnpm@10' : 'npx sparring', command, ...rest].join(' ');
+}
+
+const quoted = (word: string): string =>
+  /^[\w.,:=/@+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

@@ -1,0 +1,42 @@
+import { Help, type CommandUnknownOpts, type Option } from '@commander-js/extra-typings';
+
+/** What is shown below the options of each command, as lines that can be typed. */
+const examples: Readonly<Record<string, readonly string[]>> = {
+  train: [
+    'sparring train',
+    'sparring train --train-limit 2000 --test-limit 1000 --out runs/small',
+    'sparring train --mode both --eps 0.04,0.08,0.16 --no-clip --out runs/sweep',
+    'sparring train --resume runs/sweep',
+  ],
+  evaluate: [
+    'sparring evaluate runs/latest',
+    'sparring evaluate runs/latest --attacks fgsm,pgd --steps 100 --restarts 3 --test-limit 1000',
+  ],
+  serve: ['sparring serve', 'sparring serve --run runs/sweep --host 0.0.0.0 --port 80 --token SECRET'],
+  demo: ['sparring demo --out demo-site', 'sparring demo --run runs/sweep --out demo-site'],
+  report: [
+    'sparring report',
+    'sparring report runs/a runs/b --out both',
+    'sparring report runs/sweep --markdown',
+  ],
+  devices: ['sparring devices'],
+  export: [
+    'sparring export --ort-training --model attacker --run runs/latest out',
+    'sparring export --check out',
+  ],
+};
+
+/** Gives a command its examples, and writes the defaults of its options as they are typed. */
+export function describeUsage(command: CommandUnknownOpts): void {
+  command.configureHelp({
+    optionDescription(option: Option): string {
+      const { defaultValue, defaultValueDescription } = option;
+      if (!Array.isArray(defaultValue) || defaultValueDescription !== undefined) {
+        return Help.prototype.optionDescription.call(this, option);
+      }
+      return `${option.description} (default: ${defaultValue.join(',')})`;
+    },
+  });
+  const own = examples[command.name()];
+  if (own) command.addHelpText('after', `\nExamples:\n${own.map((line) => `  ${line}`).join('\n')}`);
+}
