@@ -8,16 +8,15 @@ import { z } from 'zod';
 import { topologicalOrder } from '../src/builder/index.ts';
 import { decode } from '../src/onnx/index.ts';
 import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
-import { attackStepModel } from '../src/models/attacks.ts';
+import { classifierGradientModel } from '../src/models/classifier-gradient.ts';
+import { drawsOf } from '../src/runtime/attacks/index.ts';
 import { batchAt } from '../src/runtime/batches.ts';
 import { attackWith } from '../src/runtime/evaluation/attacked.ts';
-import { Sessions } from '../src/runtime/evaluation/players.ts';
+import { openOracle } from '../src/runtime/evaluation/oracle.ts';
 import {
   encodeSafetensors,
-  fillUniform,
   limit,
   loadDataset,
-  startsOf,
   type AttackName,
   type AttackSettings,
   type Split,
@@ -59,20 +58,27 @@ function weightsOf(model: Uint8Array): ReadonlyMap<string, Tensor> {
 
 /** Which images are right under each attack, here. */
 async function here(model: Uint8Array, split: Split, eps: number, settings: readonly AttackSettings[]) {
-  const sessions = new Sessions({ device: 'cpu', threads: 2 });
+  const { height, width, classes } = split;
+  const known = await openOracle(
+    {
+      classifier: model,
+      image: { channels: 1, height, width },
+      classes,
+      gradient: (loss) => classifierGradientModel(model, 'cpu', loss),
+    },
+    { device: 'cpu', threads: 2 },
+  );
   try {
-    const classifier = await sessions.model(model);
-    const target = { step: await sessions.lowered(attackStepModel(model, 'cpu')), classifier };
     const right = async (name: AttackName | null): Promise<number[]> => {
       const own = settings.find(({ attack }) => attack === name) ?? null;
-      const work = attackWith(split, { target }, { eps, clip: true }, own);
+      const work = attackWith(split, { known }, { eps, clip: true }, own);
       let next = await work.next();
       while (!next.done) next = await work.next();
       return [...next.value.c1.right];
     };
     return { clean: await right(null), fgsm: await right('fgsm'), pgd: await right('pgd') };
   } finally {
-    await sessions.close();
+    await known.close();
   }
 }
 
@@ -93,7 +99,8 @@ async function main(): Promise<void> {
     Array.from({ length: images }, (_, i) => i),
   );
   const start = new Float32Array(all.image.data.length);
-  fillUniform(start, -1, 1, startsOf(pgd)[0]!);
+  const uniform = drawsOf(pgd.seed, 'pgd').at([0], 0, start.length);
+  start.forEach((_, at) => (start[at] = 2 * uniform() - 1));
   const given = new Map([
     ...prefixed('weights/', weightsOf(model)),
     ['image', all.image],

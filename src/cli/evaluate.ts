@@ -3,9 +3,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { decode } from '../onnx/index.ts';
-import { attackStepModel } from '../models/attacks.ts';
+import { classifierGradientModel } from '../models/classifier-gradient.ts';
 import { gradientEnds } from '../models/given.ts';
 import { selfTestModel } from '../models/selftest.ts';
+import type { LossName } from '../runtime/attacks/index.ts';
 import {
   attackNames,
   checkCells,
@@ -99,7 +100,8 @@ export function evaluateCommand() {
       const options = {
         device,
         threads: flags.threads ?? defaultThreads,
-        makeStep: (classifier: Uint8Array) => attackStepModel(classifier, device),
+        makeGradient: (classifier: Uint8Array, loss: LossName) =>
+          classifierGradientModel(classifier, device, loss),
         gradientEnds: (classifier: Uint8Array) => gradientEnds(decode(classifier).graph),
       };
       const found = await environment(options, 0);

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { input, type Graph } from '../builder/index.ts';
 import { decode } from '../onnx/index.ts';
-import { attackStepModel } from '../models/attacks.ts';
+import { classifierGradientModel } from '../models/classifier-gradient.ts';
 import { adopt, givenClassifier, givenModel, gradientEnds } from '../models/given.ts';
 import { inOrder } from '../runtime/batches.ts';
 import { checkClassifier, withoutGradient } from '../runtime/evaluation/classifier-checks.ts';
-import { Sessions } from '../runtime/evaluation/players.ts';
+import { openOracle, type OracleFiles } from '../runtime/evaluation/oracle.ts';
 import {
   InputError,
   type CellConfig,
@@ -74,22 +74,23 @@ export async function tryGiven(
 ): Promise<readonly string[]> {
   const [batch] = inOrder(split, Math.min(split.count, checkedImages));
   const warnings: string[] = [];
-  const look = (source: string, graph: Graph, withStep: boolean): Promise<void> =>
+  const { height, width, classes } = split;
+  const look = (source: string, graph: Graph, gradient: Pick<OracleFiles, 'gradient'>): Promise<void> =>
     naming(source, async () => {
-      const sessions = new Sessions(options);
+      const image = { channels: 1, height, width };
+      const oracle = await openOracle(
+        { classifier: givenModel(graph), image, classes, ...gradient },
+        options,
+      );
       try {
-        const target = {
-          classifier: await sessions.model(givenModel(graph)),
-          ...(withStep && { step: await sessions.lowered(attackStepModel(graph, options.device)) }),
-        };
-        for (const { message } of await checkClassifier(target, batch!))
+        for (const { message } of await checkClassifier(oracle, batch!))
           warnings.push(`${source}: ${message}`);
       } finally {
-        await sessions.close();
+        await oracle.close();
       }
     });
-  await look(against!.source, c1, true);
-  if (transfer) await look(transfer.source, c2, false);
+  await look(against!.source, c1, { gradient: (loss) => classifierGradientModel(c1, options.device, loss) });
+  if (transfer) await look(transfer.source, c2, {});
   return warnings;
 }
 

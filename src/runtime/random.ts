@@ -29,11 +29,17 @@ export function stream(...path: readonly (string | number)[]): Random {
   const uniform = (): number => (generator.next() >>> 8) * 2 ** -24;
   return {
     uniform,
-    // Box and Muller 1958, the cosine alone: keeping the sine for the next call would be a second, hidden state.
-    normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
+    normal: () => normalFrom(uniform),
     below: (n) => uniformInt(generator, 0, n - 1),
   };
 }
+
+/**
+ * A number from the normal distribution of mean 0 and variance 1, made of two of `uniform` (Box and Muller 1958). The
+ * cosine alone: keeping the sine for the next call would be a hidden state.
+ */
+export const normalFrom = (uniform: () => number): number =>
+  Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 
 /**
  * A random order of 0..n-1, all equally likely (Fisher and Yates).

@@ -1,8 +1,14 @@
-import { fgsm, pgd, startsOf, type Threat } from '../attack.ts';
-import { inOrder, type Batch } from '../batches.ts';
+import {
+  attackOf,
+  drawsOf,
+  toEnd,
+  type Batch,
+  type Images,
+  type Oracle,
+  type ThreatModel,
+} from '../attacks/index.ts';
+import { inOrder } from '../batches.ts';
 import type { Split } from '../datasets/index.ts';
-import { withNoise } from '../evaluate.ts';
-import { stream } from '../random.ts';
 import type { Model } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Players } from './players.ts';
@@ -27,47 +33,46 @@ const batchSize = 100;
  */
 export async function* attackWith(
   split: Split,
-  players: Players,
-  threat: Threat,
+  { known, other }: Players,
+  { eps, clip }: { readonly eps: number; readonly clip: boolean },
   settings: AttackSettings | null,
 ): AsyncGenerator<number, Judged> {
-  const attack = settings ? attackOf(players, threat, settings) : ({ image }: Batch) => image;
-  const { target, other } = players;
+  const threat: ThreatModel = { norm: 'linf', eps, range: clip ? [0, 1] : null, goal: 'untargeted' };
+  const attack = settings ? attackBy(settings, known, threat) : ({ images }: Batch) => images;
   const c1 = new Tally(split.count);
   const c2 = other && new Tally(split.count);
-  for (const { start, ...batch } of inOrder(split, batchSize)) {
-    const labels = batch.label.data as Int32Array;
-    const image = await attack(batch);
-    const ask = async (model: Model, tally: Tally): Promise<void> => {
-      const { logits } = await model.run({ image });
-      tally.set(start, logits!.data as Float32Array, labels);
-    };
-    await ask(target.classifier, c1);
+  for (const { start, image, label } of inOrder(split, batchSize)) {
+    const labels = label.data as Int32Array;
+    const images = { data: image.data, shape: image.shape } as Images;
+    const seen = await attack({ images, labels, places: labels.map((_, i) => start + i) });
+    const ask = async (classifier: Oracle, tally: Tally): Promise<void> =>
+      tally.set(start, (await classifier.logits(seen)).data, labels);
+    await ask(known, c1);
     if (other) await ask(other, c2!);
     yield start + labels.length;
   }
   return { c1, ...(c2 && { c2 }) };
 }
 
-/** An attack with its own stream of random numbers. */
-function attackOf(
-  { target, attacker }: Players,
-  threat: Threat,
+/** An attack as its settings say, with random numbers of its own. */
+function attackBy(
   settings: AttackSettings,
-): (batch: Batch) => Promise<Tensor> {
+  oracle: Oracle,
+  threat: ThreatModel,
+): (batch: Batch) => Promise<Images> {
   switch (settings.attack) {
     case 'noise': {
-      const random = stream(settings.seed, 'noise');
-      return ({ image }) => Promise.resolve(withNoise(image, threat, random));
+      const draws = drawsOf(settings.seed, 'noise');
+      return (batch) => toEnd(attackOf('noise').run(oracle, batch, threat, {}, draws));
     }
     case 'fgsm':
-      return (batch) => fgsm(target, batch, threat);
+      return (batch) => toEnd(attackOf('fgsm').run(oracle, batch, threat, {}, drawsOf(0, 'fgsm')));
     case 'pgd': {
-      const starts = startsOf(settings);
-      return (batch) => pgd(target, batch, threat, settings, starts);
+      const draws = drawsOf(settings.seed, 'pgd');
+      return (batch) => toEnd(attackOf('pgd').run(oracle, batch, threat, settings, draws));
     }
     case 'attacker':
-      return ({ image }) => attackedBy(attacker!, image);
+      return (batch) => toEnd(attackOf('generator').run(oracle, batch, threat, {}, drawsOf(0, 'generator')));
     default:
       return settings satisfies never;
   }

@@ -1,7 +1,5 @@
-import type { Target } from '../attack.ts';
+import type { Images, Oracle, Slope } from '../attacks/index.ts';
 import type { Batch } from '../batches.ts';
-import { float32 } from '../tensor.ts';
-import type { Model } from '../session.ts';
 
 /** Why the numbers of attacks on a classifier do not say how robust it is. */
 export interface Finding {
@@ -13,20 +11,23 @@ export interface Finding {
 /**
  * Looks for what makes a classifier seem robust that is not: on real images, before they are attacked.
  *
- * @param classifier with `step`, its attack-step program, where attacks take its gradient.
+ * @param classifier with gradients where attacks take them.
  * @param ends operators at which its gradient ends, where that is zero by construction (`gradientEnds`).
  */
 export async function checkClassifier(
-  { classifier, step }: { readonly classifier: Model; readonly step?: Target['step'] },
-  batch: Batch,
+  classifier: Oracle,
+  { image, label }: Batch,
   ends: readonly string[] | null = null,
 ): Promise<readonly Finding[]> {
-  const { logits } = await classifier.run({ image: batch.image });
-  const findings = [...ofAnswers(logits!.data as Float32Array, batch.label.data.length)];
+  const images = { data: image.data, shape: image.shape } as Images;
+  const labels = label.data as Int32Array;
+  const { data: logits } = await classifier.logits(images);
+  const findings = [...ofAnswers(logits, labels.length)];
+  const slope = await classifier.gradient?.({ images, labels }, 'gap');
   // the gradient of what is no number says no more than that
   const answers = findings.every(({ check }) => check !== 'not-a-number');
   if (ends) findings.push(withoutGradient(ends));
-  else if (step && answers) findings.push(...(await ofGradient(step, batch)));
+  else if (slope && answers) findings.push(...ofGradient(slope, labels.length));
   return findings;
 }
 
@@ -73,19 +74,12 @@ function* ofAnswers(logits: Float32Array, images: number): Generator<Finding> {
 const isDistribution = (row: Float32Array): boolean =>
   row.every((p) => p >= 0 && p <= 1) && Math.abs(row.reduce((sum, p) => sum + p, 0) - 1) < 1e-3;
 
-async function ofGradient(step: Model, { image, label }: Batch): Promise<readonly Finding[]> {
-  // a step of 1 moves every pixel whose slope is not zero
-  const settings = { eps: 1, stepSize: 1, low: -10, high: 10 };
-  const scalars = Object.entries(settings).map(
-    ([name, value]) => [name, float32([], Float32Array.of(value))] as const,
-  );
-  const { next } = await step.run({ image, origin: image, label, ...Object.fromEntries(scalars) });
-  const [before, after] = [image.data as Float32Array, next!.data as Float32Array];
-  const images = label.data.length;
-  const pixels = before.length / images;
+function ofGradient({ gradient: { data } }: Slope, images: number): readonly Finding[] {
+  const pixels = data.length / images;
   let zero = 0;
-  for (let start = 0; start < before.length; start += pixels) {
-    if (before.subarray(start, start + pixels).every((x, i) => x === after[start + i])) zero++;
+  for (let start = 0; start < data.length; start += pixels) {
+    // not a number is no slope either
+    if (data.subarray(start, start + pixels).every((slope) => !(Math.abs(slope) > 0))) zero++;
   }
   if (2 * zero <= images) return [];
   const message =

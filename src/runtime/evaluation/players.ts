@@ -1,20 +1,22 @@
-import type { Target } from '../attack.ts';
+import type { LossName } from '../attacks/index.ts';
 import { modelDevice, openModel, type Model, type SessionOptions } from '../session.ts';
+import type { OpenOracle } from './oracle.ts';
 
-/** Who takes part: the classifier that is known, perhaps another that gets the same examples, and a learned attacker. */
+/**
+ * Who takes part: the classifier that is known, with its trained attacker, and perhaps another that gets the same examples.
+ */
 export interface Players {
-  readonly target: Target;
-  readonly other?: Model;
-  readonly attacker?: Model;
+  readonly known: OpenOracle;
+  readonly other?: OpenOracle;
 }
 
-/** Makes the attack-step program of a classifier (`attackStepModel`), lowered for the device in use. */
-export type MakeStep = (classifier: Uint8Array) => Uint8Array;
+/** Makes the gradient program of a classifier (`classifierGradientModel`), lowered for the device in use. */
+export type MakeGradient = (classifier: Uint8Array, loss: LossName) => Uint8Array;
 
 /** Models that are open, to be closed together. */
 export class Sessions {
   readonly #options: SessionOptions;
-  readonly #open: Model[] = [];
+  readonly #open: Pick<Model, 'close'>[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -22,21 +24,17 @@ export class Sessions {
 
   /** A model in ONNX's own operators. */
   model(bytes: Uint8Array): Promise<Model> {
-    return this.#add(bytes, { ...this.#options, device: modelDevice(this.#options.device) });
-  }
-
-  /** A program that was lowered for the device. */
-  lowered(bytes: Uint8Array): Promise<Model> {
-    return this.#add(bytes, this.#options);
+    return this.add(openModel(bytes, { ...this.#options, device: modelDevice(this.#options.device) }));
   }
 
   async close(): Promise<void> {
     for (const model of this.#open.splice(0)) await model.close();
   }
 
-  async #add(bytes: Uint8Array, options: SessionOptions): Promise<Model> {
-    const model = await openModel(bytes, options);
-    this.#open.push(model);
-    return model;
+  /** What is to be closed with the others. */
+  async add<T extends Pick<Model, 'close'>>(opening: Promise<T>): Promise<T> {
+    const opened = await opening;
+    this.#open.push(opened);
+    return opened;
   }
 }

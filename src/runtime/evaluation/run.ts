@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { LossName } from '../attacks/index.ts';
 import { inOrder } from '../batches.ts';
 import type { Split } from '../datasets/index.ts';
 import { limit } from '../datasets/index.ts';
@@ -7,12 +8,13 @@ import { attackWith, summary, talliesOf, type Attacked, type Judged } from './at
 import type { Cell } from './cells.ts';
 import { checkClassifier, type Finding } from './classifier-checks.ts';
 import { kept, type Journal } from './journal.ts';
-import { Sessions, type MakeStep, type Players } from './players.ts';
+import { openOracle } from './oracle.ts';
+import { Sessions, type MakeGradient, type Players } from './players.ts';
 import type { AttackName, AttackSettings, Curve, Doubling, MeasuredCell, Warning } from './schema.ts';
 import { StoredTally } from './tally.ts';
 
 export interface EvaluateCellsOptions extends SessionOptions {
-  readonly makeStep: MakeStep;
+  readonly makeGradient: MakeGradient;
   /** The operators at which a classifier's gradient ends, where it is zero by construction; null where it is not. */
   readonly gradientEnds: (classifier: Uint8Array) => readonly string[] | null;
   /** Finished parts of an interrupted evaluation with the same settings. */
@@ -66,7 +68,7 @@ export async function* evaluateCells(
         cell,
         split,
         options,
-        players: async () => (opened ??= await open(cell, sessions, options)),
+        players: async () => (opened ??= await open(cell, split, sessions, options)),
       };
       const found = yield* attackCell(work);
       attacked.push(found);
@@ -95,7 +97,7 @@ export async function* evaluateCells(
 export async function checkCells(
   cells: readonly Cell[],
   split: Split,
-  options: SessionOptions & Pick<EvaluateCellsOptions, 'makeStep' | 'gradientEnds'>,
+  options: SessionOptions & Pick<EvaluateCellsOptions, 'makeGradient' | 'gradientEnds'>,
 ): Promise<readonly Warning[]> {
   const [batch] = inOrder(split, Math.min(split.count, checkedImages));
   const findings = new Map<string, readonly Finding[]>();
@@ -103,18 +105,17 @@ export async function checkCells(
     const key = `${name} ${cell.models[name]}`;
     const known = findings.get(key);
     if (known) return known;
-    const sessions = new Sessions(options);
+    const classifier = await cell.load(name);
+    // attacks take the gradient of C1 alone
+    const gradient = name === 'c1' && { gradient: gradientOf(classifier, options) };
+    const ends = name === 'c1' ? options.gradientEnds(classifier) : null;
+    const oracle = await openOracle({ classifier, ...sizesOf(split), ...gradient }, options);
     try {
-      const bytes = await cell.load(name);
-      const classifier = await sessions.model(bytes);
-      // attacks take the gradient of C1 alone
-      const step = name === 'c1' ? { step: await sessions.lowered(options.makeStep(bytes)) } : {};
-      const ends = name === 'c1' ? options.gradientEnds(bytes) : null;
-      const found = await checkClassifier({ classifier, ...step }, batch!, ends);
+      const found = await checkClassifier(oracle, batch!, ends);
       findings.set(key, found);
       return found;
     } finally {
-      await sessions.close();
+      await oracle.close();
     }
   };
   const warnings: Warning[] = [];
@@ -146,18 +147,34 @@ const modelsOf = ({ models: { c1, c2, attacker }, hasTransfer }: Cell) => ({
   attacker,
 });
 
-async function open(cell: Cell, sessions: Sessions, options: EvaluateCellsOptions): Promise<Players> {
-  const c1 = await cell.load('c1');
-  const withAttacker = options.attacks.some(({ attack }) => attack === 'attacker');
+async function open(
+  cell: Cell,
+  split: Split,
+  sessions: Sessions,
+  options: EvaluateCellsOptions,
+): Promise<Players> {
+  const classifier = await cell.load('c1');
+  const known = {
+    ...sizesOf(split),
+    classifier,
+    gradient: gradientOf(classifier, options),
+    ...(options.attacks.some(({ attack }) => attack === 'attacker') && {
+      generator: { attacker: await cell.load('attacker'), eps: cell.eps },
+    }),
+  };
+  const other = cell.hasTransfer && { ...sizesOf(split), classifier: await cell.load('c2') };
   return {
-    target: {
-      step: await sessions.lowered(options.makeStep(c1)),
-      classifier: await sessions.model(c1),
-    },
-    ...(cell.hasTransfer && { other: await sessions.model(await cell.load('c2')) }),
-    ...(withAttacker && { attacker: await sessions.model(await cell.load('attacker')) }),
+    known: await sessions.add(openOracle(known, options)),
+    ...(other && { other: await sessions.add(openOracle(other, options)) }),
   };
 }
+
+const sizesOf = ({ height, width, classes }: Split) => ({ image: { channels: 1, height, width }, classes });
+
+const gradientOf =
+  (classifier: Uint8Array, { makeGradient }: Pick<EvaluateCellsOptions, 'makeGradient'>) =>
+  (loss: LossName) =>
+    makeGradient(classifier, loss);
 
 const StoredJudged: z.ZodType<Judged> = z.strictObject({ c1: StoredTally, c2: StoredTally.exactOptional() });
 

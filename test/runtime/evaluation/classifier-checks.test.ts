@@ -1,9 +1,9 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
-import { attackStepModel } from '../../../src/models/attacks.ts';
+import { classifierGradientModel } from '../../../src/models/classifier-gradient.ts';
 import type { Batch } from '../../../src/runtime/batches.ts';
 import { checkClassifier } from '../../../src/runtime/evaluation/classifier-checks.ts';
-import { Sessions } from '../../../src/runtime/evaluation/players.ts';
+import { openOracle } from '../../../src/runtime/evaluation/oracle.ts';
 import { stream } from '../../../src/runtime/random.ts';
 import type { Tensor } from '../../../src/runtime/tensor.ts';
 import { modelOf, pixels } from '../../support/classifiers.ts';
@@ -17,16 +17,23 @@ const batch: Batch = {
 };
 const weight = b.constant(drawn('float32', [pixels, 10], between(random, -1, 1)));
 const linear = (image: b.Value): b.Value => b.matmul(b.reshape(image, [-1, pixels]), weight);
-const sessions = new Sessions({ device: 'cpu', threads: 1 });
-afterAll(() => sessions.close());
 
 const check = async (f: (image: b.Value) => b.Value, ends: readonly string[] | null = null) => {
   const bytes = modelOf('logits', f);
-  const target = {
-    classifier: await sessions.model(bytes),
-    step: await sessions.lowered(attackStepModel(bytes, 'cpu')),
-  };
-  return await checkClassifier(target, batch, ends);
+  const oracle = await openOracle(
+    {
+      classifier: bytes,
+      image: { channels: 1, height: 28, width: 28 },
+      classes: 10,
+      gradient: (loss) => classifierGradientModel(bytes, 'cpu', loss),
+    },
+    { device: 'cpu', threads: 1 },
+  );
+  try {
+    return await checkClassifier(oracle, batch, ends);
+  } finally {
+    await oracle.close();
+  }
 };
 
 describe('a classifier that attacks can be measured on', () => {

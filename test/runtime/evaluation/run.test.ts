@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
 import * as onnx from '../../../src/onnx/index.ts';
-import { attackStepModel } from '../../../src/models/attacks.ts';
+import { classifierGradientModel } from '../../../src/models/classifier-gradient.ts';
+import type { LossName } from '../../../src/runtime/attacks/index.ts';
 import { gradientEnds } from '../../../src/models/given.ts';
 import type { Cell } from '../../../src/runtime/evaluation/cells.ts';
 import { noJournal } from '../../../src/runtime/evaluation/journal.ts';
@@ -45,7 +46,7 @@ function cellOf(folder: string, c1: Uint8Array, c2: Uint8Array | null = null): C
 const options = {
   device: 'cpu' as const,
   threads: 1,
-  makeStep: (classifier: Uint8Array) => attackStepModel(classifier, 'cpu'),
+  makeGradient: (classifier: Uint8Array, loss: LossName) => classifierGradientModel(classifier, 'cpu', loss),
   gradientEnds: (classifier: Uint8Array) => gradientEnds(onnx.decode(classifier).graph),
 };
 

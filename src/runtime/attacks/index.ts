@@ -1,0 +1,65 @@
+import type { Access, Attack } from './attack.ts';
+import { fgsm } from './fgsm.ts';
+import { generator } from './generator.ts';
+import { miFgsm } from './mi-fgsm.ts';
+import { noise } from './noise.ts';
+import type { Oracle } from './oracle.ts';
+import { pgd } from './pgd.ts';
+import type { ThreatModel } from './threat.ts';
+
+export type { Access, Attack, NoSettings } from './attack.ts';
+export { toEnd } from './attack.ts';
+export { balls, type Ball } from './ball.ts';
+
+export { drawsOf, type Draws } from './draws.ts';
+export type { Batch, Images, ImageShape, Logits } from './images.ts';
+export type { Generator, LossName, Oracle, Slope } from './oracle.ts';
+export type { MiFgsmSettings } from './mi-fgsm.ts';
+export type { PgdSettings } from './pgd.ts';
+export { scoresOf, type Score } from './score.ts';
+export { to8Bits } from './eight-bits.ts';
+export type { Goal, Norm, ThreatModel } from './threat.ts';
+
+/**
+ * Every attack, in the order in which they are shown: from the floor to the strongest, then the trained one. Other
+ * tables are mapped over this one, so that a missing row does not compile.
+ */
+export const attacks = { noise, fgsm, pgd, 'mi-fgsm': miFgsm, generator } as const;
+
+/** The name of an attack. */
+export type AttackName = keyof typeof attacks;
+
+/** The settings of an attack. */
+export type SettingsOf<K extends AttackName> = (typeof attacks)[K] extends Attack<infer S> ? S : never;
+
+/** An attack and all its settings, as plain data. */
+export type Configured<K extends AttackName = AttackName> = {
+  readonly [N in K]: { readonly attack: N; readonly settings: SettingsOf<N> };
+}[K];
+
+/** The names, in the order of the table. */
+export const attackNames = Object.keys(attacks) as readonly AttackName[];
+
+/** An attack by name, for code that treats all alike; it takes the settings of that name. */
+export const attackOf = <K extends AttackName>(name: K): Attack<SettingsOf<K>> => rows[name];
+
+const rows: { readonly [K in AttackName]: Attack<SettingsOf<K>> } = attacks;
+
+/** Why an attack cannot be run here, in one line; null where it can. */
+export function unsuited(name: AttackName, oracle: Oracle, threat: ThreatModel): string | null {
+  const { access, norms, goals } = attackOf(name);
+  if (!norms.includes(threat.norm)) {
+    return `${name} knows ${norms.join(' and ')} only, not ${threat.norm}; leave it out`;
+  }
+  if (!goals.includes(threat.goal)) {
+    return `${name} is ${goals.join(' or ')} only, not ${threat.goal}; leave it out`;
+  }
+  const missing: { readonly [A in Access]: string | false } = {
+    none: false,
+    logits: false,
+    gradient: !oracle.gradient && 'gradients of the classifier',
+    model: !oracle.generator && 'a trained attacker',
+  };
+  const lack = missing[access];
+  return lack ? `${name} needs ${lack}; leave it out` : null;
+}

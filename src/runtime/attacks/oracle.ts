@@ -1,0 +1,42 @@
+import type { Batch, Images, ImageShape, Logits } from './images.ts';
+
+/**
+ * A loss that rises as a classifier errs, one number an image. `z` are the logits, `y` the label.
+ *
+ * - `ce`: cross-entropy in nats, logsumexp(z) - z_y.
+ * - `gap`: logsumexp of the other logits, less z_y. It has the direction of `ce`, and keeps its slope where the
+ *   classifier is sure of itself and `ce` rounds to 0. FGSM and PGD use it.
+ * - `margin`: the largest of the other logits, less z_y. Positive where the classifier is wrong.
+ * - `dlr`: the margin over the distance from the largest logit to the third (Croce and Hein 2020, difference of logits
+ *   ratio), so that scaling the logits changes nothing. Three classes or more.
+ * - `dlr-targeted`: z_t - z_y over the distance from the largest logit to the mean of the third and the fourth, with
+ *   the target `t`. Four classes or more.
+ */
+export type LossName = 'ce' | 'gap' | 'margin' | 'dlr' | 'dlr-targeted';
+
+/** What a classifier says of a batch, and how it would change. */
+export interface Slope {
+  readonly logits: Logits;
+  /** One an image. */
+  readonly loss: Float32Array;
+  /** The gradient of each image's loss in that image. */
+  readonly gradient: Images;
+}
+
+/** A network that was trained to attack one classifier. */
+export interface Generator {
+  /** The eps that it was trained for; its perturbations are as large at most. */
+  readonly eps: number;
+  readonly perturbation: (images: Images) => Promise<Images>;
+}
+
+/** What an attack may ask: a classifier's logits, and more where the attacker knows more. */
+export interface Oracle {
+  readonly image: ImageShape;
+  readonly classes: number;
+  readonly logits: (images: Images) => Promise<Logits>;
+  /** Absent where the classifier cannot be differentiated. The targets of the batch matter to `dlr-targeted` alone. */
+  readonly gradient?: (batch: Pick<Batch, 'images' | 'labels' | 'targets'>, loss: LossName) => Promise<Slope>;
+  /** Absent where no attacker was trained. */
+  readonly generator?: Generator;
+}

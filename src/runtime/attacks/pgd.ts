@@ -1,0 +1,58 @@
+import type { Attack } from './attack.ts';
+import { balls } from './ball.ts';
+import { better, type Candidates } from './best.ts';
+import { sizeOf, type Batch, type Images, type Logits } from './images.ts';
+import { scoresOf } from './score.ts';
+import { aimOf, gradientStep } from './step.ts';
+import type { ThreatModel } from './threat.ts';
+
+/** Settings of PGD. */
+export interface PgdSettings {
+  /** Gradient steps of each restart, 1 or more. */
+  readonly steps: number;
+  /** In parts of eps; null for 2.5 / steps, with which the steps can cross the ball. */
+  readonly stepSize: number | null;
+  /** Random starts, 1 or more. */
+  readonly restarts: number;
+}
+
+/**
+ * Projected gradient descent (Madry et al. 2017): from a random point of the ball, steps along the sign of the loss's
+ * gradient (in L2 along the gradient), each projected onto the ball and the range. The last image counts; of several
+ * restarts the best for each image by itself.
+ */
+export const pgd: Attack<PgdSettings> = {
+  access: 'gradient',
+  norms: ['linf', 'l2'],
+  goals: ['untargeted', 'targeted'],
+  defaults: { steps: 40, stepSize: null, restarts: 1 },
+  title: ({ steps, restarts }) => `PGD, ${steps} steps${restarts > 1 ? `, ${restarts} restarts` : ''}`,
+  async *run(oracle, batch, threat, { steps, stepSize, restarts }, random) {
+    const ball = balls[threat.norm];
+    const origin = batch.images;
+    const length = ball.startLength(sizeOf(origin));
+    const size = (stepSize ?? 2.5 / steps) * threat.eps;
+    let best: Candidates | null = null;
+    for (let restart = 0; restart < restarts; restart++) {
+      const start = ball.start(origin, threat.eps, (i) => random.at([restart], batch.places[i]!, length));
+      let images = ball.project(start, origin, threat.eps, threat.range);
+      for (let step = 0; step < steps; step++) {
+        images = await gradientStep(oracle, batch, threat, images, size);
+        yield restart * steps + step + 1;
+      }
+      if (restarts === 1) return images;
+      const found = candidates(images, await oracle.logits(images), batch, threat);
+      best = best ? better(best, found) : found;
+    }
+    return best!.images;
+  },
+};
+
+function candidates(images: Images, logits: Logits, batch: Batch, threat: ThreatModel): Candidates {
+  const { labels, way } = aimOf(batch, threat);
+  const scores = [...scoresOf(logits, labels)].map(({ right, loss }) => ({
+    reached: right === (way === -1),
+    loss: way * loss,
+  }));
+  return { images, scores };
+}

@@ -1,0 +1,20 @@
+import type { Logits } from './images.ts';
+
+/** Whether an answer is right, and its cross-entropy in nats, in double precision. */
+export interface Score {
+  readonly right: boolean;
+  readonly loss: number;
+}
+
+/**
+ * Scores each row of logits against its label: right when the label's logit is the first of the largest. A row that is
+ * not all numbers is wrong, with a loss of NaN.
+ */
+export function* scoresOf({ data, shape: [, classes] }: Logits, labels: ArrayLike<number>): Generator<Score> {
+  for (let i = 0; i < labels.length; i++) {
+    const row = data.subarray(i * classes, (i + 1) * classes);
+    const top = Math.max(...row);
+    const logSumExp = top + Math.log(row.reduce((sum, z) => sum + Math.exp(z - top), 0));
+    yield { right: row.indexOf(top) === labels[i], loss: logSumExp - row[labels[i]!]! };
+  }
+}

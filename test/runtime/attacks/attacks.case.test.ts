@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  attackNames,
+  attackOf,
+  balls,
+  drawsOf,
+  scoresOf,
+  toEnd,
+  unsuited,
+  type AttackName,
+  type Batch,
+  type Goal,
+  type Images,
+  type ImageShape,
+  type Logits,
+  type Norm,
+  type SettingsOf,
+  type ThreatModel,
+} from '../../../src/runtime/attacks/index.ts';
+import type { OpenOracle } from '../../../src/runtime/evaluation/oracle.ts';
+import { stream } from '../../../src/runtime/random.ts';
+import {
+  drawnBatch,
+  oneByOne,
+  imagesAt,
+  oracleOf,
+  perfectAttacker,
+  smallClassifier,
+  someOf,
+} from '../../support/oracles.ts';
+
+/** The class that each image is taken for. */
+const answersTo = ({ data, shape: [images, classes] }: Logits): Int32Array =>
+  Int32Array.from({ length: images }, (_, i) => {
+    const row = data.subarray(i * classes, (i + 1) * classes);
+    return row.indexOf(Math.max(...row));
+  });
+
+/** Settings for the suite: few steps, and every part of an attack at work. A missing row does not compile. */
+const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
+  noise: {},
+  fgsm: {},
+  pgd: { steps: 5, stepSize: 0.4, restarts: 2 },
+  'mi-fgsm': { steps: 4, stepSize: null, decay: 1 },
+  generator: {},
+};
+
+/** A change that a person would see, in each norm. */
+const epsOf: { readonly [N in Norm]: number } = { linf: 0.1, l2: 1.5 };
+const count = 6;
+const classes = 5;
+const shapes: readonly ImageShape[] = [
+  { channels: 1, height: 28, width: 28 },
+  { channels: 3, height: 8, width: 8 },
+];
+
+describe.each(shapes)('on images of $channels x $height x $width', (image) => {
+  let batch: Required<Batch>;
+  let oracle: OpenOracle;
+  beforeAll(async () => {
+    const random = stream(21, 'case', image.channels);
+    const classifier = smallClassifier(random, image, classes);
+    const generator = { attacker: perfectAttacker(classifier, 0.2), eps: 0.2 };
+    oracle = await oracleOf(classifier, image, { generator });
+    const drawn = drawnBatch(21, count, image, classes);
+    // the classifier is right about every image, so that an attack has something to take
+    const labels = answersTo(await oracle.logits(drawn.images));
+    batch = { ...drawn, labels, targets: labels.map((y) => (y + 1) % classes) };
+  });
+  afterAll(() => oracle.close());
+
+  const start = <K extends AttackName>(name: K, threat: ThreatModel, part: Batch) =>
+    attackOf(name).run(oracle, part, threat, settings[name], drawsOf(3, name));
+  const attacked = (...args: Parameters<typeof start>): Promise<Images> => toEnd(start(...args));
+
+  /** The mean cross-entropy of some classes. */
+  async function lossOf(images: Images, labels: Int32Array): Promise<number> {
+    const scores = [...scoresOf(await oracle.logits(images), labels)];
+    return scores.reduce((sum, { loss }) => sum + loss, 0) / scores.length;
+  }
+
+  const rows = attackNames.flatMap((name) => attackOf(name).norms.map((norm) => ({ name, norm })));
+
+  describe.each(rows)('$name in $norm', ({ name, norm }) => {
+    const { access, goals } = attackOf(name);
+    const eps = epsOf[norm];
+    const threat: ThreatModel = { norm, eps, range: [0, 1], goal: 'untargeted' };
+
+    it.each([{ range: [0, 1] as const }, { range: null }])(
+      'stays in the ball, and in the range $range',
+      async ({ range }) => {
+        const images = await attacked(name, { ...threat, range }, batch);
+        const distances = [...balls[norm].distance(images, batch.images)];
+        // a bound of L-infinity is itself rounded to float32
+        expect(Math.max(...distances)).toBeLessThanOrEqual(eps * (1 + 1e-12) + (norm === 'linf' ? 1e-7 : 0));
+        expect(Math.min(...distances)).toBeGreaterThan(0.1 * eps);
+        expect(images.data.some((x) => x < 0 || x > 1)).toBe(range === null);
+        expect(images.shape).toEqual(batch.images.shape);
+      },
+    );
+
+    it('gives the same images for the same seed, whatever the batch', async () => {
+      const each = oneByOne(oracle);
+      const run = (part: Batch, seed = 3): Promise<Images> =>
+        toEnd(attackOf(name).run(each, part, threat, settings[name] as never, drawsOf(seed, name)));
+      const together = await run(batch);
+      expect(await run(batch)).toEqual(together);
+      const backwards = [4, 3, 1];
+      for (const indices of [[0], [1, 2], [5], backwards]) {
+        expect(await run(someOf(batch, indices))).toEqual(imagesAt(together, indices));
+      }
+    });
+
+    it('leaves the images as they are when eps is 0', async () => {
+      expect(await attacked(name, { ...threat, eps: 0 }, batch)).toEqual(batch.images);
+    });
+
+    // noise is not aimed
+    const aims = access === 'none' ? [] : goals;
+    it.each(aims)('moves the loss as the goal %s wants it', async (goal) => {
+      const images = await attacked(name, { ...threat, goal }, batch);
+      const [labels, way] = goal === 'targeted' ? [batch.targets, -1] : [batch.labels, 1];
+      const rise = (await lossOf(images, labels)) - (await lossOf(batch.images, labels));
+      expect(way * rise).toBeGreaterThan(0.01);
+    });
+
+    it('asks nothing more when its caller ends it after a step', async () => {
+      const work = start(name, threat, batch);
+      await work.next();
+      const asked = oracle.queries();
+      await work.return(batch.images);
+      expect(await work.next()).toEqual({ done: true, value: undefined });
+      expect(oracle.queries()).toEqual(asked);
+    });
+
+    it('asks only what its access allows', async () => {
+      const before = oracle.queries();
+      await attacked(name, threat, batch);
+      const after = oracle.queries();
+      expect(after.backward > before.backward).toBe(access === 'gradient');
+      expect(after.forward > before.forward && ['none', 'model'].includes(access)).toBe(false);
+    });
+
+    it('says where it cannot be run', () => {
+      const { logits } = oracle;
+      const needs = { none: 'none', logits: 'none', gradient: 'gradients', model: 'attacker' }[access];
+      expect(unsuited(name, oracle, threat)).toBeNull();
+      expect(unsuited(name, { image, classes, logits }, threat) ?? 'none').toContain(needs);
+      for (const goal of ['untargeted', 'targeted'] as const satisfies readonly Goal[]) {
+        expect(unsuited(name, oracle, { ...threat, goal }) === null).toBe(goals.includes(goal));
+      }
+    });
+  });
+});
+
+it('an attack that does not know a norm says so', async () => {
+  const oracle = { image: shapes[0]!, classes, logits: () => Promise.reject(new Error('not asked')) };
+  const threat = { norm: 'l2', eps: 1, range: null, goal: 'untargeted' } as const;
+  expect(unsuited('generator', oracle, threat)).toBe('generator knows linf only, not l2; leave it out');
+});
