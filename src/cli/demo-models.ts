@@ -1,16 +1,17 @@
 import { quantizeWeights } from '../builder/index.ts';
 import { decodeProgram, encodeProgram } from '../onnx/index.ts';
-import { attackStepModel } from '../models/attacks.ts';
+import { classifierGradientModel } from '../models/classifier-gradient.ts';
 import { bytesOf, storedBytes, type Catalogue, type StoredModel } from '../server/index.ts';
 
-/** The catalogue with what the demo needs besides: gradient steps against each C1, and attackers that are small to fetch. */
+/** The catalogue with what the demo needs besides: the gradient of each C1, and attackers that are small to fetch. */
 export async function withDemoModels(catalogue: Catalogue): Promise<Catalogue> {
   const steps = new Map<string, StoredModel>();
   const cells = [];
   for (const cell of catalogue.cells) {
     const { c1, attacker } = cell.models;
     // cells may share a classifier
-    const attackStep = steps.get(c1.sha256) ?? storedBytes(attackStepModel(await bytesOf(c1), 'webgpu'));
+    const attackStep =
+      steps.get(c1.sha256) ?? storedBytes(classifierGradientModel(await bytesOf(c1), 'webgpu', 'gap'));
     steps.set(c1.sha256, attackStep);
     const attackerCompact = storedBytes(compact(await bytesOf(attacker)));
     cells.push({ ...cell, models: { ...cell.models, attackStep, attackerCompact } });

@@ -18,7 +18,7 @@ export interface CellModels {
   readonly attacker: ModelFile;
   /** The attacker with its weights in 8 bits: a quarter of the size, the same inputs and outputs. */
   readonly attackerCompact?: ModelFile;
-  /** One step of FGSM or PGD against C1, as `attackStepModel` describes it. */
+  /** The gradient of C1's `gap` for FGSM and PGD, as `classifierGradient` describes it. */
   readonly attackStep?: ModelFile;
 }
 

@@ -1,9 +1,15 @@
-import { constrain, distances } from '../../runtime/constrain.ts';
-import { stream, type Random } from '../../runtime/random.ts';
-import type { AttackRequest, Method, ModelRef, Models, Outcome, Predictions } from './protocol.ts';
-import type { Feeds, Sessions } from './sessions.ts';
-
-const shape = [1, 1, 28, 28];
+import {
+  attackOf,
+  balls,
+  drawsOf,
+  to8Bits,
+  type AttackName,
+  type Images,
+  type ThreatModel,
+} from '../../runtime/attacks/index.ts';
+import { gradientOf, imagesOf, oracleOf, perturbationOf, type Asked } from './oracle.ts';
+import type { AttackRequest, Method, Models, Outcome, Predictions } from './protocol.ts';
+import type { Sessions } from './sessions.ts';
 
 /** Thrown by an attack that a newer job has made useless. */
 export class Abandoned extends Error {}
@@ -17,19 +23,33 @@ export interface Lab {
   readonly breathe: () => Promise<void>;
 }
 
+const rows = {
+  attacker: 'generator',
+  fgsm: 'fgsm',
+  pgd: 'pgd',
+  noise: 'noise',
+} as const satisfies Record<Method, AttackName>;
+
 /** Attacks the job's image by one method and classifies the result. */
 export async function attackBy(method: Method, job: AttackRequest, lab: Lab): Promise<Outcome> {
-  const methods = { attacker: byAttacker, fgsm: byFgsm, pgd: byPgd, noise: byNoise };
-  const { perturbation, milliseconds, gradientSteps } = await methods[method](job, lab);
-  const attacked = constrain(job.image, perturbation, job);
+  const origin = imagesOf(job.image);
+  const threat: ThreatModel = {
+    norm: 'linf',
+    eps: job.eps,
+    range: job.clip ? [0, 1] : null,
+    goal: 'untargeted',
+  };
+  const { images, ...took } = await run(method, job, threat, lab);
+  const valid = balls.linf.project(images, origin, threat.eps, threat.range);
+  const attacked = job.bits === 8 ? to8Bits(valid, origin, threat) : valid;
   return {
     method,
-    perturbation,
-    attacked,
-    ...distances(job.image, attacked),
-    predictions: await classify(attacked, job.models, lab.sessions),
-    milliseconds,
-    gradientSteps,
+    perturbation: images.data.map((x, i) => x - job.image[i]!),
+    attacked: attacked.data,
+    linf: balls.linf.distance(attacked, origin)[0]!,
+    l2: balls.l2.distance(attacked, origin)[0]!,
+    predictions: await classify(attacked.data, job.models, lab.sessions),
+    ...took,
   };
 }
 
@@ -41,77 +61,64 @@ export async function classify(
 ): Promise<Predictions> {
   const said: Record<string, Float32Array> = {};
   for (const [name, model] of Object.entries(classifiers)) {
+    const { shape } = imagesOf(image);
     const { probabilities } = await sessions.run(model, { image: { data: image, shape } });
     said[name] = probabilities!;
   }
   return said;
 }
 
-type Perturbed = Pick<Outcome, 'perturbation' | 'milliseconds' | 'gradientSteps'>;
-
-/** Uniform in [-eps, eps]: what an attack must beat. */
-function byNoise({ image, eps, pgd }: AttackRequest): Promise<Perturbed> {
-  const started = performance.now();
-  const perturbation = noise(image, eps, stream(pgd.seed, 'noise'));
-  return Promise.resolve({ perturbation, milliseconds: performance.now() - started, gradientSteps: 0 });
-}
-
-const noise = (image: Float32Array, eps: number, random: Random): Float32Array =>
-  image.map(() => eps * (2 * random.uniform() - 1));
-
-async function byAttacker(
-  { image, scale, models: { attacker } }: AttackRequest,
-  { sessions }: Lab,
-): Promise<Perturbed> {
-  const feeds: Feeds = { image: { data: image, shape } };
-  await sessions.warm(attacker, feeds);
-  const started = performance.now();
-  const { perturbation } = await sessions.run(attacker, feeds);
-  const milliseconds = performance.now() - started;
-  return { perturbation: perturbation!.map((p) => scale * p), milliseconds, gradientSteps: 0 };
-}
-
-/** Goodfellow et al. 2015: one step of eps along the sign of the gradient. */
-const byFgsm = (job: AttackRequest, lab: Lab): Promise<Perturbed> =>
-  descend(job, lab, { steps: 1, stepSize: job.eps, start: job.image });
-
-/** Madry et al. 2018: steps along the sign of the gradient, each projected onto the ball, from a random start in it. */
-function byPgd(job: AttackRequest, lab: Lab): Promise<Perturbed> {
-  const { image, eps, pgd, clip } = job;
-  const start = constrain(image, noise(image, eps, stream(pgd.seed, 'pgd')), { eps, clip, bits: null });
-  return descend(job, lab, { steps: pgd.steps, stepSize: pgd.stepSize * eps, start });
-}
-
-async function descend(
-  { image, eps, clip, models: { attackStep } }: AttackRequest,
+/** Runs an attack to its end, letting messages in after each gradient step; those do not count as its time. */
+async function run(
+  method: Method,
+  job: AttackRequest,
+  threat: ThreatModel,
   { sessions, label, breathe }: Lab,
-  {
-    steps,
-    stepSize,
-    start,
-  }: { readonly steps: number; readonly stepSize: number; readonly start: Float32Array },
-): Promise<Perturbed> {
-  const model = attackStep as ModelRef;
-  const scalar = (value: number) => ({ data: Float32Array.of(value), shape: [] });
-  // far enough to bind never, near enough for every backend's arithmetic
-  const beyond = 1e30;
-  const fixed: Feeds = {
-    origin: { data: image, shape },
-    label: { data: Int32Array.of(label), shape: [1] },
-    eps: scalar(eps),
-    stepSize: scalar(stepSize),
-    low: scalar(clip ? 0 : -beyond),
-    high: scalar(clip ? 1 : beyond),
-  };
-  await sessions.warm(model, { ...fixed, image: { data: start, shape } });
-  let current = start;
+): Promise<Pick<Outcome, 'milliseconds' | 'gradientSteps'> & { readonly images: Images }> {
+  const oracle = oracleOf(job, sessions);
+  const batch = { images: imagesOf(job.image), labels: Int32Array.of(label), places: Int32Array.of(0) };
+  const draws = drawsOf(job.pgd.seed, rows[method]);
+  const { access } = attackOf(rows[method]);
+  // what takes no steps is shown before it is clipped
+  const own = access === 'gradient' ? threat : { ...threat, range: null };
+  const work =
+    method === 'pgd'
+      ? attackOf('pgd').run(oracle, batch, own, { ...job.pgd, restarts: 1 }, draws)
+      : attackOf(rows[method]).run(oracle, batch, own, {}, draws);
+  const asked = askedBy(method, job, batch);
+  if (asked) await sessions.warm(asked.model, asked.feeds);
   let milliseconds = 0;
-  for (let step = 0; step < steps; step++) {
-    const started = performance.now();
-    const { next } = await sessions.run(model, { ...fixed, image: { data: current, shape } });
-    milliseconds += performance.now() - started;
-    current = next!;
-    await breathe();
+  let steps = 0;
+  try {
+    for (;;) {
+      const started = performance.now();
+      const next = await work.next();
+      milliseconds += performance.now() - started;
+      if (next.done) {
+        return { images: next.value, milliseconds, gradientSteps: access === 'gradient' ? steps : 0 };
+      }
+      steps = next.value;
+      if (access === 'gradient') await breathe();
+    }
+  } finally {
+    await work.return(batch.images);
   }
-  return { perturbation: current.map((x, i) => x - image[i]!), milliseconds, gradientSteps: steps };
+}
+
+function askedBy(
+  method: Method,
+  { models }: AttackRequest,
+  { images, labels }: { readonly images: Images; readonly labels: Int32Array },
+): Asked | null {
+  switch (method) {
+    case 'noise':
+      return null;
+    case 'attacker':
+      return perturbationOf(models.attacker, images);
+    case 'fgsm':
+    case 'pgd':
+      return gradientOf(models.attackStep!, images, labels);
+    default:
+      return method satisfies never;
+  }
 }

@@ -32,7 +32,7 @@ export interface StartRequest {
 export interface Models {
   readonly attacker: ModelRef;
   readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
-  /** One gradient step against the target; null when the run was published without. */
+  /** The gradient of the target; null when the run was published without. */
   readonly attackStep: ModelRef | null;
 }
 

@@ -1,0 +1,60 @@
+import type { Images, Oracle } from '../../runtime/attacks/index.ts';
+import type { AttackRequest, ModelRef } from './protocol.ts';
+import type { Feeds, Sessions } from './sessions.ts';
+
+/** What a method runs, to be warmed before it is timed. */
+export interface Asked {
+  readonly model: ModelRef;
+  readonly feeds: Feeds;
+}
+
+/** The shape of the image of a job, as a batch of one. */
+const shape = [1, 1, 28, 28] as const;
+
+/** The image of a job, as a batch of one. */
+export const imagesOf = (data: Float32Array): Images => ({ data, shape });
+
+const classes = 10;
+
+const imageFeed = ({ data }: Images): Feeds => ({ image: { data, shape } });
+
+/** What a gradient attack asks. */
+export const gradientOf = (model: ModelRef, images: Images, labels: Int32Array): Asked => ({
+  model,
+  feeds: { ...imageFeed(images), label: { data: labels, shape: [1] } },
+});
+
+/** What the trained attacker is asked. */
+export const perturbationOf = (model: ModelRef, images: Images): Asked => ({
+  model,
+  feeds: imageFeed(images),
+});
+
+/** The classifier that a job attacks, over the sessions of the worker. */
+export function oracleOf({ models, target, eps, scale }: AttackRequest, sessions: Sessions): Oracle {
+  const { attackStep } = models;
+  const logitsOf = (data: Float32Array) => ({ data, shape: [1, classes] as const });
+  return {
+    image: { channels: 1, height: 28, width: 28 },
+    classes,
+    async logits(images) {
+      const { logits } = await sessions.run(models.classifiers[target]!, imageFeed(images));
+      return logitsOf(logits!);
+    },
+    ...(attackStep && {
+      gradient: async ({ images, labels }: { readonly images: Images; readonly labels: Int32Array }) => {
+        const { model, feeds } = gradientOf(attackStep, images, labels);
+        const { logits, loss, gradient } = await sessions.run(model, feeds);
+        return { logits: logitsOf(logits!), loss: loss!, gradient: imagesOf(gradient!) };
+      },
+    }),
+    generator: {
+      eps: scale > 0 ? eps / scale : 1,
+      async perturbation(images) {
+        const { model, feeds } = perturbationOf(models.attacker, images);
+        const { perturbation } = await sessions.run(model, feeds);
+        return imagesOf(perturbation!);
+      },
+    },
+  };
+}
