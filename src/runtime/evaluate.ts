@@ -1,7 +1,7 @@
 import { inOrder } from './batches.ts';
 import type { Split } from './datasets/index.ts';
 import { fillUniform, stream, type Random } from './random.ts';
-import { scoresOf } from './score.ts';
+import { scoresOf } from './attacks/score.ts';
 import { modelDevice, openModel, type Model, type SessionOptions } from './session.ts';
 import { float32, type Tensor } from './tensor.ts';
 
@@ -146,7 +146,10 @@ class Sum {
   #loss = 0;
 
   add(logits: Float32Array, labels: Int32Array): void {
-    for (const { right, loss } of scoresOf(logits, labels)) {
+    for (const { right, loss } of scoresOf(
+      { data: logits, shape: [labels.length, logits.length / labels.length] },
+      labels,
+    )) {
       this.#loss += loss;
       if (right) this.#right++;
       this.#count++;

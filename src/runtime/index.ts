@@ -12,7 +12,6 @@ export {
   type ProgramFile,
   type SessionOptions,
 } from './session.ts';
-export { fgsm, pgd, startsOf, validRange, type PgdSettings, type Target, type Threat } from './attack.ts';
 export { openSteps, type Metrics, type Steps } from './steps.ts';
 export {
   evaluate,

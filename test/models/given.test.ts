@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import * as onnx from '../../src/onnx/index.ts';
-import { attackStep } from '../../src/models/attacks.ts';
+import { classifierGradient } from '../../src/models/classifier-gradient.ts';
 import { adopt, beforeSoftmax, givenModel, gradientEnds, portsOf } from '../../src/models/given.ts';
 import { attackerStep } from '../../src/models/programs.ts';
 import { stream } from '../../src/runtime/random.ts';
@@ -108,21 +108,14 @@ describe('a softmax at the end', () => {
     expect(beforeSoftmax(normalized)).toBe(normalized);
   });
 
-  test('does not stop an attack step, which gives its probabilities and moves as before it', async () => {
-    const image = drawn('float32', [3, 1, 28, 28], between(random, 0, 1));
-    const scalar = (value: number): b.Tensor => b.tensorOf('float32', [], [value]);
+  test('is left out of the gradient, which is that of what it is given', async () => {
     const feeds = {
-      image,
-      origin: image,
+      image: drawn('float32', [3, 1, 28, 28], between(random, 0, 1)),
       label: drawn('int32', [3], whole(random, 0, 9)),
-      eps: scalar(0.1),
-      stepSize: scalar(0.1),
-      low: scalar(0),
-      high: scalar(1),
     };
-    const plain = await evaluateGraph(b.lower(attackStep(linear), 'cpu'), feeds);
-    const soft = await evaluateGraph(b.lower(attackStep(softened), 'cpu'), feeds);
-    expect(numbers(soft['next']!)).toEqual(numbers(plain['next']!));
+    const plain = await evaluateGraph(b.lower(classifierGradient(linear, 'gap'), 'cpu'), feeds);
+    const soft = await evaluateGraph(b.lower(classifierGradient(softened, 'gap'), 'cpu'), feeds);
+    expect(numbers(soft['gradient']!)).toEqual(numbers(plain['gradient']!));
     const sums = [0, 1, 2].map((i) =>
       numbers(soft['logits']!)
         .slice(10 * i, 10 * i + 10)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { scoresOf } from '../score.ts';
+import { scoresOf } from '../attacks/score.ts';
 import type { Measure } from './schema.ts';
 import { wilson } from './wilson.ts';
 
@@ -17,7 +17,10 @@ export class Tally {
   /** The examples from `start` on. */
   set(start: number, logits: Float32Array, labels: ArrayLike<number>): void {
     let at = start;
-    for (const { right, loss } of scoresOf(logits, labels)) {
+    for (const { right, loss } of scoresOf(
+      { data: logits, shape: [labels.length, logits.length / labels.length] },
+      labels,
+    )) {
       this.right[at] = right ? 1 : 0;
       this.#loss[at] = loss;
       at++;
