@@ -3,6 +3,7 @@ import {
   architectures,
   cellFolder,
   cellsOf,
+  collapseLines,
   InputError,
   modes,
   sweep,
@@ -95,7 +96,7 @@ export function trainCommand() {
         const end = await runToEnd(run, progress, started);
         if (end.kind === 'done') {
           const page = await writePage(run.folder.path);
-          return report(end.result, run.folder, page, flags.json === true);
+          return await report(end.result, run.folder, page, flags.json === true);
         }
         const goOnBy = `go on with --resume ${run.folder.path}`;
         if (end.error)
@@ -181,7 +182,12 @@ const titleOf = (network: Network): string =>
 
 const oneLine = ({ message }: Error): string => message.split('\n', 1)[0]!;
 
-function report(result: Result, { path, ...files }: RunFolder, page: string, json: boolean): void {
+async function report(
+  result: Result,
+  { path, ...files }: RunFolder,
+  page: string,
+  json: boolean,
+): Promise<void> {
   if (json) {
     console.log(JSON.stringify(result, null, 2));
     return;
@@ -198,6 +204,7 @@ function report(result: Result, { path, ...files }: RunFolder, page: string, jso
     })),
   );
   console.log(accuracyTable(rows));
+  for (const line of await collapseLines(files.result, result)) console.log(line);
   for (const file of [page, files.result, files.metrics]) console.log(file);
   for (const run of result.runs) {
     const { c1, c2, attacker, samples, path: cell } = cellFolder(path, run);
