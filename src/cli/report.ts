@@ -9,7 +9,7 @@ export function reportCommand() {
     .description('Write report.html and its figures: the paper beside what was measured.')
     .argument('<folders...>', 'runs, or folders of runs or of copies of their JSON files')
     .option('--out <dir>', 'where to write (default: the folder, when it is one)')
-    .option('--markdown', 'write the tables alone, as README.md: the paper says, we measured, holds?')
+    .option('--markdown', 'write the tables alone, as README.md: the paper says, we measured, reproduced?')
     .option('--json', 'print the results of shards as that of the one sweep they are of, as JSON on stdout')
     .action(async (folders, { out, markdown, json }) => {
       if (out === undefined && folders.length > 1) {
