@@ -10,7 +10,7 @@ export const matrixTables = (
 ): Markup =>
   html`<h3>Cross-attack matrix${suffix}</h3>
     <p>
-      Accuracy of the classifier in the column under the attacker in the row, on
+      Accuracy in % of the classifier in the column under the attacker in the row, on
       ${count(images, 'test image')}.
     </p>
     ${heatTable(
@@ -46,6 +46,9 @@ export const matrixTables = (
 const breakable = (name: string): readonly Markup[] =>
   name.split(/(?<=[-/])/).map((part) => html`${part}<wbr />`);
 
+/** With more columns than these the names stand upright and the per cent signs go. */
+const sparse = 9;
+
 interface Row {
   readonly name: string;
   readonly cells: readonly { readonly accuracy: number | null; readonly title?: string }[];
@@ -55,7 +58,7 @@ interface Row {
 const heatTable = (label: string, head: readonly string[], rows: readonly Row[]): Markup =>
   scroll(
     label,
-    html`<table class="numbers heat">
+    html`<table class="numbers heat${head.length > sparse ? ' dense' : ''}">
       <thead>
         <tr>
           <th scope="col">attacker</th>
@@ -69,9 +72,9 @@ const heatTable = (label: string, head: readonly string[], rows: readonly Row[])
               <th scope="row">${breakable(name)}</th>
               ${cells.map(({ accuracy, title }) =>
                 accuracy === null
-                  ? html`<td>no image</td>`
+                  ? html`<td title="no image">–</td>`
                   : html`<td title="${title ?? ''}" style="${raw(`--lost:${(1 - accuracy).toFixed(3)}`)}">
-                      ${percent(accuracy)}
+                      ${head.length > sparse ? percent(accuracy).replace(' %', '') : percent(accuracy)}
                     </td>`,
               )}
             </tr>`,

@@ -46,6 +46,9 @@ td[style*="--lost"] .interval{color:inherit}
 .heat thead th{white-space:normal;vertical-align:bottom;font-weight:500;font-size:.78rem;line-height:1.3;min-width:4rem}
 .heat th,.heat td{padding:.4rem .45rem}
 .heat tbody th{white-space:normal;min-width:12rem}
+.dense thead th:not(:first-child){writing-mode:vertical-rl;text-align:left;vertical-align:bottom;min-width:0;max-height:16rem}
+.dense th,.dense td{padding:.3rem .2rem;font-size:.72rem}
+.dense th:first-child{padding-left:.6rem}
 .wide th,.wide td{padding:.4rem;font-size:.8rem}
 .confusion{display:flex;flex-wrap:wrap;gap:1rem 1.25rem;align-items:flex-start}
 .confusion .scroll{margin:0}
