@@ -7,10 +7,12 @@ import { readInputs, writeMarkdown, writeReport } from './write-report.ts';
 /** `sparring report`: one page, and its figures, of the results of one or more runs. */
 export function reportCommand() {
   return new Command('report')
-    .description('Write report.html and its figures: the paper beside what was measured.')
+    .description(
+      'Write report.html and its figures: accuracy under attack, which class is read as which, and the paper.',
+    )
     .argument('[folders...]', 'runs, or folders of runs or of copies of their JSON files', ['runs/latest'])
     .option('--out <dir>', 'where to write (default: the folder, when it is one)', folder)
-    .option('--markdown', 'write the tables alone, as README.md: the paper says, we measured, holds?')
+    .option('--markdown', 'write the tables alone, as README.md: the paper says, we measured, reproduced?')
     .option('--json', 'print the results of shards as that of the one sweep they are of, as JSON on stdout')
     .action(async (folders, { out, markdown, json }) => {
       if (out === undefined && folders.length > 1) {

@@ -3,6 +3,7 @@ import {
   architectures,
   cellFolder,
   cellsOf,
+  collapseLines,
   hasTransfer,
   InputError,
   modes,
@@ -142,7 +143,7 @@ export function trainCommand() {
         progress.done();
         if (end.kind === 'done') {
           const page = await writePage(run.folder.path);
-          report(end.result, run.folder, page, flags.json === true);
+          await report(end.result, run.folder, page, flags.json === true);
           if (end.note !== undefined) progress.log(end.note);
           return;
         }
@@ -222,7 +223,12 @@ async function runToEnd(
 
 const oneLine = ({ message }: Error): string => message.split('\n', 1)[0]!;
 
-function report(result: Result, { path, ...files }: RunFolder, page: string, json: boolean): void {
+async function report(
+  result: Result,
+  { path, ...files }: RunFolder,
+  page: string,
+  json: boolean,
+): Promise<void> {
   if (json) {
     console.log(JSON.stringify(result, null, 2));
     return;
@@ -238,6 +244,7 @@ function report(result: Result, { path, ...files }: RunFolder, page: string, jso
     })),
   );
   console.log(accuracyTable(rows));
+  for (const line of await collapseLines(files.result, result)) console.log(line);
   for (const file of [page, files.result, files.metrics]) console.log(file);
   for (const run of result.runs) {
     const { c1, c2, attacker, samples, path: cell } = cellFolder(path, run);

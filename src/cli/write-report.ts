@@ -1,7 +1,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { describeFsError, makeFolder, writeAtomic } from '../runtime/files.ts';
-import { InputError, isRun } from '../runtime/index.ts';
+import { InputError, isRun, readConfusions } from '../runtime/index.ts';
 import { perturbations } from '../runtime/perturbations.ts';
 import { joinInputs, parseInput, type Inputs } from '../runtime/report/inputs.ts';
 import { threatModels } from '../runtime/report/results.ts';
@@ -47,7 +47,16 @@ export async function writeReport(
   const threats = [];
   for (const threat of threatModels(cells))
     threats.push({ ...threat, ...(await perturbations(threat.cells, data)) });
-  const { page, panels } = await renderReport(threats, evaluations, title);
+  const shown = threats.flatMap((threat) => threat.cells);
+  const samples = [];
+  const confused = [];
+  for (const cell of shown) {
+    const png = await readFile(join(dirname(cell.source), cell.folder, 'samples.png')).catch(() => null);
+    if (png) samples.push({ cell, png });
+    const confusions = await readConfusions(cell.source, cell);
+    if (confusions) confused.push({ cell, confusions });
+  }
+  const { page, panels } = await renderReport(threats, evaluations, title, { samples, confused });
   const files = new Map<string, string | Uint8Array>([[join(folder, 'report.html'), page]]);
   for (const panel of figures ? panels : []) {
     for (const [name, content] of await panelFiles(panel)) files.set(join(folder, 'figures', name), content);

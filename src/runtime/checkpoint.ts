@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { Confusions } from './confusion.ts';
 import { InputError } from './errors.ts';
 import { describeFsError, makeFolder, writeAtomic } from './files.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
@@ -62,6 +63,8 @@ export interface Checkpoint<R = EpochRecord> {
   readonly position: Position<R>;
   /** State of each network's training program that has begun: parameters, running statistics, Adam's moments. */
   readonly states: ReadonlyMap<Network, Tensors>;
+  /** Which classes were answered after the last epoch that had an attacker; absent before there is one. */
+  readonly confusions?: Confusions;
 }
 
 const format = 'sparring-checkpoint-1';
@@ -78,7 +81,13 @@ export async function saveCheckpoint(
   await makeFolder(dirname(path));
   await writeAtomic(
     path,
-    encodeSafetensors(tensors, { format, config: configHash, position: JSON.stringify(checkpoint.position) }),
+    encodeSafetensors(tensors, {
+      format,
+      config: configHash,
+      position: JSON.stringify(checkpoint.position),
+      // beside the position, whose schema allows no further field: older versions still read the checkpoint
+      ...(checkpoint.confusions && { confusions: JSON.stringify(checkpoint.confusions) }),
+    }),
   );
 }
 
@@ -115,7 +124,13 @@ export async function loadCheckpoint<R extends Pick<EpochRecord, 'train'>>(
   const begun = new Map([...names].map((network) => [network, under(`${network}:`, tensors)]));
   const missing = trainedIn(position).find((network) => !begun.has(network));
   if (missing) throw new InputError(`${path}: has no state of ${missing}; remove it to start again`);
-  return { position, states: begun };
+  const confusions = metadata['confusions'];
+  if (confusions === undefined) return { position, states: begun };
+  try {
+    return { position, states: begun, confusions: Confusions.parse(JSON.parse(confusions)) };
+  } catch {
+    throw new InputError(`${path}: its confusion matrices are corrupt; remove it to start again`);
+  }
 }
 
 const trainedIn = ({ records, running }: Position<Pick<EpochRecord, 'train'>>): readonly Network[] =>

@@ -1,4 +1,5 @@
 import { inOrder } from './batches.ts';
+import { ConfusionCounter, type BeforeAfter, type Confusion, type Confusions } from './confusion.ts';
 import type { Split } from './datasets/index.ts';
 import { fillUniform, stream, type Random } from './random.ts';
 import { scoresOf } from './attacks/score.ts';
@@ -41,15 +42,21 @@ export interface BothScores {
   readonly c2: ClassifierScores;
 }
 
+/** Both classifiers' scores, and which classes they answered; `confusions` is absent until there is an attacker. */
+export interface Evaluated extends BothScores {
+  readonly confusions?: Confusions;
+}
+
 /**
  * Accuracy and loss of both classifiers over a whole split: on clean images, under uniform noise in [-eps, eps], and on
- * attacked images when there is an attacker. Yields the number of images done; returns the scores.
+ * attacked images when there is an attacker, and the classes answered to clean and to attacked ones. Yields the number of
+ * images done.
  */
 export async function* evaluate(
   split: Split,
   { c1, c2, attacker: bytes }: Contestants,
   options: EvaluateOptions,
-): AsyncGenerator<number, BothScores> {
+): AsyncGenerator<number, Evaluated> {
   const attacker = bytes && (await open(bytes, options));
   const random = stream(options.seed, 'noise');
   const views = async (image: Tensor): Promise<Views> => ({
@@ -58,8 +65,10 @@ export async function* evaluate(
     ...(attacker && { attacked: (await attacker.run({ image }))['attacked']! }),
   });
   try {
-    const scores = yield* score(split, { c1, c2 }, views, options);
-    return scores as { readonly [K in keyof BothScores]: Required<ClassifierScores> };
+    const sums = yield* score(split, { c1, c2 }, views, options);
+    const scores = { c1: means(sums['c1']!), c2: means(sums['c2']!) };
+    if (!attacker) return scores;
+    return { ...scores, confusions: { c1: beforeAfter(sums['c1']!), c2: beforeAfter(sums['c2']!) } };
   } finally {
     await attacker?.close();
   }
@@ -81,9 +90,9 @@ export async function* evaluateNoise(
       ...noises.map(({ eps: e, random }) => [e, withNoise(image, { ...options, eps: e }, random)]),
     ]) as Views;
   const { c1, c2 } = yield* score(split, classifiers, views, options);
-  const under = (scores: Readonly<Record<string, Scores>>, e: number): ClassifierScores => ({
-    clean: scores['clean']!,
-    noise: scores[e]!,
+  const under = (sums: Sums, e: number): ClassifierScores => ({
+    clean: sums['clean']!.mean(),
+    noise: sums[e]!.mean(),
   });
   return eps.map((e) => ({ eps: e, c1: under(c1!, e), c2: under(c2!, e) }));
 }
@@ -94,13 +103,27 @@ const open = (bytes: Uint8Array, options: SessionOptions): Promise<Model> =>
 /** What a classifier is shown of a batch, by the name that its scores get. */
 type Views = Readonly<Record<string, Tensor>>;
 
-/** Scores of each classifier on each view of a split. Yields the number of images done. */
+/** What a classifier gave, by view. */
+type Sums = Readonly<Record<string, Sum>>;
+
+const means = (sums: Sums): ClassifierScores => ({
+  clean: sums['clean']!.mean(),
+  noise: sums['noise']!.mean(),
+  ...(sums['attacked'] && { attacked: sums['attacked'].mean() }),
+});
+
+const beforeAfter = (sums: Sums): BeforeAfter => ({
+  clean: sums['clean']!.confusion,
+  attacked: sums['attacked']!.confusion,
+});
+
+/** What each classifier gives on each view of a split. Yields the number of images done. */
 async function* score(
   split: Split,
   classifiers: Readonly<Record<string, Uint8Array>>,
   views: (image: Tensor) => Views | Promise<Views>,
   options: SessionOptions,
-): AsyncGenerator<number, Readonly<Record<string, Readonly<Record<string, Scores>>>>> {
+): AsyncGenerator<number, Readonly<Record<string, Sums>>> {
   const judged: { readonly name: string; readonly model: Model; readonly sums: Record<string, Sum> }[] = [];
   try {
     for (const [name, bytes] of Object.entries(classifiers)) {
@@ -116,9 +139,7 @@ async function* score(
       }
       yield start + label.data.length;
     }
-    const means = (sums: Record<string, Sum>) =>
-      Object.fromEntries(Object.entries(sums).map(([view, sum]) => [view, sum.mean()]));
-    return Object.fromEntries(judged.map(({ name, sums }) => [name, means(sums)]));
+    return Object.fromEntries(judged.map(({ name, sums }) => [name, sums]));
   } finally {
     for (const { model } of judged) await model.close();
   }
@@ -139,21 +160,29 @@ export function withNoise(
   return float32(image.shape, data);
 }
 
-/** Right answers and cross-entropy, summed in double precision. */
+/** Right answers and cross-entropy, summed in double precision, and all answers, counted. */
 class Sum {
   #count = 0;
   #right = 0;
   #loss = 0;
+  readonly #answers = new ConfusionCounter();
 
   add(logits: Float32Array, labels: Int32Array): void {
-    for (const { right, loss } of scoresOf(
-      { data: logits, shape: [labels.length, logits.length / labels.length] },
+    const classes = logits.length / labels.length;
+    let i = 0;
+    for (const { answer, right, loss } of scoresOf(
+      { data: logits, shape: [labels.length, classes] },
       labels,
     )) {
       this.#loss += loss;
       if (right) this.#right++;
       this.#count++;
+      this.#answers.add(labels[i++]!, answer, classes);
     }
+  }
+
+  get confusion(): Confusion {
+    return this.#answers.counts;
   }
 
   mean(): Scores {

@@ -19,6 +19,7 @@ export {
   type Scores,
   type ClassifierScores,
   type BothScores,
+  type Evaluated,
   type Contestants,
 } from './evaluate.ts';
 export { Trainer, Diverged, type Step, type Means, type Epoch, type TrainerOptions } from './trainer.ts';
@@ -74,6 +75,18 @@ export {
   type CellFolder,
   type Standing,
 } from './run.ts';
+export {
+  accuracyByClass,
+  classifiersShown,
+  collapseLines,
+  collapseOf,
+  describeCollapse,
+  readConfusions,
+  type BeforeAfter,
+  type Collapse,
+  type Confusion,
+  type Confusions,
+} from './confusion.ts';
 export { mergeResults, Result, type CellResult, type Environment } from './result.ts';
 export { sweep, type SweepEvent, type SweepOptions } from './sweep.ts';
 export { drawSamples } from './samples.ts';

@@ -11,6 +11,7 @@ import {
   type CellConfig,
   type ClassifierConfig,
 } from './config.ts';
+import { confusionJson, confusionPath, type Confusions } from './confusion.ts';
 import { InputError } from './errors.ts';
 import type { Contestants } from './evaluate.ts';
 import { describeFsError, linkLatest, makeFolder, removeTemporaries, writeAtomic } from './files.ts';
@@ -33,6 +34,7 @@ export interface CellFolder {
   readonly c2: string;
   readonly attacker: string;
   readonly samples: string;
+  readonly confusion: string;
   readonly checkpoint: string;
 }
 
@@ -53,6 +55,7 @@ export function cellFolder(path: string, config: Pick<CellConfig, 'mode' | 'eps'
     c2: join(cell, 'classifier-c2.onnx'),
     attacker: join(cell, 'attacker.onnx'),
     samples: join(cell, 'samples.png'),
+    confusion: confusionPath(cell),
     checkpoint: join(cell, 'checkpoint', 'state.safetensors'),
   };
 }
@@ -306,12 +309,18 @@ async function append(path: string, text: string): Promise<void> {
   }
 }
 
-/** Writes a cell's models and figure, then the result that has the cell, so that where it is named all of it is. */
+/**
+ * Writes a cell's models, figure and confusion matrices, then the result that has the cell, so that where it is named all
+ * of it is.
+ *
+ * @param confusions absent where a checkpoint of an older version holds none.
+ */
 export async function finishCell(
   folder: RunFolder,
   cell: CellFolder,
   models: Required<Contestants>,
   samples: Uint8Array,
+  confusions: Confusions | undefined,
   result: Result,
 ): Promise<void> {
   await makeFolder(cell.path);
@@ -319,6 +328,8 @@ export async function finishCell(
   await writeAtomic(cell.c2, models.c2);
   await writeAtomic(cell.attacker, models.attacker);
   await writeAtomic(cell.samples, samples);
+  const own = result.runs.find(({ folder: name }) => name === basename(cell.path));
+  if (confusions && own) await writeAtomic(cell.confusion, confusionJson(own.models, confusions));
   await writeAtomic(folder.result, `${JSON.stringify(result, null, 2)}\n`);
 }
 

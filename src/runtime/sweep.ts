@@ -70,7 +70,8 @@ export async function* sweep(options: SweepOptions): AsyncGenerator<SweepEvent, 
       const own = cellResult(cell, models, records);
       runs = cells.flatMap((c) => [...runs, own].filter((run) => run.folder === cellName(c)));
       result = { schema: 1, config, environment: await options.environment(), runs: [...runs] };
-      await finishCell(folder, cellFolder(folder.path, cell), models, samples, result);
+      const { confusions } = checkpoint;
+      await finishCell(folder, cellFolder(folder.path, cell), models, samples, confusions, result);
       yield { kind: 'cell', result: own };
     }
   }

@@ -6,6 +6,7 @@ import {
   type Network,
 } from './checkpoint.ts';
 import type { CellConfig, ClassifierConfig } from './config.ts';
+import type { Confusions } from './confusion.ts';
 import type { Split } from './datasets/index.ts';
 import { evaluate, evaluateNoise, type BothScores, type Contestants } from './evaluate.ts';
 import type { ProgramFile } from './session.ts';
@@ -107,8 +108,9 @@ export async function* trainCell(options: CellOptions): AsyncGenerator<Progress,
       ];
     },
     score: (states) => evaluate(test, modelsOf(states, programs), config),
-    record: (epoch, train, scores) => ({ phase: 'attacker', epoch, train, ...scores }),
+    record: (epoch, train, { c1, c2 }) => ({ phase: 'attacker', epoch, train, c1, c2 }),
     each: (scores) => [scores],
+    confusions: (scores) => scores.confusions,
   });
 }
 
@@ -168,6 +170,8 @@ interface Plan<R, S> {
   score(states: ReadonlyMap<Network, Tensors>): AsyncGenerator<number, S>;
   record(epoch: number, train: Partial<Record<Network, Means>>, scores: S): R;
   each(scores: S): readonly BothScores[];
+  /** Absent where there is no attacker. */
+  confusions?(scores: S): Confusions | undefined;
 }
 
 /** Epoch after epoch of a plan. */
@@ -180,9 +184,11 @@ async function* follow<C extends CellConfig | ClassifierConfig, P, R, S>(
   const records = [...begun];
   const running = from?.position.running ?? {};
   const trainer = new Trainer({ config, split: train, states, running, runTime, signal });
+  let confusions = from?.confusions;
   const checkpoint = (): Checkpoint<R> => ({
     position: { records: [...records], running: trainer.running },
     states: trainer.states,
+    ...(confusions && { confusions }),
   });
   try {
     for (let epoch = records.length - plan.before + 1; epoch <= plan.epochs; epoch++) {
@@ -200,6 +206,7 @@ async function* follow<C extends CellConfig | ClassifierConfig, P, R, S>(
         }
       }
       plan.each(next.value).forEach((scores) => refuseInfinite(epoch, scores));
+      confusions = plan.confusions?.(next.value);
       const record = plan.record(epoch, trainer.closeEpoch(), next.value);
       records.push(record);
       yield { kind: 'epoch', record, checkpoint: checkpoint() };

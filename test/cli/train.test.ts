@@ -51,6 +51,7 @@ const cellFiles = [
   'checkpoint/state.safetensors',
   'classifier-c1.onnx',
   'classifier-c2.onnx',
+  'confusion.json',
   'samples.png',
 ];
 

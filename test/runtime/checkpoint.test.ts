@@ -108,6 +108,19 @@ describe('saveCheckpoint', () => {
     expect((await readFile(path)).equals(before)).toBe(true);
   });
 
+  it('keeps the confusion matrices of the last epoch', async () => {
+    const counts = [
+      [5, 1],
+      [0, 6],
+    ];
+    const both = { clean: counts, attacked: counts };
+    const confusions = { c1: both, c2: both };
+    await saveCheckpoint(path, { ...checkpoint, confusions }, hash);
+    expect((await load(path, hash))!.confusions).toEqual(confusions);
+    await saveCheckpoint(path, checkpoint, hash);
+    expect(await load(path, hash)).not.toHaveProperty('confusions');
+  });
+
   it('replaces a checkpoint with states by one without', async () => {
     await saveCheckpoint(path, checkpoint, hash);
     await saveCheckpoint(path, { position: { records: [], running: {} }, states: new Map() }, hash);
@@ -252,6 +265,14 @@ describe('loadCheckpoint', () => {
     await saveWith({ position: typeof broken === 'string' ? broken : JSON.stringify(broken) });
     expect(await refusal()).toBe(`${path}: its position is corrupt; remove it to start again`);
   });
+
+  it.each(['{', '{}', '{"c1":{"clean":[[1,2]],"attacked":[[1]]}}'])(
+    'rejects confusion matrices that are %s',
+    async (confusions) => {
+      await saveWith({ confusions });
+      expect(await refusal()).toBe(`${path}: its confusion matrices are corrupt; remove it to start again`);
+    },
+  );
 
   it.each(['c1', 'c2', 'attacker'] as const)(
     'refuses a checkpoint that has lost the state of %s',

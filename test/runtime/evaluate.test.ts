@@ -15,7 +15,7 @@ import {
   type Value,
 } from '../../src/builder/index.ts';
 import { encode } from '../../src/onnx/index.ts';
-import { evaluate, stream, type ClassifierScores, type Split } from '../../src/runtime/index.ts';
+import { evaluate, stream, type Evaluated, type Split } from '../../src/runtime/index.ts';
 
 const pixels = 28 * 28;
 const options = { device: 'cpu', threads: 1, eps: 0.2, clip: true, seed: 3 } as const;
@@ -39,7 +39,7 @@ function splitOf(count: number, pixel: (index: number) => number, label: (image:
 
 async function scoresOf(
   ...[split, contestants, settings]: Parameters<typeof evaluate>
-): Promise<{ readonly done: number[]; readonly c1: ClassifierScores; readonly c2: ClassifierScores }> {
+): Promise<Evaluated & { readonly done: number[] }> {
   const scoring = evaluate(split, contestants, settings);
   const done: number[] = [];
   for (;;) {
@@ -115,12 +115,39 @@ describe('evaluate', () => {
     expect(c1).not.toEqual(c2);
   });
 
+  it('counts which class each classifier answers to the images of each class', async () => {
+    const { confusions } = await scoresOf(split, contestants, options);
+    /** As `expected`, the answers instead of the scores. */
+    const answers = (weight: Float32Array, view: (pixel: number) => number): number[][] => {
+      const counts = Array.from({ length: 10 }, () => Array.from({ length: 10 }, () => 0));
+      for (const [i, label] of split.labels.entries()) {
+        const logits = Array.from({ length: 10 }, () => 0);
+        for (let p = 0; p < pixels; p++) {
+          const x = view(split.images[i * pixels + p]! / 255);
+          for (let k = 0; k < 10; k++) logits[k]! += x * weight[p * 10 + k]!;
+        }
+        counts[label]![logits.indexOf(Math.max(...logits))]!++;
+      }
+      return counts;
+    };
+    for (const [name, weight] of [
+      ['c1', weights[0]!],
+      ['c2', weights[1]!],
+    ] as const) {
+      expect(confusions![name]).toEqual({
+        clean: answers(weight, (pixel) => pixel),
+        attacked: answers(weight, (pixel) => 1 - pixel),
+      });
+    }
+  });
+
   it('leaves out attacked images as long as there is no attacker', async () => {
     const { c1, c2 } = contestants;
     const scores = await scoresOf(split, { c1, c2 }, options);
     const attacked = await scoresOf(split, contestants, options);
     expect(Object.keys(scores.c1)).toEqual(['clean', 'noise']);
     expect(scores.c1).toEqual({ clean: attacked.c1.clean, noise: attacked.c1.noise });
+    expect(scores.confusions).toBeUndefined();
   });
 
   it('adds the same noise for the same seed, and other noise for another', async () => {

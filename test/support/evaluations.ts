@@ -1,6 +1,6 @@
 import { wilson } from '../../src/runtime/evaluation/wilson.ts';
 import type { Evaluation, Measure, Player } from '../../src/runtime/index.ts';
-import type { MadeUp } from './results.ts';
+import { modelsOf, type MadeUp } from './results.ts';
 
 const measure = (accuracy: number): Measure => ({
   accuracy,
@@ -11,15 +11,6 @@ const measure = (accuracy: number): Measure => ({
 /** An `evaluation.json` of the given cells with a warning, curves and a matrix: nobody measured these numbers. */
 export function evaluationOf(cells: readonly MadeUp[]): Evaluation {
   const folderOf = ({ mode, eps, seed = 1 }: MadeUp): string => `${mode}-eps${eps}-seed${seed}`;
-  // Consecutive cells share their classifiers; an alternately trained C1 and its C2 are their own.
-  const modelsOf = ({ mode, eps }: MadeUp) => {
-    const own = mode === 'consecutive' ? '' : String(eps).slice(2);
-    return {
-      c1: own.padEnd(64, 'a'),
-      c2: own.padEnd(64, 'b'),
-      attacker: String(eps).slice(2).padEnd(64, 'c'),
-    };
-  };
   const classifier = (knowledge: 'white-box' | 'transfer', left: number) => ({
     knowledge,
     clean: measure(0.99),

@@ -39,6 +39,19 @@ function scores(last: number, epoch: number, epochs: number) {
   return { clean, noise, attacked: { accuracy, loss: 0.04 + 8 * (1 - accuracy) ** 2 } };
 }
 
+/**
+ * The hashes of a cell's models. Consecutive cells share their classifiers; an alternately trained C1 and its C2 are their
+ * own.
+ */
+export function modelsOf({ mode, eps }: Pick<MadeUp, 'mode' | 'eps'>) {
+  const own = mode === 'consecutive' ? '' : String(eps).slice(2);
+  return {
+    c1: own.padEnd(64, 'a'),
+    c2: own.padEnd(64, 'b'),
+    attacker: `${mode === 'consecutive' ? '' : 'a'}${String(eps).slice(2)}`.padEnd(64, 'c'),
+  };
+}
+
 /** The text of a `result.json` with these cells. */
 export function resultJson(
   cells: readonly MadeUp[],
@@ -89,7 +102,7 @@ export function resultJson(
         clip,
         seed,
         folder: `${mode}-eps${eps}-seed${seed}`,
-        models: { c1: 'a'.repeat(64), c2: 'b'.repeat(64), attacker: 'c'.repeat(64) },
+        models: modelsOf({ mode, eps }),
         epochs: [
           { phase: 'classifier', epoch: 1, train: {}, c1: { clean, noise }, c2: { clean, noise } },
           ...Array.from({ length: epochs }, (_, i) => ({

@@ -1,7 +1,9 @@
 import type { Logits } from './images.ts';
 
-/** Whether an answer is right, and its cross-entropy in nats, in double precision. */
+/** An answer, whether it is right, and its cross-entropy in nats, in double precision. */
 export interface Score {
+  /** The class of the largest logit; -1 for a row that is not all numbers. */
+  readonly answer: number;
   readonly right: boolean;
   readonly loss: number;
 }
@@ -15,6 +17,7 @@ export function* scoresOf({ data, shape: [, classes] }: Logits, labels: ArrayLik
     const row = data.subarray(i * classes, (i + 1) * classes);
     const top = Math.max(...row);
     const logSumExp = top + Math.log(row.reduce((sum, z) => sum + Math.exp(z - top), 0));
-    yield { right: row.indexOf(top) === labels[i], loss: logSumExp - row[labels[i]!]! };
+    const answer = row.indexOf(top);
+    yield { answer, right: answer === labels[i], loss: logSumExp - row[labels[i]!]! };
   }
 }

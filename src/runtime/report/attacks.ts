@@ -1,10 +1,10 @@
-import { html, raw } from 'hono/html';
+import { html } from 'hono/html';
 import type { AttackSettings, CellEvaluation, Evaluation, Measure } from '../evaluation/schema.ts';
-import { drawLines, type Line, type Panel } from './chart.ts';
+import { drawLines, plotWidth, ticksWithRoom, type Line, type Panel } from './chart.ts';
 import { evaluationCommand } from './command.ts';
-import type { DataTable } from './figures.ts';
-import { count, percent } from './format.ts';
-import { dataTable, type Markup } from './markup.ts';
+import type { DataTable, Figured } from './data-table.ts';
+import { brackets, count, percent } from './format.ts';
+import { dataTable, panelGrid, type Markup } from './markup.ts';
 import { matrixTables } from './matrix.ts';
 import { colour } from './theme.ts';
 
@@ -43,53 +43,89 @@ export function attackTitle(attack: keyof typeof styles, settings: readonly Atta
 export const describeAttack = ({ attack, ...settings }: AttackSettings): string =>
   [attack, ...Object.entries(settings).map(([name, value]) => `${name} ${value}`)].join(', ');
 
-/** What every attack leaves: the table of the cells, curves over eps, the cross-attack matrix. */
-export const attackSection = ({ evaluation, source }: NamedEvaluation, panels: readonly Panel[]): Markup =>
-  html`<h2 id="attacks-${source}">What every attack leaves</h2>
+/**
+ * Accuracy under every attack, for each evaluation: the table of its cells, curves over eps, the cross-attack matrix.
+ *
+ * @param evaluations one or more.
+ */
+export const attackSection = (
+  evaluations: readonly (NamedEvaluation & { readonly panels: readonly Panel[] })[],
+): Markup =>
+  html`<h2 id="attacks">Accuracy under attack</h2>
     <p>
-      Accuracy left on ${count(evaluation.data.images, 'test image')}, with Wilson's 95 % interval. Attacks on
-      C1 know its weights (white-box); C2 gets the same examples (transfer). The worst case is taken for each
-      example by itself: right only if it is right under every attack. From ${source}.
+      How many test images each classifier still gets right, with the 95 % interval (Wilson) in brackets. The
+      attacks know the weights of C1 (white-box). C2 is shown the images that were made for C1 (transfer).
+      <strong>Quote the worst case</strong>: there an image counts as right only if it is right under every
+      attack. It is an upper bound on robust accuracy.
     </p>
-    ${dataTable('Accuracy left by every attack', attackTable(evaluation))}
-    ${panels.length === 0 ? '' : curves(evaluation, panels)}
-    ${evaluation.matrix ? matrixTables(evaluation.matrix) : html`<p class="missing">No cross-attack matrix was measured.</p>`}
-    ${doublings(evaluation)}
-    <h3>Attacks</h3>
-    <ul>
-      ${evaluation.attacks.map((attack) => html`<li>${describeAttack(attack)}</li>`)}
-    </ul>
-    <p class="muted">
-      Step sizes are in parts of eps. Measured by
-      <code>${evaluationCommand(evaluation)}</code> at commit
-      <code>${evaluation.environment.commit ?? 'not a checkout'}</code> on ${evaluation.environment.device} in
-      ${evaluation.environment.seconds} s.
-    </p>`;
+    ${evaluations.map((each, i) => evaluationPart(each, evaluations.length > 1 ? nameOf(evaluations, i) : ''))}`;
 
-const curves = (evaluation: Evaluation, panels: readonly Panel[]): Markup =>
-  html`<h3>Accuracy against eps</h3>
-    <p>
-      FGSM, PGD and noise are made anew at each eps, on
-      ${count(Math.min(...evaluation.curves.map(({ images }) => images)), 'image')}; the trained attackers
-      stand at the eps that they were trained for, the worst case too. The axis of eps is a square root.
+/** What tells an evaluation apart in the page: its file's name without the ending, or that of its folder. */
+function nameOf(evaluations: readonly NamedEvaluation[], i: number): string {
+  const names = evaluations.map(({ source }) => {
+    const [folder = '', file = ''] = source.split(/[\\/]/).slice(-2);
+    return file === 'evaluation.json' ? folder : file.replace(/(-?evaluation)?\.json$/, '');
+  });
+  const name = names[i]!;
+  return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} ${i + 1}`;
+}
+
+function evaluationPart(
+  { evaluation, source, panels }: NamedEvaluation & { readonly panels: readonly Panel[] },
+  name: string,
+): Markup {
+  const suffix = name && `, ${name}`;
+  return html`${name && html`<h3>Evaluation ${name}</h3>`}
+    <p class="muted">
+      On
+      ${evaluation.data.images === 1 ? 'the first test image' : `the first ${count(evaluation.data.images, 'test image')}`}.
     </p>
-    <div class="panels">
-      ${panels.map(
-        ({ title, svg }) =>
-          html`<figure>
-            <figcaption>${title}</figcaption>
-            ${raw(svg)}
-          </figure>`,
-      )}
-    </div>
+    ${dataTable(`Accuracy under attack${suffix}`, attackTable(evaluation), { stacked: true })}
+    ${panels.length === 0 ? '' : curves(evaluation, panels, suffix)}
+    ${evaluation.matrix ? matrixTables(evaluation.matrix, suffix) : ''}
+    <details>
+      <summary>
+        Settings of the attacks, the
+        command${evaluation.doublings.length > 0 ? ', whether PGD takes enough steps' : ''}
+      </summary>
+      <ul>
+        ${evaluation.attacks.map((attack) => html`<li>${describeAttack(attack)}</li>`)}
+      </ul>
+      <p>
+        Step sizes are in parts of eps.
+        ${evaluation.matrix ? '' : 'No cross-attack matrix was measured (evaluate --matrix).'} Measured by
+        <code>${evaluationCommand(evaluation)}</code> at commit
+        <code>${evaluation.environment.commit ?? 'not a checkout'}</code> on ${evaluation.environment.device}
+        in ${evaluation.environment.seconds} s. Read from <code>${source}</code>.
+      </p>
+      ${doublings(evaluation, suffix)}
+    </details>`;
+}
+
+const curves = (evaluation: Evaluation, panels: readonly Panel[], suffix: string): Markup =>
+  html`<h3>Accuracy against eps${suffix}</h3>
+    <p>
+      Noise, FGSM and PGD are computed anew at each eps, on the first
+      ${count(Math.min(...evaluation.curves.map(({ images }) => images)), 'image')}. At eps 0 stands the clean
+      accuracy. A trained attacker is measured only at the eps that it was trained for, and so is the worst
+      case. The eps axis has a square-root scale.
+    </p>
+    ${panelGrid(panels)}
     <details>
       <summary>The numbers of the curves</summary>
-      ${dataTable('Numbers of the curves', curveTable(evaluation))}
+      ${dataTable(`Numbers of the curves${suffix}`, curveTable(evaluation))}
     </details>`;
 
 /** An accuracy with its interval: `98.7 % [98.5, 98.9]`. */
-export const withInterval = ({ accuracy, interval }: Measure): string =>
-  `${percent(accuracy)} [${(100 * interval.low).toFixed(1)}, ${(100 * interval.high).toFixed(1)}]`;
+const withInterval = ({ accuracy, interval }: Measure): Figured => ({
+  value: percent(accuracy),
+  detail: brackets(interval),
+  lost: 1 - accuracy,
+});
+
+/** The classifiers of a cell: C1 alone where C2 is the same model, because none was given to transfer to. */
+const classifiersIn = ({ models }: Pick<CellEvaluation, 'models'>): readonly Name[] =>
+  models.c1 === models.c2 ? ['c1'] : names;
 
 /** A line for each classifier of each cell, a column an attack. */
 export function attackTable({ attacks, cells }: Evaluation): DataTable {
@@ -104,8 +140,7 @@ export function attackTable({ attacks, cells }: Evaluation): DataTable {
       'worst case',
     ],
     rows: cells.flatMap((cell) =>
-      names.flatMap((name) => {
-        // a run against a given classifier may have no C2
+      classifiersIn(cell).flatMap((name) => {
         const measured = cell[name];
         if (!measured) return [];
         return [
@@ -129,15 +164,27 @@ export function attackTable({ attacks, cells }: Evaluation): DataTable {
 /** A panel for each classifier that has curves; a line an attack. */
 export function curvePanels({ attacks, cells, curves: all }: Evaluation, id: string): readonly Panel[] {
   const models = [...new Set(all.map(({ model }) => model))];
+  const clean = (model: string, classifier: Name): number | undefined =>
+    cells.find((cell) => cell.models[classifier] === model)?.[classifier]?.clean.accuracy;
   return models.map((model, i) => {
     const own = all.filter((curve) => curve.model === model);
     const { classifier, folder, knowledge, clip } = own[0]!;
+    const untouched = clean(model, classifier);
+    const start =
+      untouched === undefined
+        ? []
+        : [{ x: 0, y: 100 * untouched, low: 100 * untouched, high: 100 * untouched }];
     const lines: Line[] = [
-      ...own.map(({ attack, points }) => ({
-        label: attackTitle(attack, attacks),
-        ...styles[attack],
-        points: points.map(({ eps, ...measure }) => point(eps, measure)),
-      })),
+      ...own
+        .filter((curve) => curve.classifier === classifier)
+        .map(({ attack, points }) => ({
+          label: attackTitle(attack, attacks),
+          ...styles[attack],
+          points: [
+            ...(points[0]?.eps === 0 ? [] : start),
+            ...points.map(({ eps, ...measure }) => point(eps, measure)),
+          ],
+        })),
       ...(['attacker', 'worst'] as const).map((attack) => ({
         label: attackTitle(attack, attacks),
         ...styles[attack],
@@ -145,11 +192,20 @@ export function curvePanels({ attacks, cells, curves: all }: Evaluation, id: str
       })),
     ].filter(({ points }) => points.length > 0);
     const largest = Math.max(...lines.flatMap(({ points }) => points.map(({ x }) => x)));
+    const width = plotWidth(Math.max(...lines.map(({ label }) => label.length)));
+    const trained = cells.filter((cell) => cell.models[classifier] === model).map(({ eps }) => eps);
     const x = {
       label: 'eps',
       type: 'sqrt' as const,
-      domain: [0, largest],
-      ticks: [0, 0.02, 0.08, 0.16, 0.32, 0.64, 1].filter((tick) => tick <= largest),
+      domain: [0, largest] as const,
+      ticks: [
+        ...ticksWithRoom(
+          lines.flatMap(({ points }) => points.map(({ x: eps }) => eps)),
+          trained,
+          (eps) => width * Math.sqrt(eps / largest),
+          34,
+        ),
+      ],
       tickFormat: String,
     };
     const description = lines
@@ -160,7 +216,7 @@ export function curvePanels({ attacks, cells, curves: all }: Evaluation, id: str
     const title = `${classifier.toUpperCase()} of ${folder}, ${knowledge}, ${clip ? 'clipped' : 'unclipped'}`;
     return drawLines(
       lines,
-      { x, y: { label: 'accuracy left (%)', domain: [0, 100], ticks: 5 } },
+      { x, y: { label: 'accuracy (%)', domain: [0, 100], ticks: 5 } },
       { id: `${id}${i + 1}`, title, description },
     );
   });
@@ -190,7 +246,7 @@ const trainedPoints = (
     .sort((a, b) => a.x - b.x);
 
 const curveTable = ({ curves: all, attacks }: Evaluation): DataTable => ({
-  head: ['classifier', 'attack', 'images', 'eps', 'accuracy left'],
+  head: ['classifier', 'attack', 'images', 'eps', 'accuracy'],
   rows: all.flatMap(({ folder, classifier, attack, images, points }) =>
     points.map(({ eps, ...measure }) => [
       `${classifier.toUpperCase()} of ${folder}`,
@@ -202,18 +258,24 @@ const curveTable = ({ curves: all, attacks }: Evaluation): DataTable => ({
   ),
 });
 
-const doublings = ({ doublings: all }: Evaluation): Markup | string =>
+const doublings = ({ doublings: all }: Evaluation, suffix: string): Markup | string =>
   all.length === 0
     ? ''
-    : html`<h3>Are the steps of PGD enough?</h3>
-        <p>Twice the steps, on some images: less than a point apart says so.</p>
-        ${dataTable('PGD with twice the steps', {
-          head: ['cell', 'images', 'steps', 'left', 'left by twice the steps'],
-          rows: all.map(({ folder, images, steps, accuracy, doubled }) => [
-            folder,
-            String(images),
-            String(steps),
-            percent(accuracy),
-            percent(doubled),
-          ]),
-        })}`;
+    : html`<p>
+          PGD was repeated with twice the steps on some images. A difference of less than one point means that
+          the steps are enough.
+        </p>
+        ${dataTable(
+          `PGD with twice the steps${suffix}`,
+          {
+            head: ['cell', 'images', 'steps', 'accuracy', 'with twice the steps'],
+            rows: all.map(({ folder, images, steps, accuracy, doubled }) => [
+              folder,
+              String(images),
+              String(steps),
+              percent(accuracy),
+              percent(doubled),
+            ]),
+          },
+          { stacked: true },
+        )}`;

@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { paperEps } from './claims.ts';
-import { drawPlot } from './plot.ts';
+import { drawPlot, fontSize } from './plot.ts';
 import { colour } from './theme.ts';
 
 /** One drawing of a figure: a file `<id>.svg`, and an element of the page. */
@@ -25,81 +25,137 @@ export interface Line {
 }
 
 interface Axes {
-  readonly x: Plot.ScaleOptions;
+  readonly x: Plot.ScaleOptions & { readonly domain: readonly [number, number] };
   readonly y: Plot.ScaleOptions & { readonly domain: readonly [number, number] };
 }
 
-const size = { width: 400, height: 300, marginTop: 28, marginBottom: 40, marginLeft: 44 };
+const size = { width: 480, height: 320, marginTop: 28, marginBottom: 44, marginLeft: 48 };
+/** Pixels of a letter of a label, and of the room between plot and label. */
+const letter = 0.65 * fontSize;
+const gap = 10;
+/** Pixels between the y axis and the first points, whose symbols would hide its ticks. */
+const inset = 10;
 
-/** Lines with their names at their right ends, moved apart where they would lie over each other. */
+/** Pixels from the left to the right end of the x axis of a chart with labels of at most so many letters. */
+export const plotWidth = (longest: number): number =>
+  size.width - size.marginLeft - inset - Math.ceil(gap + 6 + letter * longest);
+
+/**
+ * Lines with their names at the right of the plot, where no line can cross them. A name is as high as the end of its
+ * line, or moved apart from the next; a line that ends before the right edge is led to its name by dots.
+ *
+ * @param reference a horizontal line that is no measurement, such as that of guessing.
+ */
 export function drawLines(
   lines: readonly Line[],
   { x, y }: Axes,
   caption: { readonly id: string; readonly title: string; readonly description: string },
-  more: readonly Plot.Markish[] = [],
+  reference: { readonly label: string; readonly y: number } | null = null,
 ): Panel {
-  const scale = Plot.scale({
-    y: { ...y, domain: [...y.domain], range: [size.height - size.marginBottom, size.marginTop] },
-  });
-  const ends = lines.map(({ points }) => scale.apply(points.at(-1)!.y) as number);
-  const lastX = lines.map(({ points }) => points.at(-1)!.x);
-  const places = ends.map((_, i) => {
-    const together = ends.map((__, j) => j).filter((j) => lastX[j] === lastX[i]);
-    const limits = [size.marginTop, size.height - size.marginBottom] as const;
-    return spreadOut(
-      together.map((j) => ends[j]!),
-      14,
-      limits,
-    )[together.indexOf(i)]!;
-  });
-  const longest = Math.max(...lines.map(({ label }) => label.length));
-  const marks = lines.flatMap(({ points, colour: stroke, symbol, label }, i) => [
-    ...(points.some(({ low, high }) => high > low)
-      ? [Plot.areaY(points, { x: 'x', y1: 'low', y2: 'high', fill: stroke, fillOpacity: 0.15 })]
+  const [top, bottom] = [size.marginTop, size.height - size.marginBottom];
+  const scale = Plot.scale({ y: { ...y, domain: [...y.domain], range: [bottom, top] } });
+  const right = x.domain[1];
+  const names = [
+    ...lines.map(({ label, colour: fill, points }) => ({ label, fill, from: points.at(-1)! })),
+    ...(reference
+      ? [{ label: reference.label, fill: colour('muted'), from: { x: right, y: reference.y } }]
       : []),
-    Plot.lineY(points, { x: 'x', y: 'y', stroke, strokeWidth: 2 }),
-    Plot.dot(points, { x: 'x', y: 'y', stroke, fill: colour('surface'), symbol, r: 3.5, strokeWidth: 1.5 }),
-    // a seam of the background first, for where a name lies over another line
-    ...[{ fill: colour('surface'), stroke: colour('surface'), strokeWidth: 4 }, { fill: stroke }].map((ink) =>
-      Plot.text(points.slice(-1), {
-        x: 'x',
-        y: 'y',
-        text: () => label,
-        dx: 9,
-        dy: places[i]! - ends[i]!,
+  ];
+  const places = spreadOut(
+    names.map(({ from }) => scale.apply(from.y) as number),
+    fontSize + 3,
+    [top, bottom],
+  );
+  const ends = places.map((place) => scale.invert!(place) as number);
+  const longest = Math.max(...names.map(({ label }) => label.length));
+  const marks = [
+    ...(reference
+      ? [Plot.ruleY([reference.y], { stroke: colour('muted'), strokeDasharray: '4,3', strokeWidth: 1.25 })]
+      : []),
+    ...names.flatMap(({ from, fill }, i) =>
+      from.x === right
+        ? []
+        : [
+            Plot.link([from], {
+              x1: from.x,
+              y1: from.y,
+              x2: right,
+              y2: ends[i]!,
+              stroke: fill,
+              strokeWidth: 1.25,
+              strokeDasharray: '1,4',
+              strokeLinecap: 'round',
+            }),
+          ],
+    ),
+    ...lines.flatMap(({ points, colour: stroke, symbol }) => [
+      ...(points.some(({ low, high }) => high > low)
+        ? [Plot.areaY(points, { x: 'x', y1: 'low', y2: 'high', fill: stroke, fillOpacity: 0.15 })]
+        : []),
+      Plot.lineY(points, { x: 'x', y: 'y', stroke, strokeWidth: 2 }),
+      Plot.dot(points, { x: 'x', y: 'y', stroke, fill: colour('surface'), symbol, r: 3.5, strokeWidth: 1.5 }),
+    ]),
+    ...names.map(({ label, fill }, i) =>
+      Plot.text([label], {
+        x: right,
+        y: ends[i]!,
+        dx: gap,
         textAnchor: 'start',
-        fontWeight: 'bold',
-        ...ink,
+        fill,
+        fontWeight: i < lines.length ? 'bold' : 'normal',
       }),
     ),
-  ]);
+  ];
   const options = {
     ...size,
-    marginRight: 14 + 8 * longest,
-    x,
+    marginRight: size.width - size.marginLeft - inset - plotWidth(longest),
+    x: { ...x, insetLeft: inset, domain: [...x.domain] },
     y: { grid: true, ...y, domain: [...y.domain] },
-    marks: [...more, ...marks],
+    marks,
   };
   return { id: caption.id, title: caption.title, svg: drawPlot(options as Plot.PlotOptions, caption) };
 }
 
-/** Positions as near as possible to the wished ones, in their order, at least `gap` apart, and within the limits. */
+/** Positions as near as possible to the wished ones, in their order, at least `least` apart, and within the limits. */
 export function spreadOut(
   wished: readonly number[],
-  gap: number,
+  least: number,
   [low, high]: readonly [number, number],
 ): readonly number[] {
   const order = wished.map((_, i) => i).sort((a, b) => wished[a]! - wished[b]! || a - b);
   const placed = [...wished];
   order.forEach((i, n) => {
-    const floor = n === 0 ? low : placed[order[n - 1]!]! + gap;
+    const floor = n === 0 ? low : placed[order[n - 1]!]! + least;
     placed[i] = Math.max(wished[i]!, floor);
   });
   order.toReversed().forEach((i, n, reversed) => {
-    const ceiling = n === 0 ? high : placed[reversed[n - 1]!]! - gap;
+    const ceiling = n === 0 ? high : placed[reversed[n - 1]!]! - least;
     placed[i] = Math.min(placed[i]!, ceiling);
   });
   return placed;
+}
+
+/**
+ * The values to name on an axis: all that have room, the important ones first, then the smallest and the largest.
+ *
+ * @param place where a value is on the axis, in pixels.
+ * @param least pixels between two names.
+ */
+export function ticksWithRoom(
+  values: readonly number[],
+  important: readonly number[],
+  place: (value: number) => number,
+  least: number,
+): readonly number[] {
+  const sorted = [...new Set(values)].toSorted((a, b) => a - b);
+  const ranked = [...important, sorted[0]!, sorted.at(-1)!, ...sorted];
+  const chosen: number[] = [];
+  for (const value of ranked) {
+    if (sorted.includes(value) && chosen.every((other) => Math.abs(place(other) - place(value)) >= least)) {
+      chosen.push(value);
+    }
+  }
+  return chosen.toSorted((a, b) => a - b);
 }
 
 const symbols: readonly Plot.SymbolType[] = [

@@ -1,18 +1,13 @@
-import * as Plot from '@observablehq/plot';
+import type * as Plot from '@observablehq/plot';
 import { hasTransfer, type Mode } from '../config.ts';
 import { drawLines, epsStyle, type Line, type Panel } from './chart.ts';
 import { paperEps } from './claims.ts';
 import { chance } from './criteria.ts';
+import type { DataTable } from './data-table.ts';
 import { list, loss, percent } from './format.ts';
 import { cellsAt, type Cell, type ClassifierName, type ThreatModel } from './results.ts';
 import { epochCurve, finalAccuracy, type EpochPoint } from './statistics.ts';
 import { colour } from './theme.ts';
-
-/** The numbers behind a figure. */
-export interface DataTable {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
 
 /** A figure of the report, numbered as in the paper. */
 export interface Figure {
@@ -26,34 +21,28 @@ export interface Figure {
   readonly measured: readonly string[];
   /** What the paper's figure has and this run does not. */
   readonly missing: readonly string[];
+  /** The part of the paper's cells that was measured, 0 to 1. */
+  readonly coverage: number;
+  /** Whether the panels say something without the paper: accuracy over several epochs, pictures of several eps. */
+  readonly hasCourse: boolean;
   readonly panels: readonly Panel[];
   readonly data: DataTable;
 }
 
 /** Epochs as an axis: whole numbers, five ticks at most. */
-function epochAxis(last: number): Plot.ScaleOptions {
+function epochAxis(last: number): Plot.ScaleOptions & { readonly domain: readonly [number, number] } {
   const step = Math.max(1, Math.ceil(last / 4));
   const ticks = Array.from({ length: last }, (_, i) => i + 1).filter(
     (epoch) => epoch === 1 || epoch % step === 0,
   );
   // a single epoch stands in the middle
-  const domain = last === 1 ? [0.5, 1.5] : [1, last];
-  return { label: 'epoch of the attacker', ticks, tickFormat: 'd', domain } as Plot.ScaleOptions;
+  const domain: readonly [number, number] = last === 1 ? [0.5, 1.5] : [1, last];
+  return { label: 'epoch of the attacker', ticks, tickFormat: 'd', domain };
 }
 
-const accuracyAxis = { label: 'attacked accuracy (%)', domain: [0, 100] as const, ticks: 5 };
+const accuracyAxis = { label: 'accuracy under attack (%)', domain: [0, 100] as const, ticks: 5 };
 
-const guessing = (): readonly Plot.Markish[] => [
-  Plot.ruleY([100 * chance], { stroke: colour('muted'), strokeDasharray: '4,3' }),
-  Plot.text(['guessing'], {
-    y: [100 * chance],
-    frameAnchor: 'left',
-    dx: 4,
-    dy: -8,
-    textAnchor: 'start',
-    fill: colour('muted'),
-  }),
-];
+const guessing = { label: 'guessing', y: 100 * chance };
 
 const accuracyPoint = ({ epoch, accuracy }: EpochPoint) => ({
   x: epoch,
@@ -100,7 +89,7 @@ function epochFigure(
             what === 'accuracy'
               ? accuracyAxis
               : {
-                  label: 'attacked loss (nats, log scale)',
+                  label: 'loss under attack (nats, log scale)',
                   type: 'log' as const,
                   tickFormat: String,
                   ticks: roundNumbers(around(values)),
@@ -116,7 +105,7 @@ function epochFigure(
             lines,
             { x: epochAxis(lastEpoch(lines)), y },
             { id: `${id}${letter}`, title, description: `${description}.` },
-            what === 'accuracy' ? guessing() : [],
+            what === 'accuracy' ? guessing : null,
           );
         });
   const column = (value: EpochPoint | undefined): string =>
@@ -142,6 +131,8 @@ function epochFigure(
             return `${classifier.toUpperCase()} after the last epoch: ${list(values)}.`;
           }),
     missing: missingEps(eps, mode),
+    coverage: paperEps.filter((each) => eps.includes(each)).length / paperEps.length,
+    hasCourse: what === 'accuracy' && series.some(({ points }) => points.length > 1),
     panels,
     data: {
       head: ['epoch', ...series.map(({ head }) => head)],
@@ -206,6 +197,8 @@ function modesFigure({ cells }: ThreatModel, id: string): Figure {
             `At ${each}: ${list(there.map(({ mode, at }) => `${percent(finalAccuracy(at, 'c1', 'attacked').mean)} left after ${mode} training`))}.`,
           ],
     ),
+    coverage: found.reduce((sum, { modes: there }) => sum + there.length, 0) / (modes.length * eps.length),
+    hasCourse: false, // figures 3 and 5 have the same lines
     missing: found.flatMap(({ eps: each, modes: there }) =>
       modes
         .filter(([mode]) => there.every((one) => one.mode !== mode))
@@ -224,7 +217,7 @@ function modesFigure({ cells }: ThreatModel, id: string): Figure {
         )
         .join('; ');
       const caption = { id: `${id}${'ab'[i]}`, title: `C1 at eps ${each}`, description: `${description}.` };
-      return [drawLines(lines, { x: epochAxis(lastEpoch(lines)), y: accuracyAxis }, caption, guessing())];
+      return [drawLines(lines, { x: epochAxis(lastEpoch(lines)), y: accuracyAxis }, caption, guessing)];
     }),
     data: modesData(found),
   };
@@ -258,21 +251,21 @@ export const paperFigures = (threat: ThreatModel, suffix: string): readonly Figu
   epochFigure(threat, 'consecutive', 'accuracy', {
     id: `figure-3${suffix}`,
     number: 3,
-    title: 'Attacked accuracy, consecutive training',
+    title: 'Accuracy under attack, consecutive training',
     paper:
       'No effect at t = 0.01 and 0.02. At 0.04, C1 ends at about 80 % while C2 stays almost unchanged; at 0.08, C1 ends at about 20 %, C2 at about 90 %. With larger t, C1 is hardly better than guessing.',
   }),
   epochFigure(threat, 'consecutive', 'loss', {
     id: `figure-4${suffix}`,
     number: 4,
-    title: 'Attacked loss, consecutive training',
+    title: 'Loss under attack, consecutive training',
     paper:
       'The loss of C1 grows substantially more than that of C2. Most of the success comes in a few epochs at the beginning; in the last 75 % of the training the attacker hardly improves.',
   }),
   epochFigure(threat, 'alternating', 'accuracy', {
     id: `figure-5${suffix}`,
     number: 5,
-    title: 'Attacked accuracy, alternating training',
+    title: 'Accuracy under attack, alternating training',
     paper:
       'The first significant decrease comes at t = 0.08, not at 0.04 as before. From 0.08 on the attacker degrades the attacked accuracy of C1.',
   }),

@@ -1,3 +1,4 @@
+import type { Interval } from '../evaluation/wilson.ts';
 import type { ThreatModel } from './results.ts';
 
 /** A fraction as a percentage with one decimal: `98.7 %`. */
@@ -5,6 +6,17 @@ export const percent = (fraction: number): string => `${(100 * fraction).toFixed
 
 /** A difference of two fractions in percentage points: `3.2 points`. */
 export const points = (fraction: number): string => `${(100 * fraction).toFixed(1)} points`;
+
+/** The ends of an interval of a percentage: `[98.5, 98.9]`. */
+export const brackets = ({ low, high }: Interval): string =>
+  `[${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
+
+/**
+ * Accuracies in words with their intervals in brackets, for a page that has said once that those are of 95 %:
+ * `78.3 % (95 % interval 77.5 to 79.1)` as `78.3 % [77.5, 79.1]`.
+ */
+export const shortIntervals = (words: string): string =>
+  words.replace(/\(95 % interval ([\d.]+) to ([\d.]+)\)/g, '[$1, $2]');
 
 /** A loss in nats, with as many decimals as say something. */
 export const loss = (nats: number): string => (nats < 10 ? nats.toFixed(3) : nats.toFixed(1));

@@ -3,7 +3,8 @@ import type { Panel } from './chart.ts';
 import { paperFigures } from './figures.ts';
 import { slug, threatName } from './format.ts';
 import { judge } from './judge.ts';
-import { renderPage } from './page.ts';
+import { renderPage, type Report } from './page.ts';
+import { shownFigures } from './paper.ts';
 import { perturbationFigure, type Intensity } from './perturbations.ts';
 import { plotToPng, standaloneSvg } from './plot.ts';
 import type { ThreatModel } from './results.ts';
@@ -27,11 +28,13 @@ export interface RenderedReport {
  * @param threats as `threatModels` gives them, one at least.
  * @param evaluations what other attacks than the trained ones left, where that was measured.
  * @param title what the page is called.
+ * @param more pictures and confusion matrices of the cells that have some.
  */
 export async function renderReport(
   threats: readonly (ThreatModel & Perturbations)[],
   evaluations: readonly NamedEvaluation[],
   title: string,
+  { samples = [], confused = [] }: Partial<Pick<Report, 'samples' | 'confused'>> = {},
 ): Promise<RenderedReport> {
   const parts = threats.map((threat, i) => {
     // tells the figures of several threat models in one page apart
@@ -48,8 +51,8 @@ export async function renderReport(
     panels: curvePanels(each.evaluation, evaluations.length === 1 ? 'curve-' : `curve-${i + 1}-`),
   }));
   return {
-    page: await renderPage({ title, parts, evaluations: measured }),
-    panels: [...parts.flatMap((part) => part.figures), ...measured].flatMap(({ panels }) => panels),
+    page: await renderPage({ title, parts, evaluations: measured, samples, confused }),
+    panels: [...parts.flatMap(shownFigures), ...measured].flatMap(({ panels }) => panels),
   };
 }
 

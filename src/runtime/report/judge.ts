@@ -11,7 +11,7 @@ export const paperEpochs: Readonly<Record<Mode, { readonly classifier: number; r
 
 /** Said in the place of claims where there are none to judge. */
 export const notOfThePaper =
-  'The attacker was trained against a classifier that was given. The paper has no claim about that; what was measured stands in the table of cells.';
+  'The attacker was trained against a classifier that was given. The paper makes no claim about that.';
 
 type Word = 'yes' | 'in part' | 'no';
 export type Verdict = Word | `${Word} where measured` | 'not measured';
@@ -23,6 +23,8 @@ export interface Judgement {
   readonly criteria: readonly Criterion[];
   /** Cells that the claim is about and that were not measured, or not for long enough, as `alternating 0.08`. */
   readonly missing: readonly string[];
+  /** The same cells as in `claim.about`. */
+  readonly lacking: Claim['about'];
   /** What to know of the cells: in what they differ from the paper's, how many seeds there are. */
   readonly caveats: readonly string[];
 }
@@ -44,9 +46,8 @@ export function judge(
     const criteria = claim.judge(enough);
     const held = criteria.filter(({ holds }) => holds).length;
     const there = claim.about.flatMap(([mode, eps]) => cellsAt(cells, mode, eps));
-    const missing = claim.about
-      .filter(([mode, eps]) => cellsAt(enough, mode, eps).length === 0)
-      .map(([mode, eps]) => `${mode} ${eps}`);
+    const lacking = claim.about.filter(([mode, eps]) => cellsAt(enough, mode, eps).length === 0);
+    const missing = lacking.map(([mode, eps]) => `${mode} ${eps}`);
     const word: Word = held === criteria.length ? 'yes' : held === 0 ? 'no' : 'in part';
     const verdict: Verdict =
       criteria.length === 0 ? 'not measured' : missing.length === 0 ? word : `${word} where measured`;
@@ -56,6 +57,7 @@ export function judge(
       verdict,
       criteria,
       missing,
+      lacking,
       caveats: [
         ...there.flatMap((cell) => otherAttacks(cell, evaluations)),
         ...(short ? [`at least ${least} attacker epochs are needed`] : []),

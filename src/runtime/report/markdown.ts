@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { attackTable, describeAttack, type NamedEvaluation } from './attacks.ts';
 import { evaluationCommand, trainingCommand } from './command.ts';
 import { thresholds } from './criteria.ts';
-import type { DataTable } from './figures.ts';
+import { cellText, type DataTable } from './data-table.ts';
 import { count, list, percent, points, threatName } from './format.ts';
 import type { Inputs } from './inputs.ts';
 import { judge, notOfThePaper, type Judgement } from './judge.ts';
@@ -10,7 +10,7 @@ import { cellData } from './provenance.ts';
 import { threatModels, type Cell, type ThreatModel } from './results.ts';
 
 /**
- * The results as Markdown: what the paper says, what was measured, whether it holds, and the command of every cell.
+ * The results as Markdown: what the paper says, what was measured, whether it was reproduced, and the command of every cell.
  *
  * @param folder where the text is to stand; sources are named from there.
  */
@@ -18,12 +18,12 @@ export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): 
   const near = (source: string): string => relative(folder, source).replaceAll('\\', '/');
   const blocks = [
     '# The paper, measured again',
-    `Written by \`npx -y pnpm@10 report ${folder} --markdown\` from the JSON files beside it; nothing here is typed by hand.`,
+    `Written by \`npx -y pnpm@10 report ${folder} --markdown\` from the JSON files beside it. Nothing here was typed by hand.`,
     ...threatModels(cells).flatMap((threat) => threatBlocks(threat, evaluations)),
     '## How the words are judged',
     judgedBy,
     '## Every cell',
-    "Accuracy after the last epoch, with Wilson's 95 % interval over the test images. The command trains the cell again, to the same bits on the same commit, machine, device and thread count.",
+    "Accuracy after the last epoch, with Wilson's 95 % interval over the test images. The command trains the cell again. It is reproducible bit for bit on the same commit, machine, device and thread count.",
     table(withCommands(cells)),
     ...evaluations.flatMap((each) => evaluationBlocks(each, near(each.source))),
     '## Where the numbers come from',
@@ -43,12 +43,12 @@ function threatBlocks(threat: ThreatModel, evaluations: readonly NamedEvaluation
     ];
   }
   return [
-    `## Paper says, we measured, holds? (${threatName(threat)})`,
+    `## The paper says, we measured, reproduced? (${threatName(threat)})`,
     ...(threat.clip
-      ? ["Attacked images are clipped to [0, 1] here; the paper's figures are of unclipped ones."]
+      ? ["Attacked images are clipped to [0, 1] here. The paper's figures are of unclipped images."]
       : []),
     table({
-      head: ['figure', 'the paper says', 'we measured', 'holds?', 'notes', 'cells'],
+      head: ['figure', 'the paper says', 'we measured', 'reproduced?', 'notes', 'cells'],
       rows: judgements.map((each) => claimRow(each, threat)),
     }),
   ];
@@ -75,7 +75,7 @@ function claimRow(
 }
 
 const judgedBy = [
-  'The paper gives most figures as "about", read off a curve. A claim holds (yes) when all its parts do, in part when some do:',
+  'The paper gives most figures as "about", read off a curve. A claim is reproduced (yes) when all its parts hold, and in part when some do:',
   '',
   `- no effect: accuracy falls by at most ${points(thresholds.noEffect)}; hardly, almost unchanged, prevented: ${points(thresholds.hardly)}`,
   `- a notable fall: at least ${points(thresholds.notable)}; about x: within ${points(thresholds.about)} of x`,
@@ -94,16 +94,16 @@ function withCommands(cells: readonly Cell[]): DataTable {
 function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): readonly string[] {
   const { matrix, warnings, attacks, data } = evaluation;
   return [
-    `## What every attack leaves (${source})`,
+    `## Accuracy under attack (${source})`,
     ...warnings.map(
       ({ folder, classifier, message }) => `**Warning**: ${folder}, ${classifier.toUpperCase()}: ${message}`,
     ),
-    `Accuracy left on the first ${count(data.images, 'test image')}. C2 gets the examples made for C1. The worst case is taken for each example by itself. Step sizes are in parts of eps. Measured by \`${evaluationCommand(evaluation)}\`.`,
+    `Accuracy on the first ${count(data.images, 'test image')}, with the 95 % interval in brackets. C2 is shown the images made for C1. In the worst case an image counts as right only if it is right under every attack. Step sizes are in parts of eps. Measured by \`${evaluationCommand(evaluation)}\`.`,
     attacks.map((attack) => `- ${describeAttack(attack)}`).join('\n'),
     table(attackTable(evaluation)),
     ...(matrix
       ? [
-          `Cross-attack matrix: accuracy left of the classifier in the column by the attacker in the row, on ${count(matrix.images, 'test image')}.`,
+          `Cross-attack matrix: accuracy of the classifier in the column under the attacker in the row, on ${count(matrix.images, 'test image')}.`,
           table({
             head: [
               'attacker',
@@ -143,7 +143,13 @@ const sources = (cells: readonly Cell[], near: (source: string) => string): Data
 
 /** A table of GitHub's Markdown; what would end a cell is escaped. */
 function table({ head, rows }: DataTable): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')).join(' | ')} |`;
+  const line = (cells: DataTable['rows'][number]): string =>
+    `| ${cells
+      .map((cell) =>
+        cellText(cell)
+          .replaceAll('|', String.raw`\|`)
+          .replaceAll('\n', ' '),
+      )
+      .join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -38,7 +38,7 @@ export function perturbationFigure(
   intensities: readonly Intensity[],
   missing: readonly string[],
 ): Figure {
-  const columns = [...new Set([...paperEps, ...intensities.map(({ eps }) => eps)])].sort((a, b) => a - b);
+  const columns = [...new Set(intensities.map(({ eps }) => eps))].sort((a, b) => a - b);
   return {
     id,
     number: 2,
@@ -47,6 +47,8 @@ export function perturbationFigure(
       'The perturbation becomes slightly visible at t = 0.04 and clearly visible at 0.16. Those of low intensities look structurally different from those of high ones, and they depend on the digit. (The paper scales perturbations to 0..1 for view; here blue is -eps, white 0 and red +eps.)',
     measured: describe(intensities),
     missing: [...missing, ...notThere(intensities)],
+    coverage: paperEps.filter((eps) => columns.includes(eps)).length / paperEps.length,
+    hasCourse: columns.length > 1,
     panels:
       intensities.length === 0
         ? []

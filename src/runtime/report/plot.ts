@@ -12,7 +12,8 @@ export interface Caption {
   readonly description: string;
 }
 
-const fontSize = 12;
+/** Pixels, before a page scales the drawing. */
+export const fontSize = 13;
 
 /**
  * Draws a plot as SVG, to be set into a page that has the colours of `themeCss`. The same input gives the same text.
@@ -32,6 +33,11 @@ export function drawPlot(options: Plot.PlotOptions, { id, title, description }: 
     element.textContent = content;
     return element as unknown as Element;
   };
+  // The drawing is one image with a name. Plot names its groups too, which no reader may hear and ARIA forbids.
+  for (const group of svg.querySelectorAll('[aria-label],[aria-description]')) {
+    group.removeAttribute('aria-label');
+    group.removeAttribute('aria-description');
+  }
   svg.prepend(text('title', title), text('desc', description));
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
   svg.setAttribute('font-size', String(fontSize));

@@ -1,28 +1,27 @@
 import { html } from 'hono/html';
-import { hasTransfer } from '../config.ts';
 import { wilson } from '../evaluation/wilson.ts';
 import { trainingCommand } from './command.ts';
-import type { DataTable } from './figures.ts';
-import { count, list, percent } from './format.ts';
-import { dataTable, scroll, type Markup } from './markup.ts';
-import { testImages, type Cell } from './results.ts';
+import type { DataCell, DataTable } from './data-table.ts';
+import { brackets, count, list, percent } from './format.ts';
+import { dataTable, type Markup } from './markup.ts';
+import { classifiersOf, testImages, type Cell } from './results.ts';
 
 /** An accuracy with the half width of its interval where the number of images is known. */
-function accuracy(cell: Cell, score: { readonly accuracy: number } | undefined): string {
+function accuracy(cell: Cell, score: { readonly accuracy: number } | undefined): DataCell {
   if (!score) return '';
   const n = testImages(cell);
   if (n === null) return percent(score.accuracy);
   const { low, high } = wilson(score.accuracy * n, n);
-  return `${percent(score.accuracy)} [${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
+  return { value: percent(score.accuracy), detail: brackets({ low, high }), lost: 1 - score.accuracy };
 }
 
 /** What training measured of every cell after its last epoch. */
 export const cellTable = (cells: readonly Cell[]): Markup =>
   html`<p>
-      Accuracy after the last epoch, with Wilson's 95 % interval over the test images. Noise is uniform in
-      [-eps, eps], the least that an attack must beat.
+      Accuracy after the last epoch, with the 95 % interval (Wilson) over the test images in brackets. Noise
+      is uniform in [-eps, eps]: an attack that does not beat it is useless.
     </p>
-    ${dataTable('Final accuracies of every cell', cellData(cells))}`;
+    ${dataTable('Final accuracies of every cell', cellData(cells), { stacked: true })}`;
 
 /** A line a cell: what it is, and its final accuracies with intervals. */
 export const cellData = (cells: readonly Cell[]): DataTable => ({
@@ -47,7 +46,7 @@ export const cellData = (cells: readonly Cell[]): DataTable => ({
     `${cell.config.classifierEpochs} + ${cell.config.attackerEpochs}`,
     ...(['c1', 'c2'] as const).flatMap((name) =>
       (['clean', 'noise', 'attacked'] as const).map((view) =>
-        name === 'c2' && !hasTransfer(cell.config) ? '' : accuracy(cell, cell.final[name][view]),
+        classifiersOf([cell]).includes(name) ? accuracy(cell, cell.final[name][view]) : '',
       ),
     ),
   ]),
@@ -68,32 +67,24 @@ export const provenance = (cells: readonly Cell[]): Markup =>
     )}
     <h3>Commands and hashes</h3>
     <p>
-      Each command trains its cell again; the same commit, machine, device and thread count give the same
-      bits.
+      Each command trains its cell again. It is reproducible bit for bit on the same commit, machine, device
+      and thread count.
     </p>
-    ${scroll(
-      'Commands and hashes of every cell',
-      html`<table>
-        <thead>
-          <tr>
-            <th scope="col">cell</th>
-            <th scope="col">command</th>
-            <th scope="col">SHA-256 of the models</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${cells.map(
-            (cell) =>
-              html`<tr>
-                <th scope="row">${cell.folder}</th>
-                <td><code>${trainingCommand(cell)}</code></td>
-                <td>
-                  ${Object.entries(cell.models).map(([name, hash]) => html`<div>${name} <code>${hash}</code></div>`)}
-                </td>
-              </tr>`,
-          )}
-        </tbody>
-      </table>`,
+    ${cells.map(
+      (cell) =>
+        html`<details ${cells.length === 1 ? 'open' : ''}>
+          <summary>
+            ${cell.folder}${cells.length === 1 ? '' : `, ${cell.clip ? 'clipped' : 'unclipped'}`}
+          </summary>
+          <p><code>${trainingCommand(cell)}</code></p>
+          <dl>
+            ${Object.entries(cell.models).map(
+              ([name, hash]) =>
+                html`<dt>${name}, SHA-256</dt>
+                  <dd><code>${hash}</code></dd>`,
+            )}
+          </dl>
+        </details>`,
     )}`;
 
 /** Cells by the file that they came from. */

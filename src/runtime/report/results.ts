@@ -1,4 +1,5 @@
 import { cellsOf, type CellConfig, type Mode } from '../config.ts';
+import { classifiersShown } from '../confusion.ts';
 import { InputError } from '../errors.ts';
 import type { CellResult, Environment, Result } from '../result.ts';
 
@@ -78,6 +79,10 @@ export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
     return { ...threatOf(members[0]!), cells: members };
   });
 }
+
+/** The classifiers that cells measure: C1 alone where one was given, and none to transfer to. */
+export const classifiersOf = (cells: readonly Cell[]): readonly ClassifierName[] =>
+  cells.every(({ config }) => classifiersShown(config).length === 1) ? ['c1'] : ['c1', 'c2'];
 
 /** The cells of one mode and eps, over all seeds. */
 export const cellsAt = (cells: readonly Cell[], mode: Mode, eps: number): readonly Cell[] =>

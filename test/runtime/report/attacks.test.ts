@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { curvePanels } from '../../../src/runtime/report/attacks.ts';
+import { headline } from '../../../src/runtime/report/headline.ts';
 import { renderReport } from '../../../src/runtime/report/index.ts';
 import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
 import { renderMarkdown } from '../../../src/runtime/report/markdown.ts';
@@ -30,7 +31,7 @@ describe('the report of an evaluation', () => {
     const text = await page();
     for (const word of ['noise', 'FGSM', 'PGD-40', 'attacker', 'worst case'])
       expect(text).toContain(`>${word}</th>`);
-    expect(text).toContain('10.0 % [9.4, 10.6]');
+    expect(text).toMatch(/10\.0 % <span class="interval">\[9\.4, 10\.6\]<\/span>/);
     expect(text).toContain('Cross-attack matrix');
     expect(text.match(/--lost:/g)!.length).toBeGreaterThan(4 * 8);
   });
@@ -38,7 +39,9 @@ describe('the report of an evaluation', () => {
   it('says where nothing was evaluated how to do it', async () => {
     const threats = threatModels(inputs.cells).map((each) => ({ ...each, intensities: [], missing: [] }));
     const text = (await renderReport(threats, [], 'made up')).page;
-    expect(text).toContain('Not measured in this run: FGSM, PGD');
+    expect(text).toMatch(
+      /Not measured: FGSM, PGD, the worst case, accuracy against eps\. Run\s+<code>npx -y pnpm@10 evaluate results<\/code>/,
+    );
   });
 
   it("draws a classifier's curves with the attackers that were trained against it, and no others", () => {
@@ -53,11 +56,74 @@ describe('the report of an evaluation', () => {
   });
 });
 
+describe('warnings', () => {
+  it('of one kind stand together with their number', async () => {
+    const warning = { ...evaluation.warnings[0]!, folder: 'another' };
+    const other = { ...warning, check: 'curve-rises' as const };
+    const warnings = [...evaluation.warnings, other, warning];
+    const threats = threatModels(inputs.cells).map((each) => ({ ...each, intensities: [], missing: [] }));
+    const named = { evaluation: { ...evaluation, warnings }, source: 'results/evaluation.json' };
+    const text = (await renderReport(threats, [named], 'made up')).page;
+    expect([...text.matchAll(/<strong>(\d+) ×<\/strong>/g)].map(([, n]) => n)).toEqual(['2', '1']);
+    expect(text).toContain('3 warnings');
+  });
+});
+
+describe('curves over eps', () => {
+  const [c1] = curvePanels(
+    {
+      ...evaluation,
+      curves: evaluation.curves.map((curve) => ({ ...curve, points: curve.points.slice(1) })),
+    },
+    'curve-',
+  );
+
+  it('begin with the clean accuracy at eps 0 where that was not measured as a point', () => {
+    for (const attack of ['noise', 'FGSM', 'PGD-40']) expect(c1!.svg).toContain(`${attack}: 99.0 % at 0,`);
+  });
+
+  it('name measured eps on their axis, the trained ones always', () => {
+    const ticks = [...c1!.svg.matchAll(/>(0(?:\.\d+)?)<\/text>/g)].map(([, tick]) => Number(tick));
+    expect(ticks).toEqual(expect.arrayContaining([0.08, 0.16]));
+    for (const tick of ticks) expect([0, 0.02, 0.08, 0.16, 0.32, 0.64]).toContain(tick);
+  });
+
+  it('are one image with one name', () => {
+    expect(c1!.svg.match(/aria-label(?!ledby)|aria-description/g)).toBeNull();
+    expect(c1!.svg).toMatch(/^<svg [^>]*role="img"/);
+    expect(c1!.svg).toMatch(/^<svg [^>]*aria-labelledby="curve-1-title curve-1-desc"/);
+  });
+});
+
+describe('the headline', () => {
+  const cells = joinInputs([
+    parseInput(resultJson(some.slice(0, 1), { clip: false }), 'run/result.json'),
+  ]).cells;
+
+  it('has clean accuracy, accuracy under the attacker and in the worst case, eps and range', () => {
+    expect(headline(cells, 'c1', inputs.evaluations)).toBe(
+      'C1: 99.0 % clean, 20.0 % under the attacker, 8.0 % in the worst case; eps 0.08, unclipped',
+    );
+  });
+
+  it('has no worst case where none was measured', () => {
+    expect(headline(cells, 'c1', [])).toBe(
+      'C1: 99.0 % clean, 20.0 % under the attacker; eps 0.08, unclipped',
+    );
+  });
+
+  it('has the range of several cells', () => {
+    expect(headline(inputs.cells, 'c1', inputs.evaluations)).toBe(
+      'C1: 99.0 % clean, 12.0 to 70.0 % under the attacker, 4.8 to 28.0 % in the worst case; eps 0.08 and 0.16, unclipped',
+    );
+  });
+});
+
 describe('the Markdown table', () => {
   const text = renderMarkdown(inputs, 'results');
   const row = (start: string): string => text.split('\n').find((line) => line.startsWith(start))!;
 
-  it('has what the paper says, what was measured, whether it holds, and what is missing', () => {
+  it('has what the paper says, what was measured, whether it was reproduced, and what is missing', () => {
     expect(row('| 3 | t = 0.08')).toContain(
       '✓ 20.0 % (95 % interval 19.2 to 20.8) (C1 within 10.0 points of 20.0 %)',
     );

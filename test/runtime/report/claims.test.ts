@@ -136,5 +136,5 @@ it('an attacker that was trained against a given classifier stands by itself, wi
   expect(command).not.toContain('--classifier-epochs');
   const text = renderMarkdown({ cells: fresh!.cells, evaluations: [], results: [] }, 'results');
   expect(text).toContain(`The classifier is \`runs/a/classifier-c1.onnx\`, SHA-256 \`${'d'.repeat(64)}\`.`);
-  expect(text).not.toContain('holds?');
+  expect(text).not.toContain('reproduced?');
 });

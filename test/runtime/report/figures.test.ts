@@ -1,6 +1,6 @@
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { describe, expect, it } from 'vitest';
-import { spreadOut } from '../../../src/runtime/report/chart.ts';
+import { spreadOut, ticksWithRoom } from '../../../src/runtime/report/chart.ts';
 import { paperFigures } from '../../../src/runtime/report/figures.ts';
 import { panelFiles, renderReport } from '../../../src/runtime/report/index.ts';
 import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
@@ -87,6 +87,48 @@ describe('a report', () => {
     const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
     expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
   });
+});
+
+describe("the paper's claims", () => {
+  const pageOf = async (cells: readonly MadeUp[], settings?: Parameters<typeof resultJson>[1]) =>
+    (await reportOf(cellsOf(cells, settings), 'made up')).page.replaceAll('&#39;', "'").replace(/\s+/g, ' ');
+  const at = (eps: number) => asInThePaper.filter((cell) => cell.mode === 'consecutive' && cell.eps === eps);
+
+  it('are one line where fewer than half of their cells were measured, which says what to train', async () => {
+    const page = await pageOf(at(0.16), { clip: true });
+    expect(page).not.toContain('class="claims"');
+    expect(page).not.toContain('Figure 3');
+    expect(page).toContain(
+      "None of the paper's 7 claims can be compared: fewer than half of their cells were measured. Train the missing cells with <code>npx -y pnpm@10 train --mode consecutive,alternating --eps 0.01,0.02,0.04,0.08,0.32,0.64 --clip --attacker-epochs 4</code>",
+    );
+  });
+
+  it('are compared where at least half of their cells were measured, with the others counted', async () => {
+    const page = await pageOf([...at(0.16), ...at(0.32)]);
+    expect(page).toContain('With larger t, C1 is hardly better than guessing.');
+    expect(page).not.toContain('t = 0.04 takes C1 to about 80 %');
+    expect(page).toContain("6 of the paper's 7 claims cannot be compared");
+  });
+
+  it('have their intervals in brackets, said once', async () => {
+    const page = await pageOf(asInThePaper);
+    expect(page).toContain('20.0 % [19.2, 20.8]');
+    expect(page).not.toContain('(95 % interval');
+    expect(page).toContain('>reproduced?</th>');
+  });
+});
+
+it('the course of an attack is drawn where the paper has nothing to compare it with', async () => {
+  const cells = asInThePaper.filter(({ mode, eps }) => mode === 'consecutive' && eps === 0.16);
+  const several = await reportOf(cellsOf(cells, { epochs: 3 }), 'made up');
+  expect(several.panels.map(({ id }) => id)).toEqual(['figure-3a', 'figure-3b']);
+  const one = await reportOf(cellsOf(cells, { epochs: 1 }), 'made up');
+  expect(one.panels).toEqual([]);
+});
+
+it('ticks are named where they have room, the important ones first', () => {
+  expect(ticksWithRoom([0, 1, 2, 30, 60], [2], (x) => x, 10)).toEqual([2, 30, 60]);
+  expect(ticksWithRoom([0, 20, 60], [7], (x) => x, 10)).toEqual([0, 20, 60]);
 });
 
 describe('results', () => {
