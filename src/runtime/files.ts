@@ -91,12 +91,12 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function makeOneByOne(path: string): Promise<void> {
+async function makeOneByOne(path: string, ifFile: 'EEXIST' | 'ENOTDIR' = 'EEXIST'): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) return;
-  if (found) throw Object.assign(new Error(`${path} is a file`), { code: 'ENOTDIR' });
+  if (found) throw Object.assign(new Error(`${path} is a file`), { code: ifFile });
   const parent = dirname(path);
-  if (parent !== path) await makeOneByOne(parent);
+  if (parent !== path) await makeOneByOne(parent, 'ENOTDIR');
   await mkdir(path).catch(async (error: unknown) => {
     // another process may have made it in between
     if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
