@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { pino } from 'pino';
 import { InputError } from '../runtime/index.ts';
-import { loadCatalogue, serve } from '../server/index.ts';
+import { loadCatalogue, serve, standardOutput } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
 import { count, threads } from './options.ts';
@@ -25,6 +25,7 @@ export function serveCommand() {
     .option('--max-images <n>', 'images in one request', count, 64)
     .option('--max-body <bytes>', 'bytes of a body', count, 2 * 1024 * 1024)
     .option('--timeout <ms>', 'from request to answer, and for a body to come in', count, 15_000)
+    .option('--max-connections <n>', 'connections at a time; more are closed at once', count, 2048)
     .option('--drain-timeout <ms>', 'for requests in work when SIGTERM or SIGINT comes', count, 30_000)
     .option('--open-cells <n>', 'attackers that each worker keeps in memory', count, 8)
     .addOption(
@@ -33,6 +34,10 @@ export function serveCommand() {
         .argParser(token),
     )
     .option('--cors <origins...>', 'origins whose pages may use the server, or *')
+    .option(
+      '--allow-host <names...>',
+      'names besides localhost that requests may call it by; only heeded on a loopback address without a token',
+    )
     .addOption(
       new Option('--log-level <level>', 'JSON lines on stdout')
         .choices(['error', 'warn', 'info', 'silent'])
@@ -49,11 +54,13 @@ export function serveCommand() {
         process.stderr.write(`preparing ${trained.cells.length} attackers, half a second each\n`);
       }
       const catalogue = await withDemoModels(trained);
-      const log = pino({ level: flags.logLevel });
+      const output = standardOutput();
+      const log = pino({ level: flags.logLevel }, output);
       const serving = await serve({
         ...flags,
         catalogue,
         log,
+        droppedLogLines: output.dropped,
         limits: { images: flags.maxImages, body: flags.maxBody },
         requestTimeout: flags.timeout,
         drainDelay: 500,
@@ -72,7 +79,11 @@ export function serveCommand() {
       );
       await signalled();
       process.stderr.write('finishing the requests in work\n');
-      if (!(await serving.drain())) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
+      const answered = await serving.drain();
+      await output.flush(500);
+      // lines that nobody reads would hold the process for ever
+      setTimeout(() => process.exit(), 500).unref();
+      if (!answered) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
     });
 }
 
@@ -130,6 +141,6 @@ async function signalled(): Promise<void> {
       again = true;
       resolve();
     };
-    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
   });
 }

@@ -8,7 +8,7 @@ import { TaskFailed } from './supervisor.ts';
 export interface BatcherOptions {
   /** Images that a batch is filled up to; a request that has more is a batch of its own. */
   readonly batch: number;
-  /** Images that may wait; a request for which there is no room is refused. */
+  /** Images that may wait; a request for which there is no room is rejected. */
   readonly queue: number;
   /** From a request's arrival here to its answer, in milliseconds. */
   readonly timeout: number;

@@ -24,6 +24,8 @@ export interface Where {
   readonly cwd: string;
   /** The largest file that the process may write, in blocks of 512 bytes (POSIX `ulimit -f`). */
   readonly fileLimit?: number;
+  /** How many files the process may have open. */
+  readonly openFiles?: number;
   /** A file that takes standard output. */
   readonly stdout?: string;
 }
@@ -32,9 +34,11 @@ const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 
 /** Starts `sparring` with these arguments, from source. */
-export function start(args: readonly string[], { cwd, fileLimit, stdout }: Where): Command {
+export function start(args: readonly string[], { cwd, fileLimit, openFiles, stdout }: Where): Command {
   const node = [process.execPath, '--import', tsx, bin, ...args];
-  const limit = fileLimit === undefined ? '' : `ulimit -f ${fileLimit};`;
+  const limit =
+    (fileLimit === undefined ? '' : `ulimit -f ${fileLimit};`) +
+    (openFiles === undefined ? '' : `ulimit -n ${openFiles};`);
   const into = stdout === undefined ? '' : `> '${stdout}'`;
   const [file, ...rest] =
     limit + into === '' ? node : ['sh', '-c', `${limit} exec "$@" ${into}`, 'sh', ...node];
