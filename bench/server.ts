@@ -152,6 +152,9 @@ for (const row of rows) {
   ]);
 }
 console.log(table.toString());
+const best = Math.max(...rows.map(({ attacksPerSecond }) => attacksPerSecond));
+const most = rows.reduce((a, b) => (b.clients > a.clients ? b : a));
+console.log(`with ${most.clients} clients: ${to(2, most.attacksPerSecond / best)} of the best rate`);
 const machine = { cpu: cpus()[0]?.model.trim(), cores: availableParallelism(), node: process.versions.node };
 await writeAtomic(
   out,

@@ -128,10 +128,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
       // from here on answers close their connection: before, clients would come back on a new one
       draining = true;
-      const idle = setTimeout(() => {
+      const closeIdle = async (): Promise<void> => {
+        // timers come before sockets: what has arrived while this process was busy is read first
+        await setImmediate();
         server.closeIdleConnections();
         for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-      }, drainDelay);
+      };
+      const idle = setTimeout(() => void closeIdle(), drainDelay);
       const late = setTimeout(() => {
         answered = false;
         for (const socket of sockets) socket.destroy();
