@@ -236,7 +236,10 @@ describe('sparring serve', () => {
   it('ends with status 0 on SIGHUP, as on SIGTERM', async () => {
     const server = start(['serve', '--run', 'runs/latest', '--port', '0', '--log-level', 'silent'], { cwd });
     const url = await served(server);
-    const answers = Array.from({ length: 8 }, async () => (await attack(url)).status);
+    const eight = () => Array.from({ length: 8 }, async () => (await attack(url)).status);
+    // on connections that there are: one that is being made may be too late
+    await Promise.all(eight());
+    const answers = eight();
     await Promise.any(answers);
     server.process.kill('SIGHUP');
     expect(await Promise.all(answers)).toEqual(Array.from({ length: 8 }, () => 200));
