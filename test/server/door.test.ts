@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPacer } from '../../src/server/door.ts';
@@ -138,10 +137,10 @@ describe('a request', () => {
         signal,
       }).catch(() => null),
     );
-    await sleep(30);
+    const metrics = async (): Promise<string> => await (await fetch(url('/metrics', busy))).text();
+    await expect.poll(metrics, { timeout: 30_000, interval: 1 }).toMatch(/^sparring_queue_images [1-9]/m);
     for (const one of clients) one.abort();
     await Promise.all(requests);
-    const metrics = async (): Promise<string> => await (await fetch(url('/metrics', busy))).text();
     await expect.poll(metrics, { timeout: 30_000 }).toMatch(/route="\/attack",status="499"} [1-9]/);
     expect(await metrics()).not.toMatch(/route="\/attack",status="50/);
     await busy.drain();
