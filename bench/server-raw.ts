@@ -1,4 +1,4 @@
-/** A worker process that runs the sessions of an attack back to back, with nothing around them. */
+/** A process of its own that runs the sessions of an attack back to back, with nothing around them. */
 import { readFile } from 'node:fs/promises';
 import { openCell } from '../src/server/inference.ts';
 
@@ -13,7 +13,7 @@ export interface RawJob {
 }
 
 /** Attacks a second. */
-export async function rate({ paths, eps, threads, batch, seconds }: RawJob): Promise<number> {
+async function rate({ paths, eps, threads, batch, seconds }: RawJob): Promise<number> {
   const [c1, c2, attacker] = [
     await readFile(paths.c1),
     await readFile(paths.c2),
@@ -34,3 +34,5 @@ export async function rate({ paths, eps, threads, batch, seconds }: RawJob): Pro
   await cell.close();
   return (1000 * images) / (performance.now() - started);
 }
+
+console.log(await rate(JSON.parse(process.argv[2]!) as RawJob));

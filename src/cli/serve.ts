@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { pino } from 'pino';
 import { InputError } from '../runtime/index.ts';
-import { loadCatalogue, serve } from '../server/index.ts';
+import { loadCatalogue, serve, standardOutput } from '../server/index.ts';
 import { demoFolder } from './demo-folder.ts';
 import { withDemoModels } from './demo-models.ts';
 import { pageFiles } from './demo-page.ts';
@@ -34,6 +34,7 @@ export function serveCommand() {
       count,
       15_000,
     )
+    .option('--max-connections <n>', 'connections at a time; more are closed at once', count, 2048)
     .option('--drain-timeout <ms>', 'milliseconds to finish requests after a signal to stop', count, 30_000)
     .option('--open-cells <n>', 'attackers that each worker keeps in memory', count, 8)
     .optionsGroup('Access and log:')
@@ -45,6 +46,10 @@ export function serveCommand() {
       ).env('SPARRING_TOKEN'),
     )
     .option('--cors <origins...>', 'origins whose pages may use the server, or *')
+    .option(
+      '--allow-host <names...>',
+      'names besides localhost that requests may call it by; only heeded on a loopback address without a token',
+    )
     .addOption(
       new Option('--log-level <level>', 'JSON lines on stdout')
         .choices(['error', 'warn', 'info', 'silent'])
@@ -63,11 +68,13 @@ export function serveCommand() {
       }
       const catalogue = await withDemoModels(trained);
       const demo = await demoFolder();
-      const log = pino({ level: flags.logLevel });
+      const output = standardOutput();
+      const log = pino({ level: flags.logLevel }, output);
       const serving = await serve({
         ...flags,
         catalogue,
         log,
+        droppedLogLines: output.dropped,
         limits: { images: flags.maxImages, body: flags.maxBody },
         requestTimeout: flags.timeout,
         drainDelay: 500,
@@ -89,7 +96,11 @@ export function serveCommand() {
       );
       const signal = await stop;
       process.stderr.write(`${signal}: finishing the requests in progress; ${quitHint}\n`);
-      if (!(await serving.drain())) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
+      const answered = await serving.drain();
+      await output.flush(500);
+      // lines that nobody reads would hold the process for ever
+      setTimeout(() => process.exit(), 500).unref();
+      if (!answered) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
     });
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
 import { accepts } from 'hono/accepts';
 import type { Batcher } from './batcher.ts';
@@ -18,6 +19,8 @@ export interface AttackDeps {
 /** `POST /attack`: reads the images, has them attacked, answers JSON or a picture. */
 export async function attack(c: Context, { cells, batcher, limits }: AttackDeps): Promise<Response> {
   const format = formatOf(c);
+  // before the body is read: under overload, most of the work would go into requests that are then turned away
+  batcher.admit();
   const input = await readAttack(c, limits);
   const cell = chosen(cells, input.attacker);
   // A picture has 8 bits a pixel in any case.
@@ -41,17 +44,25 @@ export async function attack(c: Context, { cells, batcher, limits }: AttackDeps)
   );
   if (format === 'image/png') return picture(c, cell, input, result);
   const { folder, mode, eps, bound, seed } = cell;
-  const answer: AttackAnswer = {
+  const { results: _, ...head }: AttackAnswer = {
     attacker: { folder, mode, eps, bound, seed },
     clip,
     bits,
-    results: Array.from({ length: input.count }, (_, i) => ({
+    results: [],
+  };
+  // as JSON.stringify would write the whole, and with a turn for the event loop now and then
+  const results: string[] = [];
+  for (let i = 0; i < input.count; i++) {
+    if (i % 8 === 7) await setImmediate();
+    const one: AttackAnswer['results'][number] = {
       perturbation: rowsOf(result.perturbation, i),
       attacked: rowsOf(result.attacked, i),
       ...judged(input, result, i),
-    })),
-  };
-  return c.json(answer);
+    };
+    results.push(JSON.stringify(one));
+  }
+  const json = `${JSON.stringify(head).slice(0, -1)},"results":[${results.join()}]}`;
+  return c.body(json, 200, { 'content-type': 'application/json' });
 }
 
 function formatOf(c: Context): 'application/json' | 'image/png' {
@@ -59,7 +70,7 @@ function formatOf(c: Context): 'application/json' | 'image/png' {
   const format = accepts(c, {
     header: 'Accept',
     supports: ['application/json', 'image/png'],
-    default: given.includes('*/*') ? 'application/json' : 'none',
+    default: /\*\/\*(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(given) ? 'application/json' : 'none',
   });
   if (format === 'application/json' || format === 'image/png') return format;
   throw new Problem('not-acceptable', 'answers are application/json or image/png', {
@@ -129,16 +140,29 @@ function rowsOf(images: Float32Array, i: number): number[][] {
   return rows;
 }
 
+/** What the headers of a picture say. */
+export const pictureHeaders = {
+  'sparring-attacker': 'the folder of the attacker',
+  'sparring-linf': 'largest change of a pixel',
+  'sparring-l2': 'Euclidean distance of the two pictures',
+  'sparring-c1': 'what C1 says before -> after',
+  'sparring-c2': 'what C2 says before -> after',
+  'sparring-success': 'true, false, or null, as in JSON',
+} as const;
+
 /** The attacked picture; what the classifiers say of it is in headers. */
 function picture(c: Context, { folder }: Cell, input: AttackInput, result: BatchResult): Response {
   const { linf, l2, c1, c2, success } = judged(input, result, 0);
-  return c.body(encodePng(result.attacked) as Uint8Array<ArrayBuffer>, 200, {
-    'content-type': 'image/png',
+  const said: Readonly<Record<keyof typeof pictureHeaders, string>> = {
     'sparring-attacker': folder,
     'sparring-linf': linf.toFixed(6),
     'sparring-l2': l2.toFixed(6),
     'sparring-c1': `${c1.before.prediction} -> ${c1.after.prediction}`,
     'sparring-c2': `${c2.before.prediction} -> ${c2.after.prediction}`,
     'sparring-success': String(success),
+  };
+  return c.body(encodePng(result.attacked) as Uint8Array<ArrayBuffer>, 200, {
+    'content-type': 'image/png',
+    ...said,
   });
 }

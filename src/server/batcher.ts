@@ -3,11 +3,12 @@ import type { Batch, BatchResult } from './inference.ts';
 import type { Pool } from './pool.ts';
 import { Problem } from './problem.ts';
 import { pixels } from './schemas.ts';
+import { TaskFailed } from './supervisor.ts';
 
 export interface BatcherOptions {
   /** Images that a batch is filled up to; a request that has more is a batch of its own. */
   readonly batch: number;
-  /** Images that may wait; a request for which there is no room is refused. */
+  /** Images that may wait; a request for which there is no room is rejected. */
   readonly queue: number;
   /** From a request's arrival here to its answer, in milliseconds. */
   readonly timeout: number;
@@ -17,9 +18,11 @@ export interface BatcherOptions {
 export interface Batcher {
   /**
    * @param signal the client has gone: images that still wait are dropped.
-   * @throws Problem `queue-full` or `unavailable`.
+   * @throws Problem `queue-full`, `client-gone` or `unavailable`.
    */
   attack(images: Batch, signal: AbortSignal): Promise<BatchResult>;
+  /** Throws Problem `queue-full` when there is no room for even one image: to be asked before a body is read. */
+  admit(): void;
   /** Images that wait. */
   waiting(): number;
 }
@@ -28,7 +31,7 @@ export interface Batcher {
 export interface BatcherEvents {
   /** A batch is done: its images, and how long the worker had it, in seconds. */
   readonly batch: (images: number, seconds: number) => void;
-  /** A batch failed: its worker died, or took too long and was ended. */
+  /** A batch failed: its worker ended, or said why it could not. */
   readonly failure: (error: unknown) => void;
 }
 
@@ -41,7 +44,8 @@ interface Waiting {
 
 /**
  * A batch is sent as soon as a worker is free, with all that waits for the same attacker by then: alone, a request does
- * not wait for others; under load, batches fill by themselves.
+ * not wait for others; under load, batches fill by themselves. Each worker also gets one full batch ahead, so that it
+ * does not wait for this process, which is busy with answers.
  */
 export function createBatcher(
   pool: Pick<Pool, 'workers' | 'run'>,
@@ -58,7 +62,8 @@ export function createBatcher(
     if (waiting.delete(one)) queued -= one.count;
   };
 
-  function next(): readonly Waiting[] {
+  /** What would go into the next batch, and how many images that is. */
+  function next(): { readonly chosen: readonly Waiting[]; readonly images: number } {
     const chosen: Waiting[] = [];
     let images = 0;
     for (const one of waiting) {
@@ -68,20 +73,22 @@ export function createBatcher(
       images += one.count;
       if (images >= full) break;
     }
-    chosen.forEach(leave);
-    return chosen;
+    return { chosen, images };
   }
 
   function dispatch(): void {
-    while (inWork < pool.workers && waiting.size > 0) {
+    while (waiting.size > 0 && inWork < 2 * pool.workers) {
+      if (inWork >= pool.workers && queued < full) return;
+      const { chosen, images } = next();
+      if (inWork >= pool.workers && images < full) return;
+      chosen.forEach(leave);
       inWork++;
-      void work(next());
+      void work(chosen, images);
     }
   }
 
-  async function work(chosen: readonly Waiting[]): Promise<void> {
+  async function work(chosen: readonly Waiting[], count: number): Promise<void> {
     const started = performance.now();
-    const count = chosen.reduce((sum, one) => sum + one.count, 0);
     let answer: () => void;
     try {
       const result = await pool.run(joined(chosen), AbortSignal.timeout(timeout));
@@ -91,7 +98,14 @@ export function createBatcher(
       answer = () => void deal(chosen, result, count);
     } catch (error) {
       events.failure(error);
-      const problem = unavailable('the worker with this request ended before it was done');
+      const problem =
+        error instanceof TaskFailed
+          ? new Problem(
+              'unavailable',
+              `the models of ${chosen[0]!.batch.cell} cannot be run; the log of the server says why`,
+              { headers: { 'retry-after': '10' } },
+            )
+          : unavailable('the worker with this request ended before it was done');
       answer = () => chosen.forEach((one) => one.reject(problem));
     }
     inWork--;
@@ -104,24 +118,33 @@ export function createBatcher(
   const unavailable = (why: string): Problem =>
     new Problem('unavailable', `${why}; send it again`, { headers: { 'retry-after': retryAfter() } });
 
+  const noRoom = (count: number): Problem =>
+    new Problem('queue-full', `${queued} images wait, the limit is ${queue}; send it again later`, {
+      headers: { 'retry-after': retryAfter() },
+      errors: [{ field: 'images', message: 'No room in the queue', value: count, limit: queue - queued }],
+    });
+  const gone = (): Problem => new Problem('client-gone', 'the client has gone');
+
   return {
+    admit() {
+      if (queued >= queue) throw noRoom(1);
+    },
     async attack(batch, signal) {
       const count = batch.images.length / pixels;
-      if (queued + count > queue) {
-        throw new Problem('queue-full', `${queued} images wait, the limit is ${queue}; send it again later`, {
-          headers: { 'retry-after': retryAfter() },
-          errors: [{ field: 'images', message: 'No room in the queue', value: count, limit: queue - queued }],
-        });
-      }
+      if (signal.aborted) throw gone();
+      if (queued + count > queue) throw noRoom(count);
       const { promise, resolve, reject } = withResolvers<BatchResult>();
       const one: Waiting = { batch, count, resolve, reject };
-      const giveUp = (why: string) => (): void => {
+      const giveUp = (problem: () => Problem) => (): void => {
         leave(one);
-        reject(unavailable(why));
+        reject(problem());
       };
-      const gone = giveUp('the client has gone');
-      const timer = setTimeout(giveUp(`it took longer than ${timeout} ms`), timeout);
-      signal.addEventListener('abort', gone);
+      const onGone = giveUp(gone);
+      const timer = setTimeout(
+        giveUp(() => unavailable(`it took longer than ${timeout} ms`)),
+        timeout,
+      );
+      signal.addEventListener('abort', onGone);
       waiting.add(one);
       queued += count;
       dispatch();
@@ -129,7 +152,7 @@ export function createBatcher(
         return await promise;
       } finally {
         clearTimeout(timer);
-        signal.removeEventListener('abort', gone);
+        signal.removeEventListener('abort', onGone);
       }
     },
     waiting: () => queued,

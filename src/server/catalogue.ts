@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { MNIST_COUNTS } from '../runtime/datasets/mnist.ts';
 import { InputError } from '../runtime/errors.ts';
-import { describeFsError } from '../runtime/files.ts';
 import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
 import { openRun, readResult } from '../runtime/run.ts';
+import { digestOf, openModelFile, readModelFile } from './model-files.ts';
 
 /** An ONNX file that the server runs, hands out, or both. */
 export interface StoredModel {
@@ -77,22 +75,12 @@ export async function loadCatalogue(path: string): Promise<Catalogue> {
 
 /** The file, when it is the one that the run wrote. */
 async function verified(path: string, expected: string): Promise<StoredModel> {
-  const hash = createHash('sha256');
-  let size: number;
+  const file = await openModelFile(path);
   try {
-    await pipeline(createReadStream(path), hash);
-    ({ size } = await stat(path));
-  } catch (error) {
-    throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
+    return { content: path, ...(await digestOf(path, file, expected)) };
+  } finally {
+    await file.close();
   }
-  const sha256 = hash.digest('hex');
-  if (sha256 !== expected) {
-    const start = (hex: string): string => `${hex.slice(0, 12)}...`;
-    throw new InputError(
-      `${path}: is not the file that the run wrote (sha256 ${start(sha256)}, result.json has ${start(expected)}); restore the original file or train again`,
-    );
-  }
-  return { content: path, sha256, size };
 }
 
 /** A model that was built in memory. */
@@ -102,9 +90,9 @@ export const storedBytes = (content: Uint8Array): StoredModel => ({
   size: content.length,
 });
 
-/** The bytes of a model. */
-export const bytesOf = async ({ content }: StoredModel): Promise<Uint8Array> =>
-  typeof content === 'string' ? await readFile(content) : content;
+/** The bytes of a model. Throws InputError when its file is not the one that the run wrote. */
+export const bytesOf = async ({ content, sha256 }: StoredModel): Promise<Uint8Array> =>
+  typeof content === 'string' ? await readModelFile(content, sha256) : content;
 
 /** What `GET /models` answers. A URL holds the hash of its file, so that it may be kept for ever. */
 export function manifestOf({ run, data, cells }: Catalogue): Manifest {

@@ -8,6 +8,7 @@ export {
   type Cell,
   type StoredModel,
 } from './catalogue.ts';
+export { standardOutput, type LogDestination } from './log.ts';
 export { createBatcher, type Batcher, type BatcherOptions } from './batcher.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { createPool, type Pool, type PoolOptions } from './pool.ts';

@@ -9,10 +9,29 @@ export interface Metrics {
   readonly registry: Registry;
   /** Counts and times every request. */
   readonly middleware: MiddlewareHandler;
-  readonly events: BatcherEvents;
+  readonly events: BatcherEvents & {
+    /** A request was answered before it came to the app. */
+    readonly turnedAway: (method: string, status: number) => void;
+    /** A connection was closed because there are too many. */
+    readonly dropped: () => void;
+    /** A worker ended unasked, or could not start. */
+    readonly workerEnd: () => void;
+  };
   /** Registers the numbers that are read when they are asked for. */
-  watch(batcher: Batcher, pool: Pool): void;
+  watch(sources: Watched): void;
 }
+
+/** What is read when metrics are asked for. */
+export interface Watched {
+  readonly batcher: Batcher;
+  readonly pool: Pool;
+  readonly connections: () => number;
+  readonly droppedLogLines: () => number;
+}
+
+/** Methods that have a label of their own: clients choose the others, and each would be another series. */
+const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE', 'PATCH']);
+const labelOf = (method: string): string => (methods.has(method) ? method : 'other');
 
 /** Metrics of one server, in a registry of their own. */
 export function createMetrics(): Metrics {
@@ -40,13 +59,23 @@ export function createMetrics(): Metrics {
   });
   const failures = new Counter({
     name: 'sparring_batch_failures_total',
-    help: 'Batches that failed because their worker died or took too long',
+    help: 'Batches that failed because their worker ended or could not run them',
+    registers,
+  });
+  const ends = new Counter({
+    name: 'sparring_worker_ends_total',
+    help: 'Workers that ended unasked or could not start; each is replaced',
+    registers,
+  });
+  const drops = new Counter({
+    name: 'sparring_dropped_connections_total',
+    help: 'Connections that were closed at once because there were too many',
     registers,
   });
   return {
     registry,
     async middleware(c, next) {
-      const end = requests.startTimer({ method: c.req.method });
+      const end = requests.startTimer({ method: labelOf(c.req.method) });
       await next();
       end({ route: routePath(c), status: c.res.status });
     },
@@ -56,8 +85,12 @@ export function createMetrics(): Metrics {
         batches.observe(seconds);
       },
       failure: () => failures.inc(),
+      turnedAway: (method, status) =>
+        requests.observe({ method: labelOf(method), route: 'none', status: String(status) }, 0),
+      dropped: () => drops.inc(),
+      workerEnd: () => ends.inc(),
     },
-    watch(batcher, pool) {
+    watch({ batcher, pool, connections, droppedLogLines }) {
       const gauge = (name: string, help: string, read: () => number): void => {
         void new Gauge({
           name,
@@ -69,7 +102,10 @@ export function createMetrics(): Metrics {
         });
       };
       gauge('sparring_queue_images', 'Images that wait for a worker', () => batcher.waiting());
-      gauge('sparring_workers', 'Worker processes that are alive', () => pool.pids().length);
+      gauge('sparring_workers', 'Worker processes that there are', () => pool.pids().length);
+      gauge('sparring_workers_ready', 'Workers whose last inference succeeded', () => pool.ready());
+      gauge('sparring_connections', 'Open connections', connections);
+      gauge('sparring_log_lines_dropped', 'Log lines that found no room since the start', droppedLogLines);
     },
   };
 }

@@ -1,8 +1,10 @@
-import { createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Context } from 'hono';
+import parseRange from 'range-parser';
 import { fileNames, type Catalogue, type StoredModel } from './catalogue.ts';
-import { Problem } from './problem.ts';
+import { digestOf, openModelFile } from './model-files.ts';
+import { cut, Problem } from './problem.ts';
 
 /** Finds a model by the path that `GET /models` gave for it. Throws Problem `not-found`. */
 export function findModel({ cells }: Catalogue, folder: string, file: string): StoredModel {
@@ -13,11 +15,47 @@ export function findModel({ cells }: Catalogue, folder: string, file: string): S
   throw new Problem('not-found', `there is no model ${folder}/${file}; GET /models lists them`.slice(0, 200));
 }
 
+/** Opens a model's file once it is known to be the one that the run wrote. */
+export type OpenStored = (path: string, sha256: string) => Promise<FileHandle>;
+
+/**
+ * Remembers which state of a file had the right hash: it is computed again only when size, time or inode have changed.
+ *
+ * @param onFault an unreadable or changed file was asked for; the client is told less than this.
+ */
+export function createOpenStored(onFault: (error: unknown) => void): OpenStored {
+  const good = new Map<string, string>();
+  return async (path, sha256) => {
+    let file: FileHandle | undefined;
+    try {
+      file = await openModelFile(path);
+      const { ino, size, mtimeMs, ctimeMs } = await file.stat();
+      const state = [ino, size, mtimeMs, ctimeMs].join();
+      if (good.get(path) !== state) {
+        await digestOf(path, file, sha256);
+        good.set(path, state);
+      }
+      return file;
+    } catch (error) {
+      await file?.close();
+      onFault(error);
+      throw new Problem(
+        'model-unreadable',
+        'the file of this model is missing or not the one that the run wrote; the log of the server says more',
+      );
+    }
+  };
+}
+
 /**
  * `GET /models/<folder>/<file>`: the whole file, or the range that was asked for. With its hash in the URL it never
  * changes and may be kept; without, a cache asks again and is told by the ETag that nothing changed.
  */
-export function sendModel(c: Context, { content, sha256, size }: StoredModel): Response {
+export async function sendModel(
+  c: Context,
+  { content, sha256, size }: StoredModel,
+  open: OpenStored,
+): Promise<Response> {
   const asked = c.req.query('sha256');
   if (asked !== undefined && (asked.length < 8 || !sha256.startsWith(asked))) {
     throw new Problem('not-found', 'there is another model here now; GET /models has its address');
@@ -35,10 +73,18 @@ export function sendModel(c: Context, { content, sha256, size }: StoredModel): R
   headers['content-length'] = String(end - start + 1);
   if (partial) headers['content-range'] = `bytes ${start}-${end}/${size}`;
   const status = partial ? 206 : 200;
-  if (c.req.method === 'HEAD') return c.body(null, status, headers);
-  return typeof content === 'string'
-    ? c.body(Readable.toWeb(createReadStream(content, { start, end })) as ReadableStream, status, headers)
-    : c.body(content.slice(start, end + 1), status, headers);
+  const head = c.req.method === 'HEAD';
+  if (typeof content !== 'string') {
+    const part = content.slice(start, end + 1) as Uint8Array<ArrayBuffer>;
+    return head ? c.body(null, status, headers) : c.body(part, status, headers);
+  }
+  const file = await open(content, sha256);
+  if (!head && !c.req.raw.signal.aborted) {
+    const stream = Readable.toWeb(file.createReadStream({ start, end })) as ReadableStream;
+    return c.body(stream, status, headers);
+  }
+  await file.close();
+  return c.body(null, status, headers);
 }
 
 /** Whether an If-None-Match names this entity; weak comparison (RFC 9110, 13.1.2). */
@@ -59,17 +105,18 @@ function rangeOf(c: Context, etag: string, size: number) {
   const header = c.req.header('range');
   const condition = c.req.header('if-range');
   if (header === undefined || (condition !== undefined && condition.trim() !== etag)) return whole;
-  const [, first = '', last = ''] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header) ?? [];
-  const isReversed = first !== '' && last !== '' && Number(first) > Number(last);
-  if ((first === '' && last === '') || isReversed) return whole;
-  // without a first position, the last so many bytes: all of them when the file is shorter
-  const start = first === '' ? Math.max(size - Number(last), 0) : Number(first);
-  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
-  if (start > end) {
+  // the parser takes what is no range at all for one that lies outside
+  if (!/^bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*\s*$/.test(header)) return whole;
+  // and the last 100 bytes of a file of 50 too, which are the file (RFC 9110, 14.1.2)
+  const [, last] = /^bytes=\s*-(\d+)\s*$/.exec(header) ?? [];
+  if (last !== undefined && Number(last) > size) return { ...whole, partial: true };
+  const ranges = parseRange(size, header);
+  if (ranges === -1) {
     throw new Problem('range-not-satisfiable', `the file has ${size} bytes`, {
       headers: { 'content-range': `bytes */${size}` },
-      errors: [{ field: 'Range', message: 'It lies outside', value: header.slice(0, 60), limit: size }],
+      errors: [{ field: 'Range', message: 'It lies outside', value: cut(header), limit: size }],
     });
   }
-  return { start, end, partial: true };
+  if (ranges === -2 || ranges.length !== 1) return whole;
+  return { ...ranges[0]!, partial: true };
 }

@@ -1,3 +1,4 @@
+import { crc32, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { invalid, Problem } from './problem.ts';
 import { pixels, side } from './schemas.ts';
@@ -7,30 +8,63 @@ const signature = Buffer.from('89504e470d0a1a0a', 'hex');
 const maxBytes = 64 * 1024;
 
 /**
- * A PNG of 28x28 pixels as grey values from 0 to 1; colours become their luminance, transparent pixels black.
+ * A PNG of 28x28 pixels as grey values from 0 to 1; colours become their luminance. Where most of the picture is
+ * transparent, see {@link inkOf}; else transparent pixels are black. Bytes after its end are passed over, as viewers do.
  *
- * Size and kind are read from the header before anything is inflated, and no more is inflated than such a picture
- * holds, so a small file cannot become a large one.
+ * Before the decoder sees it, its chunks are walked: one header, of this size, and no more pixels behind it than such a
+ * picture has. A decoder that believed a second header would make gigabytes of a small file.
  *
  * @param field what the picture is called in errors.
  * @throws Problem when it is no PNG, damaged, or of another size.
  */
 export function decodePng(bytes: Uint8Array, field: string): Float32Array {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const header = 8 + 8 + 13;
-  if (
-    file.length < header ||
-    !file.subarray(0, 8).equals(signature) ||
-    file.toString('latin1', 12, 16) !== 'IHDR'
-  ) {
-    throw malformed(field, 'is not a PNG');
-  }
+  if (file.length < 8 || !file.subarray(0, 8).equals(signature)) throw malformed(field, 'is not a PNG');
   if (file.length > maxBytes) {
     throw new Problem('body-too-large', `${field}: a PNG of ${side}x${side} may have ${maxBytes} bytes`, {
       errors: [{ field, message: 'Too many bytes', value: file.length, limit: maxBytes }],
     });
   }
-  const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
+  let rgba: Buffer;
+  const picture = checked(file, field);
+  try {
+    rgba = PNG.sync.read(picture, { checkCRC: true }).data;
+  } catch {
+    throw malformed(field, damaged);
+  }
+  if (rgba.length !== 4 * pixels) throw malformed(field, damaged);
+  return inkOf(rgba);
+}
+
+const damaged = 'is a damaged or truncated PNG';
+
+/** The file up to its end, once its chunks are those of a picture of 28x28 pixels. */
+function checked(file: Buffer, field: string): Buffer {
+  const data: Buffer[] = [];
+  let scanlines: number | null = null;
+  for (let at = 8; at + 12 <= file.length;) {
+    const length = file.readUInt32BE(at);
+    const end = at + 12 + length;
+    if (end > file.length) break;
+    const type = file.toString('latin1', at + 4, at + 8);
+    const content = file.subarray(at + 8, end - 4);
+    if ((scanlines === null) !== (type === 'IHDR')) throw malformed(field, damaged);
+    if (crc32(file.subarray(at + 4, end - 4)) !== file.readUInt32BE(end - 4)) throw malformed(field, damaged);
+    if (type === 'IHDR') scanlines = bytesOfScanlines(content, field);
+    else if (type === 'IDAT') data.push(content);
+    else if (type === 'IEND') {
+      if (inflated(Buffer.concat(data), scanlines!) !== scanlines) throw malformed(field, damaged);
+      return file.subarray(0, end);
+    }
+    at = end;
+  }
+  throw malformed(field, damaged);
+}
+
+/** Bytes of an inflated picture, with the filter's byte that each row begins with (PNG specification, 11.2.1). */
+function bytesOfScanlines(header: Buffer, field: string): number {
+  if (header.length !== 13) throw malformed(field, damaged);
+  const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
   if (width !== side || height !== side) {
     throw invalid({
       field,
@@ -39,28 +73,50 @@ export function decodePng(bytes: Uint8Array, field: string): Float32Array {
       limit: `${side}x${side}`,
     });
   }
-  if (file[28] !== 0) {
+  if (header[12] !== 0) {
     throw invalid({
       field,
       message: 'Interlaced PNG is not understood; save it without',
       limit: 'not interlaced',
     });
   }
-  let rgba: Buffer;
+  const [depth, colour] = [header[8]!, header[9]!];
+  const channels = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }[colour];
+  if (channels === undefined || ![1, 2, 4, 8, 16].includes(depth)) throw malformed(field, damaged);
+  return side * (1 + Math.ceil((side * channels * depth) / 8));
+}
+
+/** How many bytes the data inflates to: -1 when it is damaged or there are more than `most`. */
+function inflated(data: Buffer, most: number): number {
   try {
-    rgba = PNG.sync.read(file, { checkCRC: true }).data;
+    return inflateSync(data, { maxOutputLength: most }).length;
   } catch {
-    throw malformed(field, 'is a damaged or truncated PNG');
+    return -1;
   }
-  const image = new Float32Array(pixels);
+}
+
+/**
+ * Ink from 0 to 1: how light a pixel is, and where it is transparent, black. Drawing programs also save dark ink on a
+ * transparent ground; there, ink is what is opaque and dark.
+ */
+function inkOf(rgba: Buffer): Float32Array {
+  const ink = new Float32Array(pixels);
+  const opaque = new Float32Array(pixels);
+  let transparent = 0;
   for (let i = 0; i < pixels; i++) {
     const [red, green, blue, alpha] = [rgba[4 * i]!, rgba[4 * i + 1]!, rgba[4 * i + 2]!, rgba[4 * i + 3]!];
     // Rec. 709, as CSS and Canvas weigh them; exact for grey
     const grey = red === green && green === blue ? red : 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-    image[i] = (grey * alpha) / (255 * 255);
+    ink[i] = (grey * alpha) / (255 * 255);
+    opaque[i] = alpha / 255;
+    if (alpha < 128) transparent++;
   }
-  return image;
+  const light = sum(ink) / Math.max(1e-9, sum(opaque));
+  if (transparent <= pixels / 2 || light >= 0.5) return ink;
+  return ink.map((value, i) => opaque[i]! - value);
 }
+
+const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);
 
 const malformed = (field: string, problem: string): Problem =>
   new Problem('malformed-body', `${field} ${problem}`, { errors: [{ field, message: `It ${problem}` }] });

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { Tinypool } from 'tinypool';
-import type { Cell } from './catalogue.ts';
+import type { Cell, StoredModel } from './catalogue.ts';
 import type { Batch, BatchResult } from './inference.ts';
 import { pixels } from './schemas.ts';
-import type { CellSource, Task } from './worker.ts';
+import { supervise } from './supervisor.ts';
+import type { CellSource, ModelSource, Task } from './worker.ts';
 
 export interface PoolOptions {
   /** At least one, with their models in files. */
@@ -16,24 +16,33 @@ export interface PoolOptions {
   readonly openCells: number;
   /** Arguments of Node for the workers, such as a loader for TypeScript; those of this process when absent. */
   readonly execArgv?: readonly string[];
-  /** A worker died while it had nothing to do; it is replaced. */
-  readonly onDeath?: (error: unknown) => void;
+  /** Between two heartbeats of a worker, in milliseconds; 1000 when absent. */
+  readonly beatInterval?: number;
+  /** A worker ended unasked, or could not start; it is replaced. */
+  readonly onEnd?: (error: Error) => void;
 }
 
 /** Processes that attack batches. */
 export interface Pool {
   readonly workers: number;
   /**
-   * Runs a batch on a free worker, or on the next one.
+   * Runs a batch on the worker with the least to do. Each takes two: it works on one and has one ahead.
    *
-   * @param signal when it aborts, the worker is ended and replaced.
-   * @throws Error when the worker dies on the way; it is replaced.
+   * @param signal when it aborts, a worker that is at the batch is ended and replaced.
+   * @throws TaskFailed when a model cannot be opened or run; Error when the worker ends on the way. It is replaced.
    */
   run(batch: Batch, signal: AbortSignal): Promise<BatchResult>;
-  /** The process ids of the workers that are alive. */
+  /** Workers whose last inference succeeded, and that answer heartbeats. */
+  ready(): number;
+  /** The process ids of the workers that there are. */
   pids(): readonly number[];
   close(): Promise<void>;
 }
+
+/** Heartbeats that an idle worker may miss; one at work may miss one more for each {@link imagesPerBeat}. */
+const patience = 4;
+/** A few times what the slowest machine that was tried attacks in a second. */
+const imagesPerBeat = 16;
 
 /**
  * Starts the workers; done when each of them has attacked an image of the first cell.
@@ -48,64 +57,48 @@ export async function createPool({
   threads,
   openCells,
   execArgv,
-  onDeath = () => {},
+  beatInterval = 1000,
+  onEnd = () => {},
 }: PoolOptions): Promise<Pool> {
+  const source = ({ content, sha256 }: StoredModel): ModelSource => ({ path: String(content), sha256 });
   const sources = new Map(
     cells.map(({ folder, eps, models: { c1, c2, attacker } }): [string, CellSource] => [
       folder,
-      { folder, eps, c1: String(c1.content), c2: String(c2.content), attacker: String(attacker.content) },
+      { folder, eps, c1: source(c1), c2: source(c2), attacker: source(attacker) },
     ]),
   );
-  // workers need no secret
-  const { SPARRING_TOKEN: _, ...env } = process.env;
-  const tinypool = new Tinypool({
-    runtime: 'child_process',
-    serialization: 'advanced',
-    filename: fileURLToPath(import.meta.url).replace(/pool(\.[jt]s)$/, 'worker$1'),
-    name: 'attack',
-    minThreads: workers,
-    maxThreads: workers,
-    env: env as Record<string, string>,
-    ...(execArgv && { execArgv: [...execArgv] }),
-  });
-  tinypool.on('error', onDeath);
-  const pool: Pool = {
-    workers,
-    async run(batch, signal) {
-      const task: Task = { source: sources.get(batch.cell)!, batch, threads, openCells };
-      return (await tinypool.run(task, { signal })) as BatchResult;
-    },
-    pids: () => tinypool.threads.map(({ threadId }) => threadId),
-    async close() {
-      const pids = pool.pids();
-      const closed = tinypool.destroy();
-      for (const pid of pids) end(pid);
-      await closed;
-    },
-  };
-  const warmUp: Batch = {
+  const taskOf = (batch: Batch): Task => ({ source: sources.get(batch.cell)!, batch, threads, openCells });
+  const blank: Batch = {
     cell: cells[0]!.folder,
     images: new Float32Array(pixels),
     constraints: [{ clip: true, bits: null }],
   };
+  // workers need no secret
+  const { SPARRING_TOKEN: _, ...env } = process.env;
+  const supervisor = supervise<Task, BatchResult>({
+    filename: fileURLToPath(import.meta.url).replace(/pool(\.[jt]s)$/, 'worker$1'),
+    count: workers,
+    env: { ORT_DISABLE_TELEMETRY: '1', ...env },
+    ...(execArgv && { execArgv }),
+    probe: { ...taskOf(blank), probe: true },
+    beatInterval,
+    probeInterval: 5 * beatInterval,
+    patience: ({ batch }) => patience + Math.floor(batch.constraints.length / imagesPerBeat),
+    onEnd,
+  });
+  const pool: Pool = {
+    workers,
+    run: (batch, signal) => supervisor.run(taskOf(batch), signal),
+    ready: () => supervisor.ready(),
+    pids: () => supervisor.pids(),
+    close: () => supervisor.close(),
+  };
   try {
-    const { signal } = new AbortController();
-    await Promise.all(Array.from({ length: workers }, async () => await pool.run(warmUp, signal)));
+    await supervisor.started;
   } catch (error) {
     await pool.close();
-    const reason = error instanceof Error ? error.message : (error as { readonly message?: string }).message;
-    throw new Error(`cannot run the models of ${cells[0]!.folder}: ${reason ?? String(error)}`, {
-      cause: error,
-    });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot run the models of ${cells[0]!.folder}: ${reason}`, { cause: error });
   }
   return pool;
-}
-
-/** Ends a process that has nothing left to do and ignores gentler signals. */
-function end(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it has ended by itself
-  }
 }

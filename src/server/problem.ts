@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import type { RequestIdVariables } from 'hono/request-id';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from '@hono/zod-openapi';
 
@@ -19,25 +20,33 @@ export const ProblemBody = z
     status: z.int(),
     detail: z.string(),
     errors: z.array(Fault).optional(),
+    requestId: z.string().optional().openapi({ description: 'As in X-Request-Id and in the log' }),
   })
   .openapi('Problem');
 
 /** What can go wrong: kind, status, title. */
 const kinds = {
   'malformed-body': [400, 'The body cannot be read'],
+  'malformed-request': [400, 'The request is not HTTP as this server speaks it'],
   unauthorized: [401, 'A bearer token is needed'],
   'not-found': [404, 'There is nothing here'],
   'method-not-allowed': [405, 'The method is not allowed here'],
   'not-acceptable': [406, 'No answer in an acceptable format'],
-  'body-timeout': [408, 'The body came too slowly'],
+  timeout: [408, 'The request came too slowly'],
   'body-too-large': [413, 'The body is too large'],
-  'unsupported-media-type': [415, 'The body has a type that is not understood'],
+  'unsupported-media-type': [415, 'The body has a type or an encoding that is not understood'],
   'range-not-satisfiable': [416, 'The range lies outside the file'],
+  'expectation-failed': [417, 'The expectation is not understood'],
+  'wrong-host': [421, 'The request names another host'],
   'invalid-request': [422, 'The request is not valid'],
   'queue-full': [429, 'The server is busy'],
+  'headers-too-large': [431, 'The headers are too large'],
+  'client-gone': [499, 'The client went away'],
   unexpected: [500, 'The server made a mistake'],
   unavailable: [503, 'The attack could not be computed'],
-} as const satisfies Readonly<Record<string, readonly [ContentfulStatusCode, string]>>;
+  'model-unreadable': [503, 'The model cannot be read'],
+  // 499 is not in the registry: it is never sent, only logged and counted, as nginx does
+} as const satisfies Readonly<Record<string, readonly [ContentfulStatusCode | 499, string]>>;
 export type ProblemKind = keyof typeof kinds;
 
 /** Status and title of a kind of problem. */
@@ -65,32 +74,50 @@ export class Problem extends Error {
     this.headers = more.headers ?? {};
   }
 
-  get status(): ContentfulStatusCode {
+  get status(): number {
     return kinds[this.kind][0];
   }
 
-  response(): Response {
-    const body = {
+  /** The body of the answer. */
+  json(requestId?: string): string {
+    return JSON.stringify({
       type: `urn:sparring:problem:${this.kind}`,
       title: kinds[this.kind][1],
       status: this.status,
       detail: this.message,
       ...(this.errors.length > 0 && { errors: this.errors }),
-    };
-    return new Response(JSON.stringify(body), {
+      ...(requestId !== undefined && { requestId }),
+    });
+  }
+
+  response(requestId?: string): Response {
+    return new Response(this.json(requestId), {
       status: this.status,
-      headers: { 'content-type': 'application/problem+json', ...this.headers },
+      headers: {
+        'content-type': problemType,
+        ...(requestId !== undefined && { 'x-request-id': requestId }),
+        ...this.headers,
+      },
     });
   }
 }
 
-/** The refusal of one field. */
+/** The type of every error answer. */
+export const problemType = 'application/problem+json';
+
+/** The rejection of one field. */
 export const invalid = (fault: Fault): Problem =>
   new Problem('invalid-request', `${fault.field}: ${fault.message}`, { errors: [fault] });
 
-/** The refusal of a value that does not keep a schema: the first faults, each with field, value and limit. */
+/** Faults that one answer tells of. */
+const maxFaults = 10;
+
+/** The rejection of a value that does not keep a schema: the first faults, each with field, value and limit. */
 export function invalidBy({ issues }: z.ZodError, data: unknown): Problem {
-  const faults = issues.slice(0, 10).flatMap((issue) => faultsOf(issue, data));
+  const faults = issues
+    .slice(0, maxFaults)
+    .flatMap((issue) => faultsOf(issue, data))
+    .slice(0, maxFaults);
   const [first] = faults;
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
   return new Problem('invalid-request', `${first!.field}: ${first!.message}${more}`, { errors: faults });
@@ -110,7 +137,7 @@ function faultsOf(issue: z.core.$ZodIssue, data: unknown): readonly Fault[] {
     case 'invalid_type':
       return [{ ...fault, limit: issue.expected }];
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
+      return issue.keys.slice(0, maxFaults).map((key) => ({
         field: fieldOf([...issue.path, key]),
         message: 'There is no such field',
       }));
@@ -126,13 +153,18 @@ const step = (value: unknown, key: PropertyKey): unknown =>
 
 /** `['images', 0, 3]` -> `images[0][3]`. */
 const fieldOf = (path: readonly PropertyKey[]): string =>
-  path
-    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
-    .join('') || 'body';
+  cut(
+    path
+      .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
+      .join(''),
+  ) || 'body';
+
+/** A text of the request as it is told back. */
+export const cut = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}...` : text);
 
 /** A value as it is told back: numbers, booleans and short texts; of the rest only what kind it is. */
-function shorten(value: unknown): unknown {
-  if (typeof value === 'string') return value.length > 60 ? `${value.slice(0, 60)}...` : value;
+export function shorten(value: unknown): unknown {
+  if (typeof value === 'string') return cut(value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
   return typeof value === 'object' && value !== null ? 'an object' : value;
 }
@@ -140,16 +172,17 @@ function shorten(value: unknown): unknown {
 /** Turns whatever a handler threw into an answer; what nobody foresaw is logged and answered without its text. */
 export const onError =
   (log: (error: unknown) => void) =>
-  (error: Error, c: Context): Response => {
-    if (error instanceof Problem) return error.response();
+  (error: Error, c: Context<{ Variables: RequestIdVariables }>): Response => {
+    const id = c.get('requestId');
+    if (error instanceof Problem) return error.response(id);
     if (c.req.raw.signal.aborted) {
-      return new Problem('body-timeout', 'the connection ended before the request did').response();
+      return new Problem('client-gone', 'the connection ended before the request did').response(id);
     }
     log(error);
-    return new Problem('unexpected', 'an unexpected error; it is in the log').response();
+    return new Problem('unexpected', 'an unexpected error; it is in the log').response(id);
   };
 
-/** The refusal of a body whose type is none of {@link mediaTypes}. */
+/** The rejection of a body whose type is none of {@link mediaTypes}. */
 export const unsupported = (c: Context): Problem =>
   new Problem('unsupported-media-type', `Content-Type must be one of ${mediaTypes.join(', ')}`, {
     errors: [

@@ -1,18 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
 import type { z } from '@hono/zod-openapi';
+import { arrayOf, imagesOf, parseJson } from './json-body.ts';
 import { decodePng } from './png.ts';
-import { invalid, invalidBy, Problem, unsupported } from './problem.ts';
-import {
-  AttackOptions,
-  attackRequest,
-  pixels,
-  side,
-  type AttackRequest,
-  type RequestLimits,
-} from './schemas.ts';
+import { cut, invalid, invalidBy, Problem, shorten, unsupported } from './problem.ts';
+import { AttackOptions, JsonOptions, pixels, side, type RequestLimits } from './schemas.ts';
 
 /** A request to attack, whatever its body looked like. */
-export interface AttackInput extends Omit<AttackRequest, 'images'> {
+export interface AttackInput extends JsonOptions {
   /** `n * 784` pixels in 0..1. */
   readonly images: Float32Array;
   /** n. */
@@ -21,13 +16,28 @@ export interface AttackInput extends Omit<AttackRequest, 'images'> {
 
 /** Reads the body of `POST /attack`. Throws Problem, which names the field, the value and the limit. */
 export async function readAttack(c: Context, limits: RequestLimits): Promise<AttackInput> {
-  const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
-  const [misplaced] =
-    type === 'application/json' || type === 'multipart/form-data' ? Object.keys(c.req.query()) : [];
+  const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? 'missing';
+  const reader = Object.hasOwn(readers, type) ? readers[type] : undefined;
+  if (!reader) throw unsupported(c);
+  const encoding = c.req.header('content-encoding');
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    throw new Problem('unsupported-media-type', 'a body must be sent as it is, without Content-Encoding', {
+      headers: { 'accept-encoding': 'identity' },
+      errors: [
+        {
+          field: 'Content-Encoding',
+          message: 'No such encoding',
+          value: shorten(encoding),
+          limit: 'identity',
+        },
+      ],
+    });
+  }
+  const query = queryOf(c);
+  const [misplaced] = type === 'application/json' || type === 'multipart/form-data' ? Object.keys(query) : [];
   if (misplaced !== undefined)
-    throw invalid({ field: misplaced, message: `With ${type} it belongs in the body` });
-  const input = await readers[type ?? 'missing']?.(c, limits);
-  if (!input) throw unsupported(c);
+    throw invalid({ field: cut(misplaced), message: `With ${type} it belongs in the body` });
+  const input = await reader(c, query, limits);
   if (input.labels && input.labels.length !== input.count) {
     throw invalid({
       field: 'labels',
@@ -39,36 +49,51 @@ export async function readAttack(c: Context, limits: RequestLimits): Promise<Att
   return input;
 }
 
-type Reader = (c: Context, limits: RequestLimits) => Promise<AttackInput>;
+type Query = Readonly<Record<string, string>>;
 
-const readers: Readonly<Record<string, Reader | undefined>> = {
-  async 'application/json'(c, limits) {
-    let json: unknown;
-    try {
-      json = await c.req.json();
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      throw new Problem('malformed-body', `the body is not JSON: ${error.message.slice(0, 100)}`);
-    }
-    const { images, ...options } = parsed(attackRequest(limits), json);
-    return { ...options, images: Float32Array.from(images.flat(2)), count: images.length };
+/** The query's options. Throws Problem when one stands there twice. */
+const queryOf = (c: Context): Query => once(new URLSearchParams(new URL(c.req.url).search));
+
+/** Values by their key. Throws Problem when a key comes twice. */
+function once<T>(pairs: Iterable<readonly [string, T]>): Readonly<Record<string, T>> {
+  const values = new Map<string, T>();
+  for (const [key, value] of pairs) {
+    if (values.has(key)) throw twice(key);
+    values.set(key, value);
+  }
+  return Object.fromEntries(values);
+}
+
+const twice = (field: string): Problem =>
+  invalid({ field: cut(field), message: 'It may be given once', limit: 1 });
+
+type Reader = (c: Context, query: Query, limits: RequestLimits) => Promise<AttackInput>;
+
+const readers: Readonly<Record<string, Reader>> = {
+  async 'application/json'(c, _, limits) {
+    const json = parseJson(new Uint8Array(await c.req.arrayBuffer()), limits);
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) parsed(JsonOptions, json);
+    const { images, ...rest } = json as Readonly<Record<string, unknown>>;
+    const all = await imagesOf(images, limits);
+    // before each of them is looked at
+    if (Array.isArray(rest['labels'])) arrayOf(rest['labels'], 'labels', 0, limits.images);
+    return { ...parsed(JsonOptions, rest), images: all, count: all.length / pixels };
   },
 
-  async 'image/png'(c) {
+  async 'image/png'(c, query) {
+    const options = optionsOf(query);
     const images = decodePng(new Uint8Array(await c.req.arrayBuffer()), 'body');
-    return { ...optionsOf(c.req.query()), images, count: 1 };
+    return { ...options, images, count: 1 };
   },
 
-  async 'application/octet-stream'(c, limits) {
+  async 'application/octet-stream'(c, query, limits) {
+    const options = optionsOf(query);
     const images = decodeFloats(new Uint8Array(await c.req.arrayBuffer()), limits);
-    return { ...optionsOf(c.req.query()), images, count: images.length / pixels };
+    return { ...options, images, count: images.length / pixels };
   },
 
-  async 'multipart/form-data'(c, limits) {
-    const form = await c.req.formData().catch((error: unknown) => {
-      if (c.req.raw.signal.aborted) throw error;
-      throw new Problem('malformed-body', 'the body is not multipart/form-data with its boundary');
-    });
+  async 'multipart/form-data'(c, _, limits) {
+    const form = await formOf(c, limits);
     const files = form.getAll('images');
     form.delete('images');
     if (files.length < 1 || files.length > limits.images) {
@@ -79,18 +104,50 @@ const readers: Readonly<Record<string, Reader | undefined>> = {
         limit: limits.images,
       });
     }
+    const options = optionsOf(once(form));
     const images = new Float32Array(files.length * pixels);
     for (const [i, file] of files.entries()) {
       const field = `images[${i}]`;
       if (typeof file === 'string') throw invalid({ field, message: 'It must be a PNG file', limit: 'file' });
       images.set(decodePng(new Uint8Array(await file.arrayBuffer()), field), i * pixels);
+      // each file takes as long as a request of its own
+      await setImmediate();
     }
-    return { ...optionsOf(Object.fromEntries(form)), images, count: files.length };
+    return { ...options, images, count: files.length };
   },
 };
 
+/** Parts of a multipart body beside its images: more than there are options. */
+const maxFields = 16;
+
+/** A multipart body, when it has no more parts than a request can need: parsing takes long for each. */
+async function formOf(c: Context, limits: RequestLimits): Promise<FormData> {
+  const type = c.req.header('content-type') ?? '';
+  const body = Buffer.from(await c.req.arrayBuffer());
+  const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(type) ?? [];
+  const boundary = quoted ?? plain;
+  const broken = (): Problem =>
+    new Problem('malformed-body', 'the body is not multipart/form-data with its boundary');
+  if (boundary === undefined) throw broken();
+  const most = limits.images + maxFields;
+  let parts = -1;
+  for (let at = body.indexOf(`--${boundary}`); at >= 0; at = body.indexOf(`--${boundary}`, at + 1)) {
+    if (++parts > most) {
+      throw invalid({
+        field: 'images',
+        message: `There must be 1 to ${limits.images} files`,
+        value: `more than ${most} parts`,
+        limit: limits.images,
+      });
+    }
+  }
+  return await new Response(body, { headers: { 'content-type': type } }).formData().catch(() => {
+    throw broken();
+  });
+}
+
 /** Options that came as text. */
-function optionsOf(text: Readonly<Record<string, unknown>>): Omit<AttackRequest, 'images'> {
+function optionsOf(text: Readonly<Record<string, unknown>>): JsonOptions {
   const { attacker, eps, mode, seed, ...options } = parsed(AttackOptions, text);
   const some = Object.fromEntries(
     Object.entries({ eps, mode, seed }).filter(([, value]) => value !== undefined),

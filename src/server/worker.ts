@@ -1,15 +1,21 @@
 /** The worker process: holds the sessions. */
-import { readFile } from 'node:fs/promises';
 import { openCell, type Batch, type BatchResult, type OpenCell } from './inference.ts';
+import { readModelFile } from './model-files.ts';
+import { answerTasks } from './supervised.ts';
+
+/** A model file, and the hash that it must have whenever a worker opens it. */
+export interface ModelSource {
+  readonly path: string;
+  readonly sha256: string;
+}
 
 /** Where the models of a cell are. */
 export interface CellSource {
   readonly folder: string;
   readonly eps: number;
-  /** Paths. */
-  readonly c1: string;
-  readonly c2: string;
-  readonly attacker: string;
+  readonly c1: ModelSource;
+  readonly c2: ModelSource;
+  readonly attacker: ModelSource;
 }
 
 /** A batch, and what a worker needs to know to attack it. */
@@ -20,6 +26,8 @@ export interface Task {
   readonly threads: number;
   /** Cells whose sessions stay open; of more, the one that was used longest ago is closed. */
   readonly openCells: number;
+  /** Only to show that models run: those that were used last will do, so that none is closed for it. */
+  readonly probe?: true;
 }
 
 // Whoever stops the server may signal its whole process group; requests in work still need this process, which ends
@@ -30,8 +38,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const open = new Map<string, OpenCell>();
 
 /** Attacks a batch. */
-export async function attack(task: Task): Promise<BatchResult> {
-  const { folder } = task.source;
+async function attack(task: Task): Promise<BatchResult> {
+  const folder = (task.probe && [...open.keys()].at(-1)) ?? task.source.folder;
   const cell = open.get(folder) ?? (await opened(task));
   open.delete(folder);
   open.set(folder, cell);
@@ -44,6 +52,9 @@ async function opened({ source: { eps, c1, c2, attacker }, threads, openCells }:
     open.delete(oldest[0]);
     await oldest[1].close();
   }
-  const models = { c1: await readFile(c1), c2: await readFile(c2), attacker: await readFile(attacker) };
+  const read = ({ path, sha256 }: ModelSource): Promise<Uint8Array> => readModelFile(path, sha256);
+  const models = { c1: await read(c1), c2: await read(c2), attacker: await read(attacker) };
   return await openCell({ eps, ...models }, threads);
 }
+
+answerTasks(attack);

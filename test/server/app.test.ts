@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import * as ort from 'onnxruntime-node';
 import { pino } from 'pino';
 import { PNG } from 'pngjs';
@@ -43,7 +47,7 @@ beforeAll(async () => {
     const [c1, c2, attacker] = [models.c1, models.c2, models.attacker].map(bytesOf);
     open.set(name, await openCell({ eps, c1: await c1!, c2: await c2!, attacker: await attacker! }, 1));
   }
-});
+}, 120_000);
 afterAll(async () => {
   for (const cell of open.values()) await cell.close();
   await rm(folder, { recursive: true });
@@ -353,6 +357,40 @@ const refusals: readonly (readonly [
     { field: 'bits' },
   ],
   [
+    'a number that is not decimal',
+    () => post(png, { 'content-type': 'image/png' }, { query: '?bits=0b1000' }),
+    422,
+    { field: 'bits', value: '0b1000' },
+  ],
+  [
+    'an option that stands twice in the query',
+    () => post(png, { 'content-type': 'image/png' }, { query: '?eps=0.16&eps=0.3' }),
+    422,
+    { field: 'eps', message: 'It may be given once' },
+  ],
+  [
+    'more labels than images may be',
+    () => json({ images: [image], labels: Array.from({ length: 9 }, () => 1) }),
+    422,
+    { field: 'labels', value: 'an array of 9', limit: 8 },
+  ],
+  [
+    'a body that is compressed',
+    () =>
+      post(gzipSync(JSON.stringify({ images: [image] })), {
+        'content-type': 'application/json',
+        'content-encoding': 'gzip',
+      }),
+    415,
+    { field: 'Content-Encoding', value: 'gzip', limit: 'identity' },
+  ],
+  [
+    'every type of answer',
+    () => post(png, { 'content-type': 'image/png', accept: '*/*;q=0' }),
+    406,
+    { field: 'Accept' },
+  ],
+  [
     'another type of body',
     () => post('x=1', { 'content-type': 'text/plain' }),
     415,
@@ -397,6 +435,151 @@ describe('a refusal', () => {
     expect(await response.json()).toMatchObject({ type: 'urn:sparring:problem:malformed-body' });
   });
 
+  it.each([
+    ['in an object', JSON.stringify({ images: [image], ['k'.repeat(300_000)]: 1 })],
+    [
+      'of a hundred fields',
+      JSON.stringify({
+        images: [image],
+        ...Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${i}`, 0])),
+      }),
+    ],
+    ['as the name of an attacker', JSON.stringify({ images: [image], attacker: 'a'.repeat(300_000) })],
+  ])('of much text %s is short', async (_, body) => {
+    const response = await post(body, { 'content-type': 'application/json' });
+    expect(response.status).toBe(422);
+    expect((await response.text()).length).toBeLessThan(1500);
+  });
+
+  const many = (text: string, n: number): string => Array.from({ length: n }, () => text).join();
+  const rows = JSON.stringify(image);
+  it.each([
+    ['labels that are wrong', `{"images":[${rows}],"labels":[${many('-1', 100_000)}]}`, 422],
+    ['empty images', `{"images":[${many('[]', 130_000)}]}`, 422],
+    ['rows in an image', `{"images":[[${many('[]', 130_000)}]]}`, 422],
+    ['pixels in a row', `{"images":[[[${many('2', 190_000)}]]]}`, 422],
+    ['fields', `{"images":[${rows}],${many('"a":0', 60_000)}}`, 422],
+    ['options of an attacker', `{"images":[${rows}],"attacker":{${many('"a":0', 60_000)}}}`, 422],
+    ['arrays in each other', `{"images":${'['.repeat(190_000)}`, 422],
+    [
+      'wrong pixels',
+      JSON.stringify({ images: Array.from({ length: 8 }, () => image.map((row) => row.map(() => -1))) }),
+      422,
+    ],
+  ])('of a body with too many %s takes little time', async (_, body, status) => {
+    const own = app();
+    const send = () =>
+      own.request('/attack', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    await send();
+    const before = process.cpuUsage();
+    const response = await send();
+    const { user, system } = process.cpuUsage(before);
+    expect(response.status).toBe(status);
+    expect((user + system) / 1000).toBeLessThan(50);
+  });
+
+  it('of a multipart body with thousands of parts takes little time', async () => {
+    const part = '--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n\r\n';
+    const own = app();
+    const before = process.cpuUsage();
+    const response = await own.request('/attack', {
+      method: 'POST',
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+      body: `${part.repeat(5000)}--b--\r\n`,
+    });
+    const { user, system } = process.cpuUsage(before);
+    expect(response.status).toBe(422);
+    expect((user + system) / 1000).toBeLessThan(100);
+  });
+
+  it('leaves nothing behind: memory is the same after 3,000 of them', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const own = app();
+    const send = async (n: number) => {
+      for (let i = 0; i < n; i++)
+        await own.request('/attack', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{"images":[]}',
+        });
+      // what the last request left to do is done by then
+      for (let i = 0; i < 2; i++) {
+        await sleep(100);
+        collect();
+      }
+      return process.memoryUsage().heapUsed;
+    };
+    await send(500);
+    const before = await send(500);
+    // a schema that was made for each request took 33 kB of it
+    expect((await send(3000)) - before).toBeLessThan(5e6);
+  });
+
+  it('has the id of its request, in a header and in the answer, as the log has it', async () => {
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => lines.push(line) });
+    const own = app({ log });
+    for (const [path, method] of [
+      ['/nothing', 'GET'],
+      ['/healthz', 'PUT'],
+      ['/attack', 'POST'],
+    ] as const) {
+      const response = await own.request(path, { method, headers: { 'x-request-id': 'my-own-id' } });
+      expect(response.status).toBeGreaterThanOrEqual(400);
+      expect(response.headers.get('x-request-id')).toBe('my-own-id');
+      expect(await response.json()).toMatchObject({ requestId: 'my-own-id' });
+      expect(JSON.parse(lines.pop()!)).toMatchObject({ id: 'my-own-id', status: response.status });
+    }
+  });
+
+  it('comes before the body is read when the queue is full', async () => {
+    const full: AppDeps['batcher'] = {
+      ...createBatcher(
+        { workers: 0, run: () => new Promise(() => {}) },
+        { batch: 1, queue: 1, timeout: 1e6 },
+        createMetrics().events,
+      ),
+    };
+    const gone = new AbortController();
+    const waits = full.attack({ cell: '', images: one, constraints: [] }, gone.signal).catch(() => null);
+    const body = new ReadableStream(
+      {
+        pull: () => {
+          throw new Error('it was read');
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const response = await app({ batcher: full }).request('/attack', {
+      method: 'POST',
+      headers: { 'content-type': 'image/png', 'content-length': '99' },
+      body,
+      duplex: 'half',
+    } as RequestInit);
+    expect(response.status).toBe(429);
+    gone.abort();
+    await waits;
+  });
+
+  it('is 429 for a large body when others are coming in', async () => {
+    const own = app({ limits: { images: 8, body: 400_000, bodies: 500_000 } });
+    let end!: () => void;
+    const slow = new ReadableStream({ start: (controller) => void (end = () => controller.close()) });
+    const send = (body: BodyInit) =>
+      own.request('/attack', {
+        method: 'POST',
+        headers: { 'content-type': 'application/octet-stream', 'content-length': '300000' },
+        body,
+        duplex: 'half',
+      } as RequestInit);
+    const first = send(slow);
+    expect((await send(new Uint8Array(300_000))).status).toBe(429);
+    end();
+    expect((await first).status).toBe(422);
+    expect((await send(new Uint8Array(300_000))).status).toBe(422);
+  });
+
   it('for want of room says when to come again', async () => {
     const response = await json({ images: nested(three) }, { queue: 2 });
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
@@ -404,7 +587,7 @@ describe('a refusal', () => {
 
   it('of what nobody foresaw tells nothing about the inside, and logs it', async () => {
     const lines: string[] = [];
-    const broken = { attack: () => Promise.reject(new Error('secret')), waiting: () => 0 };
+    const broken = { admit: () => {}, attack: () => Promise.reject(new Error('secret')), waiting: () => 0 };
     const response = await json(
       { images: [image] },
       { batcher: broken, log: pino({}, { write: (line: string) => lines.push(line) }) },
@@ -492,6 +675,14 @@ describe('GET /models', () => {
     },
   );
 
+  it('takes a range that it does not understand for none, and a suffix longer than the file for the file', async () => {
+    for (const range of ['bytes=a-b', 'lines=1-2', 'bytes=1', 'bytes=1-2-3'])
+      expect((await get(path, { range })).status).toBe(200);
+    const { length } = await file();
+    const suffix = await get(path, { range: `bytes=-${length + 5}` });
+    expect(suffix.headers.get('content-range')).toBe(`bytes 0-${length - 1}/${length}`);
+  });
+
   it('answers HEAD with the size alone', async () => {
     const response = await app().request(path, { method: 'HEAD' });
     expect(response.headers.get('content-length')).toBe(String((await file()).length));
@@ -543,7 +734,7 @@ describe('the rest', () => {
     const routes = app()
       .routes.filter(({ method, path }) => ['GET', 'POST'].includes(method) && !path.includes('*'))
       .map(({ path }) => path)
-      .filter((path) => !path.startsWith('/docs') && path !== '/');
+      .filter((path) => path !== '/docs/openapi-explorer.js');
     expect(described.toSorted()).toEqual([...new Set(routes)].toSorted());
     expect(document.components.schemas.AttackRequest.properties.images).toMatchObject({
       minItems: 1,
@@ -559,6 +750,47 @@ describe('the rest', () => {
     const own = await get('/docs/openapi-explorer.js', {}, { docsScript: script });
     expect(own.headers.get('content-type')).toContain('text/javascript');
     expect((await get('/docs/openapi-explorer.js')).status).toBe(404);
+  });
+
+  it('compresses JSON for those who understand it, and nothing that is small', async () => {
+    const own = app();
+    const send = (encoding: string) =>
+      own.request('/attack', {
+        method: 'POST',
+        headers: { 'content-type': 'image/png', 'accept-encoding': encoding },
+        body: png as BodyInit,
+      });
+    const [plain, small] = [await send('identity'), await send('gzip')];
+    expect([plain, small].map(({ headers }) => headers.get('content-encoding'))).toEqual([null, 'gzip']);
+    const [text, bytes] = [await plain.text(), Buffer.from(await small.arrayBuffer())];
+    expect(gunzipSync(bytes).toString()).toBe(text);
+    expect(bytes.length).toBeLessThan(text.length / 2);
+    const health = await own.request('/healthz', { headers: { 'accept-encoding': 'gzip' } });
+    expect(health.headers.get('content-encoding')).toBe(null);
+  });
+
+  it('serves files that were compressed beforehand, and tells caches when they are old', async () => {
+    const demo = join(folder, 'demo-gz');
+    await mkdir(join(demo, 'assets'), { recursive: true });
+    await writeFile(join(demo, 'index.html'), '<h1>demo</h1>');
+    await writeFile(join(demo, 'assets', 'ort-1a2b.wasm'), 'plain');
+    await writeFile(join(demo, 'assets', 'ort-1a2b.wasm.gz'), gzipSync('plain'));
+    const asset = await get('/assets/ort-1a2b.wasm', { 'accept-encoding': 'gzip, br' }, { demo });
+    expect(asset.headers.get('content-encoding')).toBe('gzip');
+    expect(gunzipSync(Buffer.from(await asset.arrayBuffer())).toString()).toBe('plain');
+    const page = await get('/', {}, { demo });
+    expect(page.headers.get('cache-control')).toBe('no-cache');
+    expect(page.headers.get('last-modified')).not.toBe(null);
+    const etag = page.headers.get('etag')!;
+    expect((await get('/', { 'if-none-match': etag }, { demo })).status).toBe(304);
+  });
+
+  it('labels a method that there is not as other', async () => {
+    const own = app();
+    for (const method of ['PROPFIND', 'MKCOL', 'LOCK']) await own.request('/healthz', { method });
+    const text = await (await own.request('/metrics')).text();
+    expect(text).toContain('_count{method="other",route="/healthz",status="405"} 3');
+    expect(text).not.toContain('PROPFIND');
   });
 
   it('serves the built demo, its assets for ever', async () => {
@@ -578,11 +810,27 @@ describe('the rest', () => {
     expect(await (await get('/')).text()).toContain('pnpm@10 build');
   });
 
-  it.each([
-    ['/attack', 'GET', 'POST'],
-    ['/models', 'DELETE', 'GET, HEAD'],
-    ['/healthz', 'POST', 'GET, HEAD'],
-  ])('%s refuses %s and says %s', async (path, method, allow) => {
+  it.each(
+    ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'].flatMap((method) =>
+      [
+        '/',
+        '/attack',
+        '/models',
+        '/models.json',
+        '/models/a/b',
+        '/assets/a',
+        '/healthz',
+        '/readyz',
+        '/metrics',
+        '/openapi.json',
+        '/docs',
+        '/docs/openapi-explorer.js',
+      ].flatMap((path) => {
+        const allow = path === '/attack' ? 'POST' : 'GET, HEAD';
+        return allow.includes(method) ? [] : [[path, method, allow] as const];
+      }),
+    ),
+  )('%s rejects %s and says %s', async (path, method, allow) => {
     const response = await app().request(path, { method });
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
   });
@@ -618,6 +866,13 @@ describe('the rest', () => {
       204,
       'https://example.org',
     ]);
+    const slash = await get(
+      '/models',
+      { origin: 'https://example.org' },
+      { origins: ['https://example.org/'] },
+    );
+    expect(slash.headers.get('access-control-allow-origin')).toBe('https://example.org');
+    expect(() => app({ origins: ['example.org'] })).toThrow('--cors example.org is no origin');
     const allowed = await get('/models', { origin: 'https://example.org' }, { origins: ['*'] });
     expect(allowed.headers.get('access-control-allow-origin')).toBe('*');
     expect(allowed.headers.get('cross-origin-resource-policy')).toBe('cross-origin');

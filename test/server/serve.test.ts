@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
@@ -166,7 +168,7 @@ describe('a server with real sockets and workers', () => {
       let text = '';
       const socket = connect(port, '127.0.0.1', () => {
         socket.write(
-          'POST /attack HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nslow',
+          'POST /attack HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nslow',
         );
       });
       socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -224,6 +226,108 @@ describe('sparring serve', () => {
       expect(ends.filter((end) => end !== 200 && end !== 'refused')).toEqual([]);
     },
     patience,
+  );
+
+  const served = async (command: ReturnType<typeof start>): Promise<string> => {
+    await command.says(' serves tiny: 1 attacker');
+    return /http:\S+:\d+/.exec(command.stderr())![0];
+  };
+
+  it('ends with status 0 on SIGHUP, as on SIGTERM', async () => {
+    const server = start(['serve', '--run', 'runs/latest', '--port', '0', '--log-level', 'silent'], { cwd });
+    const url = await served(server);
+    const eight = () => Array.from({ length: 8 }, async () => (await attack(url)).status);
+    // on connections that there are: one that is being made may be too late
+    await Promise.all(eight());
+    const answers = eight();
+    await Promise.any(answers);
+    server.process.kill('SIGHUP');
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: 8 }, () => 200));
+    expect(await server.finished).toMatchObject({ code: 0, signal: null });
+  });
+
+  // only Linux has a file that is always full
+  it.runIf(existsSync('/dev/full'))(
+    'answers while the disk of its log is full, counts the lines, and ends on SIGTERM',
+    async () => {
+      const server = start(['serve', '--run', 'runs/latest', '--port', '0'], { cwd, stdout: '/dev/full' });
+      const url = await served(server);
+      const statuses = new Set<number>();
+      for (let i = 0; i < 400; i++) statuses.add((await fetch(`${url}/healthz`)).status);
+      expect([...statuses]).toEqual([200]);
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      expect(Number(/^sparring_log_lines_dropped (\d+)/m.exec(metrics)![1])).toBeGreaterThan(300);
+      server.process.kill('SIGTERM');
+      expect(await server.finished).toMatchObject({ code: 0, signal: null });
+    },
+  );
+
+  it('answers while nobody reads its log, and ends on SIGTERM', async () => {
+    const server = start(['serve', '--run', 'runs/latest', '--port', '0'], { cwd });
+    const url = await served(server);
+    server.process.stdout!.pause();
+    // more lines than a pipe and the memory for them hold
+    const path = `/${'x'.repeat(200)}`;
+    for (let i = 0; i < 40; i++) {
+      const some = Array.from({ length: 150 }, async () => (await fetch(url + path)).status);
+      expect(new Set(await Promise.all(some))).toEqual(new Set([404]));
+    }
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(Number(/^sparring_log_lines_dropped (\d+)/m.exec(metrics)![1])).toBeGreaterThan(0);
+    const ended = new Promise((resolve) => server.process.once('exit', (code) => resolve(code)));
+    server.process.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    server.process.stdout!.resume();
+  });
+
+  it('ends when the time to drain is over, though a client does not take its answer', async () => {
+    const options = ['--port', '0', '--log-level', 'silent', '--drain-timeout', '1000'];
+    const server = start(['serve', '--run', 'runs/latest', ...options], { cwd });
+    const url = await served(server);
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () =>
+      socket.write(`GET /models/${cell}/attacker.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n`),
+    );
+    socket.on('error', () => {}).pause();
+    await sleep(2000);
+    const before = performance.now();
+    server.process.kill('SIGTERM');
+    const { code, stderr } = await server.finished;
+    expect(performance.now() - before).toBeLessThan(10_000);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('not all requests were done in 1000 ms')]);
+    socket.destroy();
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'lives, and replaces a worker that dies, with more connections than it may have descriptors',
+    async () => {
+      const server = start(
+        ['serve', '--run', 'runs/latest', '--port', '0', '--workers', '1', '--log-level', 'silent'],
+        {
+          cwd,
+          openFiles: 250,
+        },
+      );
+      const url = await served(server);
+      const sockets = Array.from({ length: 300 }, () =>
+        connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {}),
+      );
+      await sleep(1000);
+      const [worker] = execFileSync('pgrep', ['-P', String(server.process.pid)], { encoding: 'utf8' }).split(
+        '\n',
+      );
+      process.kill(Number(worker), 'SIGKILL');
+      await sleep(2000);
+      expect(server.process.exitCode).toBe(null);
+      for (const socket of sockets) socket.destroy();
+      const ready = async () =>
+        await fetch(`${url}/readyz`).then(
+          ({ status }) => status,
+          () => 0,
+        );
+      await expect.poll(ready, { timeout: 30_000 }).toBe(200);
+      server.process.kill('SIGTERM');
+      expect(await server.finished).toMatchObject({ code: 0 });
+    },
   );
 
   it('says in one line, with status 2, that there is no run', async () => {

@@ -24,6 +24,8 @@ export interface Where {
   readonly cwd: string;
   /** The largest file that the process may write, in blocks of 512 bytes (POSIX `ulimit -f`). */
   readonly fileLimit?: number;
+  /** How many files the process may have open. */
+  readonly openFiles?: number;
   /** A file that takes standard output. */
   readonly stdout?: string;
 }
@@ -41,9 +43,11 @@ export const commandOf = (args: readonly string[]): readonly string[] => [
 ];
 
 /** Starts `sparring` with these arguments, from source. */
-export function start(args: readonly string[], { cwd, fileLimit, stdout }: Where): Command {
+export function start(args: readonly string[], { cwd, fileLimit, openFiles, stdout }: Where): Command {
   const node = commandOf(args);
-  const limit = fileLimit === undefined ? '' : `ulimit -f ${fileLimit};`;
+  const limit =
+    (fileLimit === undefined ? '' : `ulimit -f ${fileLimit};`) +
+    (openFiles === undefined ? '' : `ulimit -n ${openFiles};`);
   const into = stdout === undefined ? '' : `> '${stdout}'`;
   const [file, ...rest] =
     limit + into === '' ? node : ['sh', '-c', `${limit} exec "$@" ${into}`, 'sh', ...node];

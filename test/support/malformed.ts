@@ -271,25 +271,25 @@ const kinds: Readonly<Record<string, (random: Random) => (port: number) => Promi
   },
   'no HTTP': (random) => socket(bytes(random, 300), true),
   'HTTP that is broken': (random) => {
-    const start = 'POST /attack HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n';
+    const start = 'POST /attack HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n';
     return socket(
       pick(random, [
         `${start}Content-Length: -1\r\n\r\n`,
         `${start}Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx`,
         `${start}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
         `${start}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n`,
-        `POST http:// HTTP/1.1\r\nHost: x\r\n\r\n`,
+        `POST http:// HTTP/1.1\r\nHost: localhost\r\n\r\n`,
         `POST /attack HTTP/1.1\r\n\r\n`,
         `GET / HTTP/1.1\r\nHost: ${pick(random, ['', '[', 'a b', '@', 'x:99999', '%'])}\r\n\r\n`,
-        `GET / HTTP/9.9\r\nHost: x\r\n\r\n`,
-        `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+        `GET / HTTP/9.9\r\nHost: localhost\r\n\r\n`,
+        `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
       ]),
       true,
     );
   },
   'a body that does not come': (random) => {
     const type = anyType(random);
-    const start = `POST /attack HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 500\r\n\r\n`;
+    const start = `POST /attack HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: 500\r\n\r\n`;
     return socket(start + 'x'.repeat(random.below(499)), random.below(20) > 0);
   },
 };
