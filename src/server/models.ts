@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Context } from 'hono';
-import parseRange from 'range-parser';
 import { fileNames, type Catalogue, type StoredModel } from './catalogue.ts';
 import { digestOf, openModelFile } from './model-files.ts';
 import { cut, Problem } from './problem.ts';
@@ -105,18 +104,17 @@ function rangeOf(c: Context, etag: string, size: number) {
   const header = c.req.header('range');
   const condition = c.req.header('if-range');
   if (header === undefined || (condition !== undefined && condition.trim() !== etag)) return whole;
-  // the parser takes what is no range at all for one that lies outside
-  if (!/^bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*\s*$/.test(header)) return whole;
-  // and the last 100 bytes of a file of 50 too, which are the file (RFC 9110, 14.1.2)
-  const [, last] = /^bytes=\s*-(\d+)\s*$/.exec(header) ?? [];
-  if (last !== undefined && Number(last) > size) return { ...whole, partial: true };
-  const ranges = parseRange(size, header);
-  if (ranges === -1) {
+  const [, first = '', last = ''] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header) ?? [];
+  const isReversed = first !== '' && last !== '' && Number(first) > Number(last);
+  if ((first === '' && last === '') || isReversed) return whole;
+  // without a first position, the last so many bytes: all of them when the file is shorter (RFC 9110, 14.1.2)
+  const start = first === '' ? Math.max(size - Number(last), 0) : Number(first);
+  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (start > end) {
     throw new Problem('range-not-satisfiable', `the file has ${size} bytes`, {
       headers: { 'content-range': `bytes */${size}` },
       errors: [{ field: 'Range', message: 'It lies outside', value: cut(header), limit: size }],
     });
   }
-  if (ranges === -2 || ranges.length !== 1) return whole;
-  return { ...ranges[0]!, partial: true };
+  return { start, end, partial: true };
 }
