@@ -1,13 +1,13 @@
 import { Command } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
-import { demoCommand } from './demo.ts';
-import { devicesCommand } from './devices.ts';
-import { evaluateCommand } from './evaluate.ts';
-import { reportCommand } from './report.ts';
-import { serveCommand } from './serve.ts';
-import { exportCommand } from './export.ts';
+import { demoCommand } from './commands/demo.ts';
+import { devicesCommand } from './commands/devices.ts';
+import { evaluateCommand } from './commands/evaluate.ts';
+import { reportCommand } from './commands/report.ts';
+import { serveCommand } from './commands/serve.ts';
+import { exportCommand } from './commands/export.ts';
 import { describeUsage } from './help.ts';
-import { trainCommand } from './train.ts';
+import { trainCommand } from './commands/train.ts';
 import { version } from './version.ts';
 
 /** The `sparring` command. Exit codes: 0 done, 1 failed while running, 2 wrong option or input, 128+n on a signal. */

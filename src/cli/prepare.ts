@@ -24,7 +24,7 @@ import {
   type Split,
   type Standing,
 } from '../runtime/index.ts';
-import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from './given.ts';
+import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from './classifier.ts';
 import { defaultThreads, presets } from './options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */

@@ -10,7 +10,7 @@ import {
 } from '../models/programs.ts';
 import { givenModel } from '../models/given.ts';
 import type { CellConfig, ProgramFile, Programs, Tensors } from '../runtime/index.ts';
-import type { Given } from './given.ts';
+import type { Given } from './classifier.ts';
 
 /** The programs of a cell, built for its configuration and lowered for its device. */
 export function programsFor(config: CellConfig, given: Given | null = null): Programs {

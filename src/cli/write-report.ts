@@ -2,7 +2,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { describeFsError, makeFolder, writeAtomic } from '../runtime/files.ts';
 import { InputError, isRun, readConfusions } from '../runtime/index.ts';
-import { perturbations } from '../runtime/perturbations.ts';
+import { perturbations } from './perturbations.ts';
 import { joinInputs, parseInput, type Inputs } from '../runtime/report/inputs.ts';
 import { threatModels } from '../runtime/report/results.ts';
 import { commandLine } from './command-line.ts';

@@ -89,7 +89,7 @@ export {
 } from './confusion.ts';
 export { mergeResults, Result, type CellResult, type Environment } from './result.ts';
 export { sweep, type SweepEvent, type SweepOptions } from './sweep.ts';
-export { drawSamples } from './samples.ts';
+export { drawSamples } from '../cli/pictures.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';
 export { constrain, distances, type Constraint } from './constrain.ts';
 export {

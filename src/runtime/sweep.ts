@@ -22,7 +22,7 @@ import {
   type RunFolder,
   type Standing,
 } from './run.ts';
-import { drawSamples } from './samples.ts';
+import { drawSamples } from '../cli/pictures.ts';
 import { modelsOf, trainCell, trainClassifiers, type Programs, type Progress } from './train.ts';
 
 /** What happens during a run, in order. `training` is the folder of the cell, or of the classifiers that it begins with. */

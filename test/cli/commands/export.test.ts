@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { main } from '../../src/cli/main.ts';
+import { main } from '../../../src/cli/main.ts';
 import {
   cellsOf,
   classifierCheckpoint,
@@ -12,9 +12,9 @@ import {
   initialState,
   saveCheckpoint,
   type RunConfig,
-} from '../../src/runtime/index.ts';
-import { classifierTrain } from '../../src/models/programs.ts';
-import { decodeOrtCheckpoint, encodeOrtCheckpoint } from '../../src/ort-training/checkpoint-file.ts';
+} from '../../../src/runtime/index.ts';
+import { classifierTrain } from '../../../src/models/programs.ts';
+import { decodeOrtCheckpoint, encodeOrtCheckpoint } from '../../../src/ort-training/checkpoint-file.ts';
 
 const home = process.cwd();
 let folder: string;

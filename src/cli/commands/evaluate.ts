@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { decode } from '../onnx/index.ts';
-import { classifierGradientModel } from '../models/classifier-gradient.ts';
-import { gradientEnds } from '../models/given.ts';
-import { selfTestModel } from '../models/selftest.ts';
-import type { LossName } from '../runtime/attacks/index.ts';
+import { decode } from '../../onnx/index.ts';
+import { classifierGradientModel } from '../../models/classifier-gradient.ts';
+import { gradientEnds } from '../../models/given.ts';
+import { selfTestModel } from '../../models/selftest.ts';
+import type { LossName } from '../../runtime/attacks/index.ts';
 import {
   attackNames,
   checkCells,
@@ -33,16 +33,16 @@ import {
   type MatrixCell,
   type Planned,
   type Warning,
-} from '../runtime/index.ts';
-import { commandLine } from './command-line.ts';
-import { followTasks, tasksOf } from './evaluation-plan.ts';
-import { evaluationTable, matrixTable } from './evaluation-table.ts';
-import { count, defaultThreads, eps, listOf, rate, seed, threads } from './options.ts';
-import { createProgress } from './progress.ts';
-import { exitCodeOf, quitHint, stopController } from './signals.ts';
-import { columnsOf } from './table.ts';
-import { environment } from './version.ts';
-import { writeEvaluationPage } from './write-report.ts';
+} from '../../runtime/index.ts';
+import { commandLine } from '../command-line.ts';
+import { followTasks, tasksOf } from '../evaluation-plan.ts';
+import { evaluationTable, matrixTable } from '../evaluation-table.ts';
+import { count, defaultThreads, eps, listOf, rate, seed, threads } from '../options.ts';
+import { createProgress } from '../progress.ts';
+import { exitCodeOf, quitHint, stopController } from '../signals.ts';
+import { columnsOf } from '../table.ts';
+import { environment } from '../version.ts';
+import { writeEvaluationPage } from '../write-report.ts';
 
 /** `sparring evaluate`: the accuracy of a run's classifiers under noise, FGSM, PGD and the trained attackers. */
 export function evaluateCommand() {

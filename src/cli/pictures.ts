@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
-import { batchAt } from './batches.ts';
-import type { CellConfig } from './config.ts';
-import type { Split } from './datasets/index.ts';
-import type { Contestants } from './evaluate.ts';
-import type { Prediction, Sample } from './report/samples.ts';
-import { modelDevice, openModel } from './session.ts';
-import type { EpochRecord } from './checkpoint.ts';
+import { batchAt } from '../runtime/batches.ts';
+import type { CellConfig } from '../runtime/config.ts';
+import type { Split } from '../runtime/datasets/index.ts';
+import type { Contestants } from '../runtime/evaluate.ts';
+import type { Prediction, Sample } from '../runtime/report/samples.ts';
+import { modelDevice, openModel } from '../runtime/session.ts';
+import type { EpochRecord } from '../runtime/checkpoint.ts';
 
 /** `samples.png`: the first test image of each class, what A adds to it, and C1's answers (paper, figure 2). */
 export async function drawSamples(
@@ -15,7 +15,7 @@ export async function drawSamples(
   scores: EpochRecord['c1'],
 ): Promise<Uint8Array> {
   // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
-  const { renderSamples } = await import('./report/samples.ts');
+  const { renderSamples } = await import('../runtime/report/samples.ts');
   const classes = Array.from({ length: test.classes }, (_, digit) => digit);
   const indices = classes.map((digit) => test.labels.indexOf(digit)).filter((index) => index >= 0);
   const { image } = batchAt(test, indices);

@@ -4,14 +4,14 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { pino } from 'pino';
-import { InputError } from '../runtime/index.ts';
-import { loadCatalogue, serve, standardOutput } from '../server/index.ts';
-import { demoFolder } from './demo-folder.ts';
-import { withDemoModels } from './demo-models.ts';
-import { pageFiles } from './demo-page.ts';
-import { count, folder, threads } from './options.ts';
-import { onStop, quitHint, type StopSignal } from './signals.ts';
-import { version } from './version.ts';
+import { InputError } from '../../runtime/index.ts';
+import { loadCatalogue, serve, standardOutput } from '../../server/index.ts';
+import { demoFolder } from '../demo-folder.ts';
+import { withDemoModels } from '../demo-models.ts';
+import { pageFiles } from '../demo-page.ts';
+import { count, folder, threads } from '../options.ts';
+import { onStop, quitHint, type StopSignal } from '../signals.ts';
+import { version } from '../version.ts';
 
 /** `sparring serve`: attacks over HTTP, the models, and the demo. */
 export function serveCommand() {

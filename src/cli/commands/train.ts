@@ -12,8 +12,8 @@ import {
   type Result,
   type RunFolder,
   type SweepEvent,
-} from '../runtime/index.ts';
-import { commandLine } from './command-line.ts';
+} from '../../runtime/index.ts';
+import { commandLine } from '../command-line.ts';
 import {
   count,
   eps,
@@ -26,15 +26,15 @@ import {
   shard,
   threads,
   type Preset,
-} from './options.ts';
-import { epochTitle, followPlan, planOf, testTitle } from './plan.ts';
-import { begin, resume, type Prepared } from './prepare.ts';
-import { programsFor } from './programs.ts';
-import { createProgress, type ProgressReporter } from './progress.ts';
-import { exitCodeOf, quitHint, stopController, type StopSignal } from './signals.ts';
-import { accuracyTable } from './table.ts';
-import { environment } from './version.ts';
-import { writePage } from './write-report.ts';
+} from '../options.ts';
+import { epochTitle, followPlan, planOf, testTitle } from '../plan.ts';
+import { begin, resume, type Prepared } from '../prepare.ts';
+import { programsFor } from '../programs.ts';
+import { createProgress, type ProgressReporter } from '../progress.ts';
+import { exitCodeOf, quitHint, stopController, type StopSignal } from '../signals.ts';
+import { accuracyTable } from '../table.ts';
+import { environment } from '../version.ts';
+import { writePage } from '../write-report.ts';
 
 /** `sparring train`: C1 and C2, then an attacker against C1; or the continuation of such a run. */
 export function trainCommand() {

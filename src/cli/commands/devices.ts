@@ -1,6 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
-import { selfTestModel } from '../models/selftest.ts';
-import { devices, type DeviceReport } from '../runtime/index.ts';
+import { selfTestModel } from '../../models/selftest.ts';
+import { devices, type DeviceReport } from '../../runtime/index.ts';
 
 /** `sparring devices`: which execution providers work here, and if not, why not and what to do. */
 export function devicesCommand() {

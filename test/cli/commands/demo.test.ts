@@ -3,8 +3,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sparring } from '../support/cli.ts';
-import { examples, writeIdxFolder } from '../support/idx.ts';
+import { sparring } from '../../support/cli.ts';
+import { examples, writeIdxFolder } from '../../support/idx.ts';
 
 let cwd: string;
 beforeAll(async () => {

@@ -2,12 +2,12 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readInputs, writeReport } from '../../src/cli/write-report.ts';
-import { Result } from '../../src/runtime/index.ts';
-import { sparring } from '../support/cli.ts';
-import { evaluationOf } from '../support/evaluations.ts';
-import { examples, writeIdxFolder } from '../support/idx.ts';
-import { asInThePaper, resultJson } from '../support/results.ts';
+import { readInputs, writeReport } from '../../../src/cli/write-report.ts';
+import { Result } from '../../../src/runtime/index.ts';
+import { sparring } from '../../support/cli.ts';
+import { evaluationOf } from '../../support/evaluations.ts';
+import { examples, writeIdxFolder } from '../../support/idx.ts';
+import { asInThePaper, resultJson } from '../../support/results.ts';
 
 let cwd: string;
 const cell = 'runs/real/consecutive-eps0.3-seed5';

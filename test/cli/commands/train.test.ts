@@ -8,9 +8,9 @@ import onnxProto from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { loadDataset, stream } from '../../src/runtime/index.ts';
-import { sparring, start, type Command, type Finished } from '../support/cli.ts';
-import { examples, writeIdxFolder } from '../support/idx.ts';
+import { loadDataset, stream } from '../../../src/runtime/index.ts';
+import { sparring, start, type Command, type Finished } from '../../support/cli.ts';
+import { examples, writeIdxFolder } from '../../support/idx.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
 const patience = 240_000;

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { batchAt } from './batches.ts';
-import { loadDataset, type Split } from './datasets/index.ts';
-import { InputError } from './errors.ts';
-import type { Contestants } from './evaluate.ts';
-import type { Perturbations } from './report/index.ts';
-import type { Intensity, Perturbed } from './report/perturbations.ts';
-import type { Cell } from './report/results.ts';
-import { openModel, type SessionOptions } from './session.ts';
+import { batchAt } from '../runtime/batches.ts';
+import { loadDataset, type Split } from '../runtime/datasets/index.ts';
+import { InputError } from '../runtime/errors.ts';
+import type { Contestants } from '../runtime/evaluate.ts';
+import type { Perturbations } from '../runtime/report/index.ts';
+import type { Intensity, Perturbed } from '../runtime/report/perturbations.ts';
+import type { Cell } from '../runtime/report/results.ts';
+import { openModel, type SessionOptions } from '../runtime/session.ts';
 
 /**
  * Two test digits under the attackers of some cells, one an eps: those of consecutive training, when there are any,

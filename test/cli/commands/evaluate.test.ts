@@ -3,12 +3,12 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } 
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as b from '../../src/builder/index.ts';
-import { decodeSafetensors, Evaluation, stream } from '../../src/runtime/index.ts';
-import { modelOf, pixels } from '../support/classifiers.ts';
-import { sparring, start, type Finished } from '../support/cli.ts';
-import { examples, writeIdxFolder } from '../support/idx.ts';
-import { between, drawn } from '../support/run.ts';
+import * as b from '../../../src/builder/index.ts';
+import { decodeSafetensors, Evaluation, stream } from '../../../src/runtime/index.ts';
+import { modelOf, pixels } from '../../support/classifiers.ts';
+import { sparring, start, type Finished } from '../../support/cli.ts';
+import { examples, writeIdxFolder } from '../../support/idx.ts';
+import { between, drawn } from '../../support/run.ts';
 
 const patience = 240_000;
 const images = 40;
