@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { lower } from '../src/builder/index.ts';
 import { decode, encode } from '../src/onnx/index.ts';
-import { classifierGradientModel } from '../src/models/classifier-gradient.ts';
+import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { attackOf, drawsOf, toEnd, type Batch } from '../src/runtime/attacks/index.ts';
 import { inOrder } from '../src/runtime/batches.ts';
 import { openOracle } from '../src/runtime/evaluation/oracle.ts';

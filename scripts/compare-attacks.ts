@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { topologicalOrder } from '../src/builder/index.ts';
 import { decode } from '../src/onnx/index.ts';
 import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
-import { classifierGradientModel } from '../src/models/classifier-gradient.ts';
+import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { drawsOf } from '../src/runtime/attacks/index.ts';
 import { batchAt } from '../src/runtime/batches.ts';
 import { attackWith } from '../src/runtime/evaluation/attacked.ts';

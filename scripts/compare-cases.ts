@@ -1,6 +1,6 @@
 import { grad, input, neg, nn, type Graph, type Program, type Value } from '../src/builder/index.ts';
-import { attack, attacker, type ThreatModel } from '../src/models/attacker.ts';
-import { classifier } from '../src/models/classifier.ts';
+import { attack, attacker, type ThreatModel } from '../src/models/networks/generator.ts';
+import { classifier } from '../src/models/networks/paper.ts';
 import { attackerTrain, classifierTrain } from '../src/models/programs.ts';
 import { fillUniform, stream } from '../src/runtime/random.ts';
 import { initialState } from '../src/runtime/session.ts';

@@ -1,6 +1,6 @@
 import { quantizeWeights } from '../builder/index.ts';
 import { decodeProgram, encodeProgram } from '../onnx/index.ts';
-import { classifierGradientModel } from '../models/classifier-gradient.ts';
+import { classifierGradientModel } from '../models/classifier/gradient.ts';
 import { bytesOf, storedBytes, type Catalogue, type StoredModel } from '../server/index.ts';
 
 /** The catalogue with what the demo needs besides: the gradient of each C1, and attackers that are small to fetch. */

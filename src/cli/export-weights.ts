@@ -1,5 +1,5 @@
 import { trainStep, type Program, type TrainStep } from '../builder/index.ts';
-import type { ThreatModel } from '../models/attacker.ts';
+import type { ThreatModel } from '../models/networks/generator.ts';
 import {
   attackerEval,
   attackerStep,

@@ -8,7 +8,7 @@ import {
   classifierTrain,
   onStored,
 } from '../models/programs.ts';
-import { givenModel } from '../models/given.ts';
+import { givenModel } from '../models/classifier/adopt.ts';
 import type { CellConfig, ProgramFile, Programs, Tensors } from '../runtime/index.ts';
 import type { Given } from './classifier.ts';
 

@@ -24,9 +24,9 @@ import {
   type TrainStep,
   type Value,
 } from '../builder/index.ts';
-import { attack, attacker, type ThreatModel } from './attacker.ts';
-import { networks, type Architecture } from './architectures.ts';
-import { beforeSoftmax, givenClassifier } from './given.ts';
+import { attack, attacker, type ThreatModel } from './networks/generator.ts';
+import { networks, type Architecture } from './networks/index.ts';
+import { beforeSoftmax, givenClassifier } from './classifier/adopt.ts';
 
 /** Pixels of one image: channel, height, width. */
 const imageShape = [1, 28, 28] as const;

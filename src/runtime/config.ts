@@ -16,7 +16,7 @@ const listOf = <T extends z.ZodType>(item: T) =>
     .min(1)
     .refine((list) => new Set(list).size === list.length, 'a value is listed twice');
 
-/** The classifiers that can be trained, by name: `src/models/architectures.ts` has them. */
+/** The classifiers that can be trained, by name: `src/models/networks/index.ts` has them. */
 export const architectures = ['paper', 'mlp', 'lenet5', 'resnet'] as const;
 
 /** What all cells of a run have in common. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import * as onnx from '../../src/onnx/index.ts';
-import { attack, attacker, type Bound, type ThreatModel } from '../../src/models/attacker.ts';
-import { classifier } from '../../src/models/classifier.ts';
+import { attack, attacker, type Bound, type ThreatModel } from '../../src/models/networks/generator.ts';
+import { classifier } from '../../src/models/networks/paper.ts';
 import {
   alternatingTrain,
   attackerInfer,

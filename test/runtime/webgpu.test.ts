@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bind, constant } from '../../src/builder/index.ts';
-import { classifierGradientModel } from '../../src/models/classifier-gradient.ts';
+import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
 import { attackerTrain, classifierInfer, classifierTrain } from '../../src/models/programs.ts';
 import { batchAt } from '../../src/runtime/batches.ts';
 import { limit, loadDataset } from '../../src/runtime/datasets/index.ts';

@@ -1,7 +1,7 @@
 import { bind, constant, input, lower, matmul, reshape, tensorOf } from '../../src/builder/index.ts';
 import { encode } from '../../src/onnx/index.ts';
 import type { Graph, Value } from '../../src/builder/index.ts';
-import type { Architecture } from '../../src/models/architectures.ts';
+import type { Architecture } from '../../src/models/networks/index.ts';
 import { classifierInfer } from '../../src/models/programs.ts';
 import type { Random } from '../../src/runtime/random.ts';
 import { between, drawn } from './run.ts';

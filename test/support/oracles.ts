@@ -12,7 +12,7 @@ import {
   reduceSum,
   type Graph,
 } from '../../src/builder/index.ts';
-import { classifierGradientModel } from '../../src/models/classifier-gradient.ts';
+import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
 import type { Batch, Images, ImageShape, Oracle, Slope } from '../../src/runtime/attacks/index.ts';
 import { openOracle, type OpenOracle, type OracleFiles } from '../../src/runtime/evaluation/oracle.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';

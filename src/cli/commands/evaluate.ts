@@ -3,8 +3,8 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { decode } from '../../onnx/index.ts';
-import { classifierGradientModel } from '../../models/classifier-gradient.ts';
-import { gradientEnds } from '../../models/given.ts';
+import { classifierGradientModel } from '../../models/classifier/gradient.ts';
+import { gradientEnds } from '../../models/classifier/adopt.ts';
 import { selfTestModel } from '../../models/selftest.ts';
 import type { LossName } from '../../runtime/attacks/index.ts';
 import {

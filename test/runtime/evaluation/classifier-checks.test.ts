@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
-import { classifierGradientModel } from '../../../src/models/classifier-gradient.ts';
+import { classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
 import type { Batch } from '../../../src/runtime/batches.ts';
 import { checkClassifier } from '../../../src/runtime/evaluation/classifier-checks.ts';
 import { openOracle } from '../../../src/runtime/evaluation/oracle.ts';

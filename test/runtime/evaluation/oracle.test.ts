@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classifierGradientModel } from '../../../src/models/classifier-gradient.ts';
+import { classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
 import type { LossName } from '../../../src/runtime/attacks/index.ts';
 import { openOracle } from '../../../src/runtime/evaluation/oracle.ts';
 import { stream } from '../../../src/runtime/random.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
 import * as onnx from '../../../src/onnx/index.ts';
-import { classifierGradientModel } from '../../../src/models/classifier-gradient.ts';
+import { classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
 import type { LossName } from '../../../src/runtime/attacks/index.ts';
-import { gradientEnds } from '../../../src/models/given.ts';
+import { gradientEnds } from '../../../src/models/classifier/adopt.ts';
 import type { Cell } from '../../../src/runtime/evaluation/cells.ts';
 import { noJournal } from '../../../src/runtime/evaluation/journal.ts';
 import { checkCells, evaluateCells } from '../../../src/runtime/evaluation/run.ts';

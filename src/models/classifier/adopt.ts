@@ -11,8 +11,8 @@ import {
   softmax,
   type Graph,
   type Value,
-} from '../builder/index.ts';
-import { encode } from '../onnx/index.ts';
+} from '../../builder/index.ts';
+import { encode } from '../../onnx/index.ts';
 
 /**
  * A classifier that somebody brings, under the names that all programs here use: its only input becomes `image`, and its

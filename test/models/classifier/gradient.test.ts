@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import * as b from '../../src/builder/index.ts';
-import * as onnx from '../../src/onnx/index.ts';
-import { networks, type Architecture } from '../../src/models/architectures.ts';
-import { classifierGradient, classifierGradientModel } from '../../src/models/classifier-gradient.ts';
-import { losses, type Loss, type LossName } from '../../src/models/losses.ts';
-import { stream, type Random } from '../../src/runtime/random.ts';
-import { drawnClassifier, linearClassifier, pixels } from '../support/classifiers.ts';
-import { doubleOf, inDouble } from '../support/double.ts';
-import { between, drawn, evaluate, evaluateGraph, numbers, openGraph, whole } from '../support/run.ts';
+import * as b from '../../../src/builder/index.ts';
+import * as onnx from '../../../src/onnx/index.ts';
+import { networks, type Architecture } from '../../../src/models/networks/index.ts';
+import { classifierGradient, classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
+import { losses, type Loss, type LossName } from '../../../src/models/classifier/losses.ts';
+import { stream, type Random } from '../../../src/runtime/random.ts';
+import { drawnClassifier, linearClassifier, pixels } from '../../support/classifiers.ts';
+import { doubleOf, inDouble } from '../../support/double.ts';
+import { between, drawn, evaluate, evaluateGraph, numbers, openGraph, whole } from '../../support/run.ts';
 
 const names = Object.keys(losses) as LossName[];
 const batch = 3;

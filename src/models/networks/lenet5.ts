@@ -1,4 +1,4 @@
-import { nn, reshape, tanh, type Value } from '../builder/index.ts';
+import { nn, reshape, tanh, type Value } from '../../builder/index.ts';
 
 /**
  * LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, section II.B) as it is built today: tanh, average pooling, full

@@ -1,4 +1,4 @@
-import { nn, relu, reshape, type Value } from '../builder/index.ts';
+import { nn, relu, reshape, type Value } from '../../builder/index.ts';
 
 /** Channels of the two convolutions. The paper gives none: 16 and 32 are this project's reading (29,034 parameters). */
 export interface ClassifierOptions {

@@ -1,4 +1,4 @@
-import { add, globalAveragePool, nn, relu, reshape, type Value } from '../builder/index.ts';
+import { add, globalAveragePool, nn, relu, reshape, type Value } from '../../builder/index.ts';
 
 /**
  * A small residual network (He, Zhang, Ren and Sun 2016, section 4.2) of eight layers: a 3x3 convolution, then a block of two

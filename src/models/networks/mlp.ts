@@ -1,4 +1,4 @@
-import { nn, relu, reshape, type Value } from '../builder/index.ts';
+import { nn, relu, reshape, type Value } from '../../builder/index.ts';
 
 /**
  * A multilayer perceptron: the pixels in a row, two hidden layers of 256 and 128 with ReLU (235,146 parameters). It has

@@ -1,5 +1,5 @@
-import type { nn, Value } from '../builder/index.ts';
-import { classifier } from './classifier.ts';
+import type { nn, Value } from '../../builder/index.ts';
+import { classifier } from './paper.ts';
 import { lenet5 } from './lenet5.ts';
 import { mlp } from './mlp.ts';
 import { resnet } from './resnet.ts';

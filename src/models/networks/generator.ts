@@ -1,4 +1,4 @@
-import { add, clip, leakyRelu, mul, nn, relu, tanh, type Value } from '../builder/index.ts';
+import { add, clip, leakyRelu, mul, nn, relu, tanh, type Value } from '../../builder/index.ts';
 
 /** How the output is held within [-eps, eps]: `tanh` times eps, or tanh clipped to it. */
 export type Bound = 'tanh' | 'clamp';

@@ -1,6 +1,14 @@
-import { foldBatchNorm, grad, input, lower, reduceSum, type Graph, type Target } from '../builder/index.ts';
-import { decode, encode } from '../onnx/index.ts';
-import { beforeSoftmax, portsOf } from './given.ts';
+import {
+  foldBatchNorm,
+  grad,
+  input,
+  lower,
+  reduceSum,
+  type Graph,
+  type Target,
+} from '../../builder/index.ts';
+import { decode, encode } from '../../onnx/index.ts';
+import { beforeSoftmax, portsOf } from './adopt.ts';
 import { losses, type Loss, type LossName } from './losses.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import * as b from '../../src/builder/index.ts';
-import * as onnx from '../../src/onnx/index.ts';
-import { networks, type Architecture } from '../../src/models/architectures.ts';
-import { classifierInfer, classifierTrain } from '../../src/models/programs.ts';
-import { architectures, initialState, openTraining } from '../../src/runtime/index.ts';
-import { examples } from '../support/idx.ts';
+import * as b from '../../../src/builder/index.ts';
+import * as onnx from '../../../src/onnx/index.ts';
+import { networks, type Architecture } from '../../../src/models/networks/index.ts';
+import { classifierInfer, classifierTrain } from '../../../src/models/programs.ts';
+import { architectures, initialState, openTraining } from '../../../src/runtime/index.ts';
+import { examples } from '../../support/idx.ts';
 
 const declare = (architecture: Architecture) => {
   const image = b.input('image', 'float32', ['batch', 1, 28, 28]);

@@ -18,7 +18,7 @@ import {
   tensorOf,
   where,
   type Value,
-} from '../builder/index.ts';
+} from '../../builder/index.ts';
 
 /** Losses that rise as a classifier errs: logits [batch,classes] and labels [batch] (integers) -> [batch]. */
 export type Loss = (logits: Value, label: Value, target: Value | null) => Value;

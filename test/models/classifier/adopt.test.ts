@@ -1,12 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import * as b from '../../src/builder/index.ts';
-import * as onnx from '../../src/onnx/index.ts';
-import { classifierGradient } from '../../src/models/classifier-gradient.ts';
-import { adopt, beforeSoftmax, givenModel, gradientEnds, portsOf } from '../../src/models/given.ts';
-import { attackerStep } from '../../src/models/programs.ts';
-import { stream } from '../../src/runtime/random.ts';
-import { linearClassifier, pixels } from '../support/classifiers.ts';
-import { between, drawn, evaluateGraph, numbers, whole } from '../support/run.ts';
+import * as b from '../../../src/builder/index.ts';
+import * as onnx from '../../../src/onnx/index.ts';
+import { classifierGradient } from '../../../src/models/classifier/gradient.ts';
+import {
+  adopt,
+  beforeSoftmax,
+  givenModel,
+  gradientEnds,
+  portsOf,
+} from '../../../src/models/classifier/adopt.ts';
+import { attackerStep } from '../../../src/models/programs.ts';
+import { stream } from '../../../src/runtime/random.ts';
+import { linearClassifier, pixels } from '../../support/classifiers.ts';
+import { between, drawn, evaluateGraph, numbers, whole } from '../../support/run.ts';
 
 const random = stream(4, 'given');
 const weight = Array.from({ length: pixels * 10 }, between(random, -1, 1));
