@@ -3,7 +3,7 @@ import { batchAt } from '../runtime/batches.ts';
 import type { CellConfig } from '../runtime/config.ts';
 import type { Split } from '../runtime/datasets/index.ts';
 import type { Contestants } from '../runtime/evaluate.ts';
-import type { Prediction, Sample } from '../runtime/report/samples.ts';
+import type { Prediction, Sample } from '../report/kit/pictures.ts';
 import { modelDevice, openModel } from '../runtime/session.ts';
 import type { EpochRecord } from '../runtime/checkpoint.ts';
 
@@ -15,7 +15,7 @@ export async function drawSamples(
   scores: EpochRecord['c1'],
 ): Promise<Uint8Array> {
   // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
-  const { renderSamples } = await import('../runtime/report/samples.ts');
+  const { renderSamples } = await import('../report/kit/pictures.ts');
   const classes = Array.from({ length: test.classes }, (_, digit) => digit);
   const indices = classes.map((digit) => test.labels.indexOf(digit)).filter((index) => index >= 0);
   const { image } = batchAt(test, indices);

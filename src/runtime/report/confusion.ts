@@ -8,8 +8,8 @@ import {
   type Confusion,
   type Confusions,
 } from '../confusion.ts';
-import { count, percent } from './format.ts';
-import { heat, scroll, type Markup } from './markup.ts';
+import { count, percent } from '../../report/kit/format.ts';
+import { heat, scroll, type Markup } from '../../report/kit/markup.ts';
 import { classifiersOf, type Cell, type ClassifierName } from './results.ts';
 
 /** A cell with the classes that its classifiers answered. */

@@ -3,7 +3,7 @@ import { InputError } from '../errors.ts';
 import { Evaluation } from '../evaluation/schema.ts';
 import { Result } from '../result.ts';
 import type { NamedEvaluation } from './attacks.ts';
-import { threatName } from './format.ts';
+import { threatName } from '../../report/kit/format.ts';
 import { cellsIn, threatOf, type Cell } from './results.ts';
 
 /** A `result.json`, and what it was read from. */

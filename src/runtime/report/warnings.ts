@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { Warning } from '../evaluation/schema.ts';
-import { count } from './format.ts';
-import type { Markup } from './markup.ts';
+import { count } from '../../report/kit/format.ts';
+import type { Markup } from '../../report/kit/markup.ts';
 
 /** What each check means for a reader who has never heard of it. */
 const kinds: Readonly<Record<Warning['check'], string>> = {

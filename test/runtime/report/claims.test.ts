@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { judge, type Judgement } from '../../../src/runtime/report/judge.ts';
 import { trainingCommand } from '../../../src/runtime/report/command.ts';
-import { threatName } from '../../../src/runtime/report/format.ts';
+import { threatName } from '../../../src/report/kit/format.ts';
 import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
 import { renderMarkdown } from '../../../src/runtime/report/markdown.ts';
 import { threatModels } from '../../../src/runtime/report/results.ts';

@@ -1,11 +1,11 @@
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { describe, expect, it } from 'vitest';
-import { spreadOut, ticksWithRoom } from '../../../src/runtime/report/chart.ts';
+import { spreadOut, ticksWithRoom } from '../../../src/report/kit/chart.ts';
 import { paperFigures } from '../../../src/runtime/report/figures.ts';
 import { panelFiles, renderReport } from '../../../src/runtime/report/index.ts';
 import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
 import { threatModels, type Cell } from '../../../src/runtime/report/results.ts';
-import { theme } from '../../../src/runtime/report/theme.ts';
+import { theme } from '../../../src/report/kit/theme.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
 
 const cellsOf = (cells: readonly MadeUp[], settings?: Parameters<typeof resultJson>[1]) =>
