@@ -5,9 +5,9 @@ import { batchAt } from '../runtime/batches.ts';
 import { loadDataset, type Split } from '../runtime/datasets/index.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { Contestants } from '../runtime/evaluate.ts';
-import type { Perturbations } from '../runtime/report/index.ts';
-import type { Intensity, Perturbed } from '../runtime/report/perturbations.ts';
-import type { Cell } from '../runtime/report/results.ts';
+import type { Perturbations } from '../report/paper/index.ts';
+import type { Intensity, Perturbed } from '../report/paper/perturbations.ts';
+import type { Cell } from '../report/paper/results.ts';
 import { openModel, type SessionOptions } from '../runtime/session.ts';
 
 /**

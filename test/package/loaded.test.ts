@@ -29,7 +29,7 @@ describe('no canvas, no fonts and no plotting library are loaded by', () => {
 });
 
 test('what draws loads canvas, fonts and plotting library', async () => {
-  const urls = await matching(importing('src/runtime/report/index.ts'), drawing);
+  const urls = await matching(importing('src/report/paper/index.ts'), drawing);
   for (const part of ['/skia.', '@observablehq/plot', 'linkedom', '/report/fonts.ts']) {
     expect(urls.join('\n')).toContain(part);
   }

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { paperEps } from '../../runtime/report/claims.ts';
+import { paperEps } from '../paper/claims.ts';
 import { drawPlot, fontSize } from './plot.ts';
 import { colour } from './theme.ts';
 

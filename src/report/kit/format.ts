@@ -1,5 +1,5 @@
 import type { Interval } from '../../runtime/evaluation/wilson.ts';
-import type { ThreatModel } from '../../runtime/report/results.ts';
+import type { ThreatModel } from '../paper/results.ts';
 
 /** A fraction as a percentage with one decimal: `98.7 %`. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;

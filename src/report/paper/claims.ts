@@ -1,6 +1,6 @@
-import type { Mode } from '../config.ts';
+import type { Mode } from '../../runtime/config.ts';
 import { about, attacked, early, falls, isAbout, quarters, thresholds, type Criterion } from './criteria.ts';
-import { percent, points } from '../../report/kit/format.ts';
+import { percent, points } from '../kit/format.ts';
 import { cellsAt, type Cell } from './results.ts';
 import { describeAccuracy } from './statistics.ts';
 

@@ -1,7 +1,7 @@
 import { html, raw } from 'hono/html';
-import type { Matrix } from '../evaluation/schema.ts';
-import { count, percent } from '../../report/kit/format.ts';
-import { scroll, type Markup } from '../../report/kit/markup.ts';
+import type { Matrix } from '../../runtime/evaluation/schema.ts';
+import { count, percent } from '../kit/format.ts';
+import { scroll, type Markup } from '../kit/markup.ts';
 
 /** Every attacker against every classifier, the less is left the stronger the colour; and the same on shared images. */
 export const matrixTables = (

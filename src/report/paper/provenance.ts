@@ -1,9 +1,9 @@
 import { html } from 'hono/html';
-import { wilson } from '../evaluation/wilson.ts';
+import { wilson } from '../../runtime/evaluation/wilson.ts';
 import { trainingCommand } from './command.ts';
-import type { DataCell, DataTable } from '../../report/kit/data-table.ts';
-import { brackets, count, list, percent } from '../../report/kit/format.ts';
-import { dataTable, type Markup } from '../../report/kit/markup.ts';
+import type { DataCell, DataTable } from '../kit/data-table.ts';
+import { brackets, count, list, percent } from '../kit/format.ts';
+import { dataTable, type Markup } from '../kit/markup.ts';
 import { classifiersOf, testImages, type Cell } from './results.ts';
 
 /** An accuracy with the half width of its interval where the number of images is known. */

@@ -1,7 +1,7 @@
-import { cellsOf, type CellConfig, type Mode } from '../config.ts';
-import { classifiersShown } from '../confusion.ts';
-import { InputError } from '../errors.ts';
-import type { CellResult, Environment, Result } from '../result.ts';
+import { cellsOf, type CellConfig, type Mode } from '../../runtime/config.ts';
+import { classifiersShown } from '../../runtime/confusion.ts';
+import { InputError } from '../../runtime/errors.ts';
+import type { CellResult, Environment, Result } from '../../runtime/result.ts';
 
 export type ClassifierName = 'c1' | 'c2';
 

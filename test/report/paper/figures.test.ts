@@ -1,10 +1,10 @@
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { describe, expect, it } from 'vitest';
 import { spreadOut, ticksWithRoom } from '../../../src/report/kit/chart.ts';
-import { paperFigures } from '../../../src/runtime/report/figures.ts';
-import { panelFiles, renderReport } from '../../../src/runtime/report/index.ts';
-import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
-import { threatModels, type Cell } from '../../../src/runtime/report/results.ts';
+import { paperFigures } from '../../../src/report/paper/figures.ts';
+import { panelFiles, renderReport } from '../../../src/report/paper/index.ts';
+import { joinInputs, parseInput } from '../../../src/report/paper/inputs.ts';
+import { threatModels, type Cell } from '../../../src/report/paper/results.ts';
 import { theme } from '../../../src/report/kit/theme.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
 

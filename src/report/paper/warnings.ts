@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
-import type { Warning } from '../evaluation/schema.ts';
-import { count } from '../../report/kit/format.ts';
-import type { Markup } from '../../report/kit/markup.ts';
+import type { Warning } from '../../runtime/evaluation/schema.ts';
+import { count } from '../kit/format.ts';
+import type { Markup } from '../kit/markup.ts';
 
 /** What each check means for a reader who has never heard of it. */
 const kinds: Readonly<Record<Warning['check'], string>> = {

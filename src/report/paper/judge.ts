@@ -1,8 +1,8 @@
-import type { Mode } from '../config.ts';
+import type { Mode } from '../../runtime/config.ts';
 import { claims, type Claim } from './claims.ts';
 import { attackTitle, type NamedEvaluation } from './attacks.ts';
 import type { Criterion } from './criteria.ts';
-import { count, list, percent } from '../../report/kit/format.ts';
+import { count, list, percent } from '../kit/format.ts';
 import { cellsAt, testImages, trainImages, type Cell, type ThreatModel } from './results.ts';
 
 /** How long the paper trained (sections 2.1.1 and 2.1.2). */

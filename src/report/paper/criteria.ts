@@ -1,5 +1,5 @@
-import type { Mode } from '../config.ts';
-import { percent, points } from '../../report/kit/format.ts';
+import type { Mode } from '../../runtime/config.ts';
+import { percent, points } from '../kit/format.ts';
 import { cellsAt, type Cell, type ClassifierName } from './results.ts';
 import { describeAccuracy, epochCurve, finalAccuracy, type View } from './statistics.ts';
 

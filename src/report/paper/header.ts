@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
-import { hasTransfer } from '../config.ts';
-import { count, list } from '../../report/kit/format.ts';
-import type { Markup } from '../../report/kit/markup.ts';
+import { hasTransfer } from '../../runtime/config.ts';
+import { count, list } from '../kit/format.ts';
+import type { Markup } from '../kit/markup.ts';
 import { testImages, trainImages, type Cell } from './results.ts';
 
 /** The threat model in the words of the field: goal, knowledge, norm, range, data. */

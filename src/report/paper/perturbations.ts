@@ -1,10 +1,10 @@
 import * as Plot from '@observablehq/plot';
 import { paperEps } from './claims.ts';
 import type { Figure } from './figures.ts';
-import { list, percent } from '../../report/kit/format.ts';
-import { diverging, drawPixels, grey } from '../../report/kit/pixels.ts';
-import { drawPlot } from '../../report/kit/plot.ts';
-import { colour } from '../../report/kit/theme.ts';
+import { list, percent } from '../kit/format.ts';
+import { diverging, drawPixels, grey } from '../kit/pixels.ts';
+import { drawPlot } from '../kit/plot.ts';
+import { colour } from '../kit/theme.ts';
 
 /** One image under one attacker: 28x28 values each, row by row. */
 export interface Perturbed {

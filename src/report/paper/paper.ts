@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
 import type { Figure } from './figures.ts';
-import { list, shortIntervals, slug, threatName } from '../../report/kit/format.ts';
+import { list, shortIntervals, slug, threatName } from '../kit/format.ts';
 import { notOfThePaper, type Judgement } from './judge.ts';
-import { dataTable, panelGrid, scroll, type Markup } from '../../report/kit/markup.ts';
+import { dataTable, panelGrid, scroll, type Markup } from '../kit/markup.ts';
 import type { ThreatModel } from './results.ts';
 
 /** What is shown of one threat model. */

@@ -7,9 +7,9 @@ import {
   type BeforeAfter,
   type Confusion,
   type Confusions,
-} from '../confusion.ts';
-import { count, percent } from '../../report/kit/format.ts';
-import { heat, scroll, type Markup } from '../../report/kit/markup.ts';
+} from '../../runtime/confusion.ts';
+import { count, percent } from '../kit/format.ts';
+import { heat, scroll, type Markup } from '../kit/markup.ts';
 import { classifiersOf, type Cell, type ClassifierName } from './results.ts';
 
 /** A cell with the classes that its classifiers answered. */

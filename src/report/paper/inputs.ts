@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { InputError } from '../errors.ts';
-import { Evaluation } from '../evaluation/schema.ts';
-import { Result } from '../result.ts';
+import { InputError } from '../../runtime/errors.ts';
+import { Evaluation } from '../../runtime/evaluation/schema.ts';
+import { Result } from '../../runtime/result.ts';
 import type { NamedEvaluation } from './attacks.ts';
-import { threatName } from '../../report/kit/format.ts';
+import { threatName } from '../kit/format.ts';
 import { cellsIn, threatOf, type Cell } from './results.ts';
 
 /** A `result.json`, and what it was read from. */

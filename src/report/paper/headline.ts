@@ -1,9 +1,9 @@
 import { html } from 'hono/html';
-import type { CellEvaluation } from '../evaluation/schema.ts';
+import type { CellEvaluation } from '../../runtime/evaluation/schema.ts';
 import { attackTitle, type NamedEvaluation } from './attacks.ts';
-import type { DataTable } from '../../report/kit/data-table.ts';
-import { list, percent } from '../../report/kit/format.ts';
-import { dataTable, type Markup } from '../../report/kit/markup.ts';
+import type { DataTable } from '../kit/data-table.ts';
+import { list, percent } from '../kit/format.ts';
+import { dataTable, type Markup } from '../kit/markup.ts';
 import { classifiersOf, testImages, threatModels, type Cell, type ClassifierName } from './results.ts';
 
 /** An evaluated cell, and the evaluation that it stands in. */

@@ -1,12 +1,12 @@
 import { html } from 'hono/html';
-import type { AttackSettings, CellEvaluation, Evaluation, Measure } from '../evaluation/schema.ts';
-import { drawLines, plotWidth, ticksWithRoom, type Line, type Panel } from '../../report/kit/chart.ts';
+import type { AttackSettings, CellEvaluation, Evaluation, Measure } from '../../runtime/evaluation/schema.ts';
+import { drawLines, plotWidth, ticksWithRoom, type Line, type Panel } from '../kit/chart.ts';
 import { evaluationCommand } from './command.ts';
-import type { DataTable, Figured } from '../../report/kit/data-table.ts';
-import { brackets, count, percent } from '../../report/kit/format.ts';
-import { dataTable, panelGrid, type Markup } from '../../report/kit/markup.ts';
+import type { DataTable, Figured } from '../kit/data-table.ts';
+import { brackets, count, percent } from '../kit/format.ts';
+import { dataTable, panelGrid, type Markup } from '../kit/markup.ts';
 import { matrixTables } from './matrix.ts';
-import { colour } from '../../report/kit/theme.ts';
+import { colour } from '../kit/theme.ts';
 
 /** An `evaluation.json`, and what it was read from. */
 export interface NamedEvaluation {

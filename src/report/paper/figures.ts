@@ -1,13 +1,13 @@
 import type * as Plot from '@observablehq/plot';
-import { hasTransfer, type Mode } from '../config.ts';
-import { drawLines, epsStyle, type Line, type Panel } from '../../report/kit/chart.ts';
+import { hasTransfer, type Mode } from '../../runtime/config.ts';
+import { drawLines, epsStyle, type Line, type Panel } from '../kit/chart.ts';
 import { paperEps } from './claims.ts';
 import { chance } from './criteria.ts';
-import type { DataTable } from '../../report/kit/data-table.ts';
-import { list, loss, percent } from '../../report/kit/format.ts';
+import type { DataTable } from '../kit/data-table.ts';
+import { list, loss, percent } from '../kit/format.ts';
 import { cellsAt, type Cell, type ClassifierName, type ThreatModel } from './results.ts';
 import { epochCurve, finalAccuracy, type EpochPoint } from './statistics.ts';
-import { colour } from '../../report/kit/theme.ts';
+import { colour } from '../kit/theme.ts';
 
 /** A figure of the report, numbered as in the paper. */
 export interface Figure {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { curvePanels } from '../../../src/runtime/report/attacks.ts';
-import { headline } from '../../../src/runtime/report/headline.ts';
-import { renderReport } from '../../../src/runtime/report/index.ts';
-import { joinInputs, parseInput } from '../../../src/runtime/report/inputs.ts';
-import { renderMarkdown } from '../../../src/runtime/report/markdown.ts';
-import { threatModels } from '../../../src/runtime/report/results.ts';
+import { curvePanels } from '../../../src/report/paper/attacks.ts';
+import { headline } from '../../../src/report/paper/headline.ts';
+import { renderReport } from '../../../src/report/paper/index.ts';
+import { joinInputs, parseInput } from '../../../src/report/paper/inputs.ts';
+import { renderMarkdown } from '../../../src/report/paper/markdown.ts';
+import { threatModels } from '../../../src/report/paper/results.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
 import { asInThePaper, resultJson } from '../../support/results.ts';
 

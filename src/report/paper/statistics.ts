@@ -1,6 +1,6 @@
-import { wilson, type Interval } from '../evaluation/wilson.ts';
+import { wilson, type Interval } from '../../runtime/evaluation/wilson.ts';
 import { attackedEpochs, testImages, type Cell, type ClassifierName } from './results.ts';
-import { percent } from '../../report/kit/format.ts';
+import { percent } from '../kit/format.ts';
 
 /** The smallest, mean and largest of some numbers. */
 export interface Spread {

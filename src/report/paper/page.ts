@@ -1,15 +1,15 @@
 import { html, raw } from 'hono/html';
 import { attackSection, type NamedEvaluation } from './attacks.ts';
-import type { Panel } from '../../report/kit/chart.ts';
+import type { Panel } from '../kit/chart.ts';
 import { collapses, confusionSection, type ConfusedCell } from './confusion.ts';
-import { percent } from '../../report/kit/format.ts';
+import { percent } from '../kit/format.ts';
 import { threatHeader } from './header.ts';
 import { summary } from './headline.ts';
-import { scroll, type Markup } from '../../report/kit/markup.ts';
+import { scroll, type Markup } from '../kit/markup.ts';
 import { courseSection, paperSection, type Part } from './paper.ts';
 import { cellTable, provenance } from './provenance.ts';
 import type { Cell } from './results.ts';
-import { styleSheet } from '../../report/kit/style.ts';
+import { styleSheet } from '../kit/style.ts';
 import { warningBox } from './warnings.ts';
 
 /** A cell's `samples.png`. */
