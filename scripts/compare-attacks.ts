@@ -11,8 +11,8 @@ import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
 import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { drawsOf } from '../src/runtime/attacks/index.ts';
 import { batchAt } from '../src/runtime/batches.ts';
-import { attackWith } from '../src/runtime/evaluation/attacked.ts';
-import { openOracle } from '../src/runtime/evaluation/oracle.ts';
+import { attackWith } from '../src/runtime/audit/run.ts';
+import { openOracle } from '../src/runtime/audit/oracle.ts';
 import {
   encodeSafetensors,
   limit,

@@ -5,8 +5,8 @@ import { decode } from '../onnx/index.ts';
 import { classifierGradientModel } from '../models/classifier/gradient.ts';
 import { adopt, givenClassifier, givenModel, gradientEnds } from '../models/classifier/adopt.ts';
 import { inOrder } from '../runtime/batches.ts';
-import { checkClassifier, withoutGradient } from '../runtime/evaluation/classifier-checks.ts';
-import { openOracle, type OracleFiles } from '../runtime/evaluation/oracle.ts';
+import { checkClassifier, withoutGradient } from '../runtime/audit/classifier-checks.ts';
+import { openOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import {
   InputError,
   type CellConfig,

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { batchAt } from '../runtime/batches.ts';
-import { constrain } from '../runtime/constrain.ts';
+import { constrain } from '../runtime/attacks/constrain.ts';
 import {
   toBase64,
   type DemoData,

@@ -91,7 +91,7 @@ export { mergeResults, Result, type CellResult, type Environment } from './resul
 export { sweep, type SweepEvent, type SweepOptions } from './sweep.ts';
 export { drawSamples } from '../cli/pictures.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';
-export { constrain, distances, type Constraint } from './constrain.ts';
+export { constrain, distances, type Constraint } from './attacks/constrain.ts';
 export {
   Evaluation,
   attackNames,
@@ -112,6 +112,6 @@ export { whatIsFuller, readEvaluation, type Planned } from './evaluation/fuller.
 export { readFinishedRun, type Cell, type FinishedRun } from './evaluation/cells.ts';
 export { crossAttack, type MatrixCell } from './evaluation/matrix.ts';
 export { evaluationFrom, probeWriting, writeEvaluation } from './evaluation/write.ts';
-export { warningsOf } from './evaluation/checks.ts';
+export { warningsOf } from './audit/checks.ts';
 export { describeFsError, makeFolder, writeAtomic } from './files.ts';
 export { lockRun, type RunLock } from './lock.ts';

@@ -1,4 +1,4 @@
-import { constrain, distances, type Constraint } from '../runtime/constrain.ts';
+import { constrain, distances, type Constraint } from '../runtime/attacks/constrain.ts';
 import { openModel, type Model } from '../runtime/session.ts';
 import { float32 } from '../runtime/tensor.ts';
 import { pixels, side } from './schemas.ts';

@@ -1,4 +1,4 @@
-import { constrain, distances } from '../runtime/constrain.ts';
+import { constrain, distances } from '../runtime/attacks/constrain.ts';
 import { fromBase64, type FirstResult } from '../runtime/demo-data.ts';
 import type { Choice } from './choice.ts';
 import type { ClassifierName, Method, Outcome, Predictions } from './engine/protocol.ts';

@@ -1,4 +1,4 @@
-import { wilson } from '../../src/runtime/evaluation/wilson.ts';
+import { wilson } from '../../src/runtime/audit/wilson.ts';
 import type { Evaluation, Measure, Player } from '../../src/runtime/index.ts';
 import { modelsOf, type MadeUp } from './results.ts';
 

@@ -14,7 +14,7 @@ import {
 } from '../../src/builder/index.ts';
 import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
 import type { Batch, Images, ImageShape, Oracle, Slope } from '../../src/runtime/attacks/index.ts';
-import { openOracle, type OpenOracle, type OracleFiles } from '../../src/runtime/evaluation/oracle.ts';
+import { openOracle, type OpenOracle, type OracleFiles } from '../../src/runtime/audit/oracle.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
 import { fileOf } from './classifiers.ts';
 import { between, drawn } from './run.ts';

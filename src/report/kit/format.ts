@@ -1,4 +1,4 @@
-import type { Interval } from '../../runtime/evaluation/wilson.ts';
+import type { Interval } from '../../runtime/audit/wilson.ts';
 import type { ThreatModel } from '../paper/results.ts';
 
 /** A fraction as a percentage with one decimal: `98.7 %`. */

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { wilson } from '../../runtime/evaluation/wilson.ts';
+import { wilson } from '../../runtime/audit/wilson.ts';
 import { trainingCommand } from './command.ts';
 import type { DataCell, DataTable } from '../kit/data-table.ts';
 import { brackets, count, list, percent } from '../kit/format.ts';

@@ -1,4 +1,4 @@
-import { wilson, type Interval } from '../../runtime/evaluation/wilson.ts';
+import { wilson, type Interval } from '../../runtime/audit/wilson.ts';
 import { attackedEpochs, testImages, type Cell, type ClassifierName } from './results.ts';
 import { percent } from '../kit/format.ts';
 

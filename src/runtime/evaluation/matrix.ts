@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { inOrder } from '../batches.ts';
 import type { Split } from '../datasets/index.ts';
 import type { Model, SessionOptions } from '../session.ts';
-import { attackedBy } from './attacked.ts';
+import { attackedBy } from '../audit/run.ts';
 import type { Cell } from './cells.ts';
-import { Sessions } from './players.ts';
+import { Sessions } from '../audit/players.ts';
 import { kept, type Journal } from './journal.ts';
 import type { EvaluationProgress } from './run.ts';
 import { Matrix as MatrixSchema, type Matrix, type Player } from './schema.ts';
-import { StoredTally, Tally } from './tally.ts';
+import { StoredTally, Tally } from '../audit/tally.ts';
 
 const batchSize = 250;
 

@@ -4,14 +4,14 @@ import { inOrder } from '../batches.ts';
 import type { Split } from '../datasets/index.ts';
 import { limit } from '../datasets/index.ts';
 import type { SessionOptions } from '../session.ts';
-import { attackWith, summary, talliesOf, type Attacked, type Judged } from './attacked.ts';
+import { attackWith, summary, talliesOf, type Attacked, type Judged } from '../audit/run.ts';
 import type { Cell } from './cells.ts';
-import { checkClassifier, type Finding } from './classifier-checks.ts';
+import { checkClassifier, type Finding } from '../audit/classifier-checks.ts';
 import { kept, type Journal } from './journal.ts';
-import { openOracle } from './oracle.ts';
-import { Sessions, type MakeGradient, type Players } from './players.ts';
+import { openOracle } from '../audit/oracle.ts';
+import { Sessions, type MakeGradient, type Players } from '../audit/players.ts';
 import type { AttackName, AttackSettings, Curve, Doubling, MeasuredCell, Warning } from './schema.ts';
-import { StoredTally } from './tally.ts';
+import { StoredTally } from '../audit/tally.ts';
 
 export interface EvaluateCellsOptions extends SessionOptions {
   readonly makeGradient: MakeGradient;

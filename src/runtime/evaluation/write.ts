@@ -4,9 +4,9 @@ import type { Split } from '../datasets/index.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';
-import { talliesOf, type Attacked } from './attacked.ts';
+import { talliesOf, type Attacked } from '../audit/run.ts';
 import { Evaluation, type CellEvaluation, type MeasuredCell } from './schema.ts';
-import { Tally } from './tally.ts';
+import { Tally } from '../audit/tally.ts';
 
 /** What `evaluation.json` says, before the masks of its cells are files. */
 export interface Unwritten extends Omit<Evaluation, 'schema' | 'cells'> {

@@ -17,7 +17,7 @@ import {
   type SettingsOf,
   type ThreatModel,
 } from '../../../src/runtime/attacks/index.ts';
-import type { OpenOracle } from '../../../src/runtime/evaluation/oracle.ts';
+import type { OpenOracle } from '../../../src/runtime/audit/oracle.ts';
 import { stream } from '../../../src/runtime/random.ts';
 import {
   drawnBatch,

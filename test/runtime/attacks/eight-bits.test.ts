@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { balls, to8Bits, type Images } from '../../../src/runtime/attacks/index.ts';
-import { constrain } from '../../../src/runtime/constrain.ts';
+import { constrain } from '../../../src/runtime/attacks/constrain.ts';
 import { stream } from '../../../src/runtime/random.ts';
 
 const random = stream(1, 'eight-bits');

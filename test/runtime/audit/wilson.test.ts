@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stream } from '../../../src/runtime/index.ts';
-import { wilson } from '../../../src/runtime/evaluation/wilson.ts';
+import { wilson } from '../../../src/runtime/audit/wilson.ts';
 
 describe("Wilson's interval", () => {
   it.each([

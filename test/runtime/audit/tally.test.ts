@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StoredTally, Tally } from '../../../src/runtime/evaluation/tally.ts';
+import { StoredTally, Tally } from '../../../src/runtime/audit/tally.ts';
 
 /** Three images of two classes: right, wrong, and no answer. */
 function tallyOf(): Tally {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { constrain, distances } from '../../src/runtime/constrain.ts';
-import { stream } from '../../src/runtime/random.ts';
+import { constrain, distances } from '../../../src/runtime/attacks/constrain.ts';
+import { stream } from '../../../src/runtime/random.ts';
 
 const random = stream(1, 'constrain');
 const image = Float32Array.from({ length: 784 }, () => random.below(256) / 255);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { warningsOf } from '../../../src/runtime/evaluation/checks.ts';
+import { warningsOf } from '../../../src/runtime/audit/checks.ts';
 import type {
   AttackName,
   Curve,
@@ -7,7 +7,7 @@ import type {
   MeasuredCell,
   Measure,
 } from '../../../src/runtime/evaluation/schema.ts';
-import { wilson } from '../../../src/runtime/evaluation/wilson.ts';
+import { wilson } from '../../../src/runtime/audit/wilson.ts';
 
 const images = 1000;
 const measure = (accuracy: number): Measure => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
 import type { LossName } from '../../../src/runtime/attacks/index.ts';
-import { openOracle } from '../../../src/runtime/evaluation/oracle.ts';
+import { openOracle } from '../../../src/runtime/audit/oracle.ts';
 import { stream } from '../../../src/runtime/random.ts';
 import { fileOf } from '../../support/classifiers.ts';
 import { drawnBatch, perfectAttacker, smallClassifier } from '../../support/oracles.ts';
