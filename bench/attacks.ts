@@ -4,7 +4,7 @@ import { lower } from '../src/builder/index.ts';
 import { decode, encode } from '../src/onnx/index.ts';
 import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { attackOf, drawsOf, toEnd, type Batch } from '../src/runtime/attacks/index.ts';
-import { inOrder } from '../src/runtime/batches.ts';
+import { inOrder } from '../src/runtime/data/batches.ts';
 import { openOracle } from '../src/runtime/audit/oracle.ts';
 import { limit, loadDataset, stream } from '../src/runtime/index.ts';
 import { drawnClassifier } from '../test/support/classifiers.ts';

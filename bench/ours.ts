@@ -7,7 +7,7 @@ import {
   classifierTrain,
   onStored,
 } from '../src/models/programs.ts';
-import { batchAt } from '../src/runtime/batches.ts';
+import { batchAt } from '../src/runtime/data/batches.ts';
 import {
   initialState,
   openModel,

@@ -10,7 +10,7 @@ import { decode } from '../src/onnx/index.ts';
 import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
 import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { drawsOf } from '../src/runtime/attacks/index.ts';
-import { batchAt } from '../src/runtime/batches.ts';
+import { batchAt } from '../src/runtime/data/batches.ts';
 import { attackWith } from '../src/runtime/audit/run.ts';
 import { openOracle } from '../src/runtime/audit/oracle.ts';
 import {

@@ -4,7 +4,7 @@ import { input, type Graph } from '../builder/index.ts';
 import { decode } from '../onnx/index.ts';
 import { classifierGradientModel } from '../models/classifier/gradient.ts';
 import { adopt, givenClassifier, givenModel, gradientEnds } from '../models/classifier/adopt.ts';
-import { inOrder } from '../runtime/batches.ts';
+import { inOrder } from '../runtime/data/batches.ts';
 import { checkClassifier, withoutGradient } from '../runtime/audit/classifier-checks.ts';
 import { openOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { batchAt } from '../runtime/batches.ts';
+import { batchAt } from '../runtime/data/batches.ts';
 import { constrain } from '../runtime/attacks/constrain.ts';
 import {
   toBase64,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { batchAt } from '../runtime/batches.ts';
-import { loadDataset, type Split } from '../runtime/datasets/index.ts';
+import { batchAt } from '../runtime/data/batches.ts';
+import { loadDataset, type Split } from '../runtime/data/dataset.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { Contestants } from '../runtime/evaluate.ts';
 import type { Perturbations } from '../report/paper/index.ts';

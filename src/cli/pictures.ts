@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
-import { batchAt } from '../runtime/batches.ts';
+import { batchAt } from '../runtime/data/batches.ts';
 import type { CellConfig } from '../runtime/config.ts';
-import type { Split } from '../runtime/datasets/index.ts';
+import type { Split } from '../runtime/data/dataset.ts';
 import type { Contestants } from '../runtime/evaluate.ts';
 import type { Prediction, Sample } from '../report/kit/pictures.ts';
 import { modelDevice, openModel } from '../runtime/session.ts';

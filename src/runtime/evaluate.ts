@@ -1,6 +1,6 @@
-import { inOrder } from './batches.ts';
+import { inOrder } from './data/batches.ts';
 import { ConfusionCounter, type BeforeAfter, type Confusion, type Confusions } from './confusion.ts';
-import type { Split } from './datasets/index.ts';
+import type { Split } from './data/dataset.ts';
 import { fillUniform, stream, type Random } from './random.ts';
 import { scoresOf } from './attacks/score.ts';
 import { modelDevice, openModel, type Model, type SessionOptions } from './session.ts';

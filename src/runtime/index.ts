@@ -1,5 +1,5 @@
 export { InputError } from './errors.ts';
-export { loadDataset, loadSameDataset, limit, type Dataset, type Split } from './datasets/index.ts';
+export { loadDataset, loadSameDataset, limit, type Dataset, type Split } from './data/dataset.ts';
 export { stream, permutation, fillUniform, type Random } from './random.ts';
 export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
 export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';

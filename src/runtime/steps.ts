@@ -1,5 +1,5 @@
-import { batchAt } from './batches.ts';
-import type { Split } from './datasets/index.ts';
+import { batchAt } from './data/batches.ts';
+import type { Split } from './data/dataset.ts';
 import { openTraining, type ProgramFile, type SessionOptions, type Training } from './session.ts';
 import type { Tensors } from './tensor.ts';
 

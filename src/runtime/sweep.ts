@@ -9,7 +9,7 @@ import {
   type ClassifierConfig,
   type RunConfig,
 } from './config.ts';
-import type { Split } from './datasets/index.ts';
+import type { Split } from './data/dataset.ts';
 import { InputError } from './errors.ts';
 import { cellResult, type CellResult, type Environment, type Result } from './result.ts';
 import {

@@ -7,7 +7,7 @@ import {
 } from './checkpoint.ts';
 import type { CellConfig, ClassifierConfig } from './config.ts';
 import type { Confusions } from './confusion.ts';
-import type { Split } from './datasets/index.ts';
+import type { Split } from './data/dataset.ts';
 import { evaluate, evaluateNoise, type BothScores, type Contestants } from './evaluate.ts';
 import type { ProgramFile } from './session.ts';
 import { prefixed, under, type Tensors } from './tensor.ts';

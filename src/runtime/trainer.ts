@@ -1,7 +1,7 @@
-import { epochOrder } from './batches.ts';
+import { epochOrder } from './data/batches.ts';
 import type { Network, Running } from './checkpoint.ts';
 import type { CellConfig } from './config.ts';
-import type { Split } from './datasets/index.ts';
+import type { Split } from './data/dataset.ts';
 import { initialState, type ProgramFile } from './session.ts';
 import { openSteps, type Metrics, type Steps } from './steps.ts';
 import type { Tensors } from './tensor.ts';

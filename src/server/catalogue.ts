@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { MNIST_COUNTS } from '../runtime/datasets/mnist.ts';
+import { MNIST_COUNTS } from '../runtime/data/mnist.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
 import { openRun, readResult } from '../runtime/run.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { batchAt } from '../../src/runtime/batches.ts';
+import { batchAt } from '../../src/runtime/data/batches.ts';
 import { loadDataset, openModel, type Model, type Split } from '../../src/runtime/index.ts';
 import { axeOn, chromiumPath, launch, overflowOf, serveFolder } from '../support/browser.ts';
 import { sparring, start, type Command } from '../support/cli.ts';

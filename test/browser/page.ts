@@ -1,5 +1,5 @@
 import type { ProgramMetadata } from '../../src/builder/program.ts';
-import { batchAt } from '../../src/runtime/batches.ts';
+import { batchAt } from '../../src/runtime/data/batches.ts';
 import { env } from '../../src/runtime/ort.ts';
 import { decodeSafetensors } from '../../src/runtime/safetensors.ts';
 import { openTraining } from '../../src/runtime/session.ts';

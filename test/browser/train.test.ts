@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attackerTrain, classifierTrain } from '../../src/models/programs.ts';
-import { limit, loadDataset, type Split } from '../../src/runtime/datasets/index.ts';
+import { limit, loadDataset, type Split } from '../../src/runtime/data/dataset.ts';
 import { initialState } from '../../src/runtime/session.ts';
 import type { Tensors } from '../../src/runtime/tensor.ts';
 import { chromiumPath } from '../support/browser.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { lower, type Program } from '../../src/builder/index.ts';
 import { encodeProgram } from '../../src/onnx/index.ts';
 import { attackerTrain, classifierTrain, onStored } from '../../src/models/programs.ts';
-import { limit, loadDataset } from '../../src/runtime/datasets/index.ts';
+import { limit, loadDataset } from '../../src/runtime/data/dataset.ts';
 import { initialState, type SessionOptions } from '../../src/runtime/session.ts';
 import { openSteps } from '../../src/runtime/steps.ts';
 

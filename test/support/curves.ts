@@ -1,8 +1,8 @@
 import { lower, readback, type Program, type Target } from '../../src/builder/index.ts';
 import { encode, encodeProgram } from '../../src/onnx/index.ts';
 import { classifierTrain } from '../../src/models/programs.ts';
-import { batchAt } from '../../src/runtime/batches.ts';
-import { limit, type Split } from '../../src/runtime/datasets/index.ts';
+import { batchAt } from '../../src/runtime/data/batches.ts';
+import { limit, type Split } from '../../src/runtime/data/dataset.ts';
 import type { Device } from '../../src/runtime/index.ts';
 import { encodeSafetensors } from '../../src/runtime/safetensors.ts';
 import { initialState, openTraining } from '../../src/runtime/session.ts';

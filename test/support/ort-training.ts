@@ -7,7 +7,7 @@ import { encode, encodeProgram } from '../../src/onnx/index.ts';
 import * as ortTraining from '../../src/ort-training/index.ts';
 import { artifactsFor, type Artifacts } from '../../src/cli/ort-training.ts';
 import { attackerEval, attackerStep, classifierEval, classifierStep } from '../../src/models/programs.ts';
-import { batchAt } from '../../src/runtime/batches.ts';
+import { batchAt } from '../../src/runtime/data/batches.ts';
 import { initialState, openModel, openTraining, type Split, type Tensors } from '../../src/runtime/index.ts';
 import type { Trained } from '../browser/ort-training/page.ts';
 import { trainingModelInKernels } from './ort-networks.ts';

@@ -1,5 +1,5 @@
 import type { Images, Oracle, Slope } from '../attacks/index.ts';
-import type { Batch } from '../batches.ts';
+import type { Batch } from '../data/batches.ts';
 
 /** Why the numbers of attacks on a classifier do not say how robust it is. */
 export interface Finding {

@@ -7,8 +7,8 @@ import {
   type Oracle,
   type ThreatModel,
 } from '../attacks/index.ts';
-import { inOrder } from '../batches.ts';
-import type { Split } from '../datasets/index.ts';
+import { inOrder } from '../data/batches.ts';
+import type { Split } from '../data/dataset.ts';
 import type { Model } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Players } from './players.ts';

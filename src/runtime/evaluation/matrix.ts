@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { inOrder } from '../batches.ts';
-import type { Split } from '../datasets/index.ts';
+import { inOrder } from '../data/batches.ts';
+import type { Split } from '../data/dataset.ts';
 import type { Model, SessionOptions } from '../session.ts';
 import { attackedBy } from '../audit/run.ts';
 import type { Cell } from './cells.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { LossName } from '../attacks/index.ts';
-import { inOrder } from '../batches.ts';
-import type { Split } from '../datasets/index.ts';
-import { limit } from '../datasets/index.ts';
+import { inOrder } from '../data/batches.ts';
+import type { Split } from '../data/dataset.ts';
+import { limit } from '../data/dataset.ts';
 import type { SessionOptions } from '../session.ts';
 import { attackWith, summary, talliesOf, type Attacked, type Judged } from '../audit/run.ts';
 import type { Cell } from './cells.ts';

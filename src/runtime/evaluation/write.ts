@@ -1,6 +1,6 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Split } from '../datasets/index.ts';
+import type { Split } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';

@@ -1,6 +1,6 @@
-import type { Split } from './datasets/index.ts';
-import { permutation, stream } from './random.ts';
-import { float32, type Tensor } from './tensor.ts';
+import type { Split } from './dataset.ts';
+import { permutation, stream } from '../random.ts';
+import { float32, type Tensor } from '../tensor.ts';
 
 /** Images as a network takes them: float32 [n,1,height,width] in 0..1, and labels int32 [n]. */
 export interface Batch {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { limit, loadDataset, loadSameDataset } from '../../src/runtime/datasets/index.ts';
-import { InputError } from '../../src/runtime/errors.ts';
-import { encodeIdx, examples, writeIdxFolder } from '../support/idx.ts';
+import { limit, loadDataset, loadSameDataset } from '../../../src/runtime/data/dataset.ts';
+import { InputError } from '../../../src/runtime/errors.ts';
+import { encodeIdx, examples, writeIdxFolder } from '../../support/idx.ts';
 
 const TRAIN_IMAGES = 'train-images-idx3-ubyte';
 const TRAIN_LABELS = 'train-labels-idx1-ubyte';
