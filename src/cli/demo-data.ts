@@ -8,7 +8,7 @@ import {
   type DemoSamples,
   type Favourite,
   type FirstResult,
-} from '../runtime/demo-data.ts';
+} from '../runtime/experiment/demo-data.ts';
 import { loadDataset, openModel, readResult, type RunConfig, type Split } from '../runtime/index.ts';
 import { float32 } from '../runtime/tensor.ts';
 import { bytesOf, type Catalogue, type Cell, type StoredModel } from '../server/index.ts';

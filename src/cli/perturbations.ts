@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { batchAt } from '../runtime/data/batches.ts';
 import { loadDataset, type Split } from '../runtime/data/dataset.ts';
 import { InputError } from '../runtime/errors.ts';
-import type { Contestants } from '../runtime/evaluate.ts';
+import type { Contestants } from '../runtime/experiment/scores.ts';
 import type { Perturbations } from '../report/paper/index.ts';
 import type { Intensity, Perturbed } from '../report/paper/perturbations.ts';
 import type { Cell } from '../report/paper/results.ts';

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { batchAt } from '../runtime/data/batches.ts';
-import type { CellConfig } from '../runtime/config.ts';
+import type { CellConfig } from '../runtime/experiment/config.ts';
 import type { Split } from '../runtime/data/dataset.ts';
-import type { Contestants } from '../runtime/evaluate.ts';
+import type { Contestants } from '../runtime/experiment/scores.ts';
 import type { Prediction, Sample } from '../report/kit/pictures.ts';
 import { modelDevice, openModel } from '../runtime/session.ts';
 import type { EpochRecord } from '../runtime/checkpoint.ts';

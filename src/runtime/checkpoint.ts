@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { Confusions } from './confusion.ts';
+import { Confusions } from './experiment/confusion.ts';
 import { InputError } from './errors.ts';
 import { describeFsError, makeFolder, writeAtomic } from './files.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';

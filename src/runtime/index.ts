@@ -21,7 +21,7 @@ export {
   type BothScores,
   type Evaluated,
   type Contestants,
-} from './evaluate.ts';
+} from './experiment/scores.ts';
 export { Trainer, Diverged, type Step, type Means, type Epoch, type TrainerOptions } from './trainer.ts';
 export {
   trainClassifiers,
@@ -31,7 +31,7 @@ export {
   type Programs,
   type ClassifierOptions,
   type CellOptions,
-} from './train.ts';
+} from './experiment/train.ts';
 export { devices, chooseDevice, deviceNames, type Device, type DeviceReport } from './devices/index.ts';
 export {
   RunConfig,
@@ -46,7 +46,7 @@ export {
   type CellConfig,
   type ClassifierConfig,
   type Mode,
-} from './config.ts';
+} from './experiment/config.ts';
 export {
   loadCheckpoint,
   saveCheckpoint,
@@ -74,7 +74,7 @@ export {
   type RunFolder,
   type CellFolder,
   type Standing,
-} from './run.ts';
+} from './experiment/folder.ts';
 export {
   accuracyByClass,
   classifiersShown,
@@ -86,11 +86,11 @@ export {
   type Collapse,
   type Confusion,
   type Confusions,
-} from './confusion.ts';
-export { mergeResults, Result, type CellResult, type Environment } from './result.ts';
-export { sweep, type SweepEvent, type SweepOptions } from './sweep.ts';
+} from './experiment/confusion.ts';
+export { mergeResults, Result, type CellResult, type Environment } from './experiment/result.ts';
+export { sweep, type SweepEvent, type SweepOptions } from './experiment/sweep.ts';
 export { drawSamples } from '../cli/pictures.ts';
-export type { Manifest, ManifestCell, CellModels, ModelFile } from './manifest.ts';
+export type { Manifest, ManifestCell, CellModels, ModelFile } from './experiment/manifest.ts';
 export { constrain, distances, type Constraint } from './attacks/constrain.ts';
 export {
   Evaluation,
@@ -105,13 +105,13 @@ export {
   type Measure,
   type Player,
   type Warning,
-} from './evaluation/schema.ts';
-export { checkCells, evaluateCells, type EvaluationProgress } from './evaluation/run.ts';
-export { openJournal, journalPath, type Journal } from './evaluation/journal.ts';
-export { whatIsFuller, readEvaluation, type Planned } from './evaluation/fuller.ts';
-export { readFinishedRun, type Cell, type FinishedRun } from './evaluation/cells.ts';
-export { crossAttack, type MatrixCell } from './evaluation/matrix.ts';
-export { evaluationFrom, probeWriting, writeEvaluation } from './evaluation/write.ts';
+} from './experiment/evaluation.ts';
+export { checkCells, evaluateCells, type EvaluationProgress } from './experiment/evaluate.ts';
+export { openJournal, journalPath, type Journal } from './experiment/journal.ts';
+export { whatIsFuller, readEvaluation, type Planned } from './experiment/fuller.ts';
+export { readFinishedRun, type Cell, type FinishedRun } from './experiment/cells.ts';
+export { crossAttack, type MatrixCell } from './experiment/matrix.ts';
+export { evaluationFrom, probeWriting, writeEvaluation } from './experiment/write.ts';
 export { warningsOf } from './audit/checks.ts';
 export { describeFsError, makeFolder, writeAtomic } from './files.ts';
-export { lockRun, type RunLock } from './lock.ts';
+export { lockRun, type RunLock } from './experiment/lock.ts';

@@ -1,6 +1,6 @@
 import { epochOrder } from './data/batches.ts';
 import type { Network, Running } from './checkpoint.ts';
-import type { CellConfig } from './config.ts';
+import type { CellConfig } from './experiment/config.ts';
 import type { Split } from './data/dataset.ts';
 import { initialState, type ProgramFile } from './session.ts';
 import { openSteps, type Metrics, type Steps } from './steps.ts';

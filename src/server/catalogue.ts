@@ -3,8 +3,8 @@ import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { MNIST_COUNTS } from '../runtime/data/mnist.ts';
 import { InputError } from '../runtime/errors.ts';
-import type { CellModels, Manifest, ManifestCell } from '../runtime/manifest.ts';
-import { openRun, readResult } from '../runtime/run.ts';
+import type { CellModels, Manifest, ManifestCell } from '../runtime/experiment/manifest.ts';
+import { openRun, readResult } from '../runtime/experiment/folder.ts';
 import { digestOf, openModelFile, readModelFile } from './model-files.ts';
 
 /** An ONNX file that the server runs, hands out, or both. */

@@ -1,6 +1,6 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
-import type { DemoData } from '../runtime/demo-data.ts';
-import type { Manifest } from '../runtime/manifest.ts';
+import type { DemoData } from '../runtime/experiment/demo-data.ts';
+import type { Manifest } from '../runtime/experiment/manifest.ts';
 import { methods, needsGradients, pgd, type Choice } from './choice.ts';
 import { startEngine, wasmThreads, type Engine } from './engine/client.ts';
 import type { Backend, Models, Reply } from './engine/protocol.ts';

@@ -1,4 +1,4 @@
-import type { Favourite } from '../runtime/demo-data.ts';
+import type { Favourite } from '../runtime/experiment/demo-data.ts';
 import { pgd } from './choice.ts';
 import type { Method } from './engine/protocol.ts';
 import { number, percent } from './format.ts';

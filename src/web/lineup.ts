@@ -1,4 +1,4 @@
-import type { CellModels, Manifest, ManifestCell, ModelFile } from '../runtime/manifest.ts';
+import type { CellModels, Manifest, ManifestCell, ModelFile } from '../runtime/experiment/manifest.ts';
 import type { Choice } from './choice.ts';
 import type { ClassifierName } from './engine/protocol.ts';
 

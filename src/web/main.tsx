@@ -1,6 +1,6 @@
 import { render } from 'preact';
-import type { DemoData } from '../runtime/demo-data.ts';
-import type { Manifest } from '../runtime/manifest.ts';
+import type { DemoData } from '../runtime/experiment/demo-data.ts';
+import type { Manifest } from '../runtime/experiment/manifest.ts';
 import { App } from './app.tsx';
 import { startDemo } from './demo.ts';
 

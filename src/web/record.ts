@@ -1,4 +1,4 @@
-import type { Manifest } from '../runtime/manifest.ts';
+import type { Manifest } from '../runtime/experiment/manifest.ts';
 import { methods, pgd, type Choice } from './choice.ts';
 import type { Backend, Predictions } from './engine/protocol.ts';
 import type { LineUp } from './lineup.ts';

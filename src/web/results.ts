@@ -1,5 +1,5 @@
 import { constrain, distances } from '../runtime/attacks/constrain.ts';
-import { fromBase64, type FirstResult } from '../runtime/demo-data.ts';
+import { fromBase64, type FirstResult } from '../runtime/experiment/demo-data.ts';
 import type { Choice } from './choice.ts';
 import type { ClassifierName, Method, Outcome, Predictions } from './engine/protocol.ts';
 import type { LineUp } from './lineup.ts';

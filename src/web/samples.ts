@@ -1,4 +1,4 @@
-import { fromBase64, type DemoSamples } from '../runtime/demo-data.ts';
+import { fromBase64, type DemoSamples } from '../runtime/experiment/demo-data.ts';
 
 /** A test image that comes with the page. */
 export interface Digit {

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readInputs, writeReport } from '../../src/cli/write-report.ts';
-import { confusionJson, type Confusion } from '../../src/runtime/confusion.ts';
+import { confusionJson, type Confusion } from '../../src/runtime/experiment/confusion.ts';
 import { chromiumPath } from '../support/browser.ts';
 import { evaluationOf } from '../support/evaluations.ts';
 import { asInThePaper, modelsOf, resultJson, type MadeUp } from '../support/results.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CellModels, Manifest, ManifestCell } from '../../src/runtime/manifest.ts';
+import type { CellModels, Manifest, ManifestCell } from '../../src/runtime/experiment/manifest.ts';
 import { lineUp, seriesOf, snap } from '../../src/web/lineup.ts';
 
 const scores = { clean: { accuracy: 1, loss: 0 }, noise: { accuracy: 1, loss: 0 } };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { toBase64, type FirstResult } from '../../src/runtime/demo-data.ts';
-import type { Manifest } from '../../src/runtime/manifest.ts';
+import { toBase64, type FirstResult } from '../../src/runtime/experiment/demo-data.ts';
+import type { Manifest } from '../../src/runtime/experiment/manifest.ts';
 import type { Choice } from '../../src/web/choice.ts';
 import { lineUp, seriesOf } from '../../src/web/lineup.ts';
 import { isAnswer, isEmpty, isShipped, sameAttack, shippedResults } from '../../src/web/results.ts';

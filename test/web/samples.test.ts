@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { toBase64 } from '../../src/runtime/demo-data.ts';
+import { toBase64 } from '../../src/runtime/experiment/demo-data.ts';
 import { digitsOf, wordsFor } from '../../src/web/samples.ts';
 
 it('reads sample images of any size', () => {

@@ -1,5 +1,10 @@
 import { html } from 'hono/html';
-import type { AttackSettings, CellEvaluation, Evaluation, Measure } from '../../runtime/evaluation/schema.ts';
+import type {
+  AttackSettings,
+  CellEvaluation,
+  Evaluation,
+  Measure,
+} from '../../runtime/experiment/evaluation.ts';
 import { drawLines, plotWidth, ticksWithRoom, type Line, type Panel } from '../kit/chart.ts';
 import { evaluationCommand } from './command.ts';
 import type { DataTable, Figured } from '../kit/data-table.ts';

@@ -1,4 +1,4 @@
-import type { Mode } from '../../runtime/config.ts';
+import type { Mode } from '../../runtime/experiment/config.ts';
 import { about, attacked, early, falls, isAbout, quarters, thresholds, type Criterion } from './criteria.ts';
 import { percent, points } from '../kit/format.ts';
 import { cellsAt, type Cell } from './results.ts';

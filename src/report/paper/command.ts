@@ -1,4 +1,4 @@
-import type { Evaluation } from '../../runtime/evaluation/schema.ts';
+import type { Evaluation } from '../../runtime/experiment/evaluation.ts';
 import type { Cell } from './results.ts';
 
 /** The command that trains a cell again, in a checkout of the commit that its environment names. */

@@ -7,7 +7,7 @@ import {
   type BeforeAfter,
   type Confusion,
   type Confusions,
-} from '../../runtime/confusion.ts';
+} from '../../runtime/experiment/confusion.ts';
 import { count, percent } from '../kit/format.ts';
 import { heat, scroll, type Markup } from '../kit/markup.ts';
 import { classifiersOf, type Cell, type ClassifierName } from './results.ts';

@@ -1,4 +1,4 @@
-import type { Mode } from '../../runtime/config.ts';
+import type { Mode } from '../../runtime/experiment/config.ts';
 import { percent, points } from '../kit/format.ts';
 import { cellsAt, type Cell, type ClassifierName } from './results.ts';
 import { describeAccuracy, epochCurve, finalAccuracy, type View } from './statistics.ts';

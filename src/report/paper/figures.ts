@@ -1,5 +1,5 @@
 import type * as Plot from '@observablehq/plot';
-import { hasTransfer, type Mode } from '../../runtime/config.ts';
+import { hasTransfer, type Mode } from '../../runtime/experiment/config.ts';
 import { drawLines, epsStyle, type Line, type Panel } from '../kit/chart.ts';
 import { paperEps } from './claims.ts';
 import { chance } from './criteria.ts';

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { hasTransfer } from '../../runtime/config.ts';
+import { hasTransfer } from '../../runtime/experiment/config.ts';
 import { count, list } from '../kit/format.ts';
 import type { Markup } from '../kit/markup.ts';
 import { testImages, trainImages, type Cell } from './results.ts';

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { CellEvaluation } from '../../runtime/evaluation/schema.ts';
+import type { CellEvaluation } from '../../runtime/experiment/evaluation.ts';
 import { attackTitle, type NamedEvaluation } from './attacks.ts';
 import type { DataTable } from '../kit/data-table.ts';
 import { list, percent } from '../kit/format.ts';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../../runtime/errors.ts';
-import { Evaluation } from '../../runtime/evaluation/schema.ts';
-import { Result } from '../../runtime/result.ts';
+import { Evaluation } from '../../runtime/experiment/evaluation.ts';
+import { Result } from '../../runtime/experiment/result.ts';
 import type { NamedEvaluation } from './attacks.ts';
 import { threatName } from '../kit/format.ts';
 import { cellsIn, threatOf, type Cell } from './results.ts';

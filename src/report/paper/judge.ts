@@ -1,4 +1,4 @@
-import type { Mode } from '../../runtime/config.ts';
+import type { Mode } from '../../runtime/experiment/config.ts';
 import { claims, type Claim } from './claims.ts';
 import { attackTitle, type NamedEvaluation } from './attacks.ts';
 import type { Criterion } from './criteria.ts';

@@ -1,5 +1,5 @@
 import { html, raw } from 'hono/html';
-import type { Matrix } from '../../runtime/evaluation/schema.ts';
+import type { Matrix } from '../../runtime/experiment/evaluation.ts';
 import { count, percent } from '../kit/format.ts';
 import { scroll, type Markup } from '../kit/markup.ts';
 

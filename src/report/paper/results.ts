@@ -1,7 +1,7 @@
-import { cellsOf, type CellConfig, type Mode } from '../../runtime/config.ts';
-import { classifiersShown } from '../../runtime/confusion.ts';
+import { cellsOf, type CellConfig, type Mode } from '../../runtime/experiment/config.ts';
+import { classifiersShown } from '../../runtime/experiment/confusion.ts';
 import { InputError } from '../../runtime/errors.ts';
-import type { CellResult, Environment, Result } from '../../runtime/result.ts';
+import type { CellResult, Environment, Result } from '../../runtime/experiment/result.ts';
 
 export type ClassifierName = 'c1' | 'c2';
 

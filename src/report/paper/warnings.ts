@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { Warning } from '../../runtime/evaluation/schema.ts';
+import type { Warning } from '../../runtime/experiment/evaluation.ts';
 import { count } from '../kit/format.ts';
 import type { Markup } from '../kit/markup.ts';
 

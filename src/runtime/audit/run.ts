@@ -12,7 +12,7 @@ import type { Split } from '../data/dataset.ts';
 import type { Model } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Players } from './players.ts';
-import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from '../evaluation/schema.ts';
+import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from '../experiment/evaluation.ts';
 import { Tally } from './tally.ts';
 
 /** Which examples the known classifier has right, and the other one, if there is one. */

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../runtime/manifest.ts';
+import type { Manifest } from '../../runtime/experiment/manifest.ts';
 import type { Demo } from '../demo.ts';
 import type { ClassifierName } from '../engine/protocol.ts';
 import { classifierName, number } from '../format.ts';

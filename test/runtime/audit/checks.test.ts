@@ -6,7 +6,7 @@ import type {
   Doubling,
   MeasuredCell,
   Measure,
-} from '../../../src/runtime/evaluation/schema.ts';
+} from '../../../src/runtime/experiment/evaluation.ts';
 import { wilson } from '../../../src/runtime/audit/wilson.ts';
 
 const images = 1000;

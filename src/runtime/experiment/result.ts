@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { EpochRecord } from './checkpoint.ts';
+import { EpochRecord } from '../checkpoint.ts';
 import { cellName, cellsOf, modes, RunConfig, type CellConfig } from './config.ts';
-import { InputError } from './errors.ts';
-import type { Contestants } from './evaluate.ts';
+import { InputError } from '../errors.ts';
+import type { Contestants } from './scores.ts';
 
 /** Where the numbers came from. */
 export const Environment = z.strictObject({

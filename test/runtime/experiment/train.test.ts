@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as b from '../../src/builder/index.ts';
-import * as onnx from '../../src/onnx/index.ts';
-import { programsFor } from '../../src/cli/programs.ts';
-import { attackerTrain } from '../../src/models/programs.ts';
+import * as b from '../../../src/builder/index.ts';
+import * as onnx from '../../../src/onnx/index.ts';
+import { programsFor } from '../../../src/cli/programs.ts';
+import { attackerTrain } from '../../../src/models/programs.ts';
 import {
   ClassifierRecord,
   classifiersOf,
@@ -28,8 +28,8 @@ import {
   type Programs,
   type Split,
   type Tensors,
-} from '../../src/runtime/index.ts';
-import { examples } from '../support/idx.ts';
+} from '../../../src/runtime/index.ts';
+import { examples } from '../../support/idx.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
 const patience = 240_000;

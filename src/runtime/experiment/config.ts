@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { deviceNames } from './devices/index.ts';
+import { deviceNames } from '../devices/index.ts';
 
 const Count = z.int().positive();
 /** A file, or a folder of data, and what was found there. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { concat, mul, neg, reduceMean, reshape, sub, type Value } from '../../../src/builder/index.ts';
 import type { Split } from '../../../src/runtime/index.ts';
-import type { Cell } from '../../../src/runtime/evaluation/cells.ts';
-import { noJournal } from '../../../src/runtime/evaluation/journal.ts';
-import { crossAttack } from '../../../src/runtime/evaluation/matrix.ts';
+import type { Cell } from '../../../src/runtime/experiment/cells.ts';
+import { noJournal } from '../../../src/runtime/experiment/journal.ts';
+import { crossAttack } from '../../../src/runtime/experiment/matrix.ts';
 import { modelOf, pixels } from '../../support/classifiers.ts';
 
 /** White images of class 1 and black ones of class 0, in turn; the last two have the other's label. */

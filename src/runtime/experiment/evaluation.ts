@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Environment } from '../result.ts';
+import { Environment } from './result.ts';
 
 /** `evaluation.json`, schema 1: what every attack leaves of the classifiers of a run. Fractions are in [0, 1]. */
 

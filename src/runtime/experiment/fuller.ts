@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../errors.ts';
 import { describeFsError } from '../files.ts';
-import { Evaluation, type AttackSettings } from './schema.ts';
+import { Evaluation, type AttackSettings } from './evaluation.ts';
 
 /** What an evaluation is going to hold. */
 export interface Planned {

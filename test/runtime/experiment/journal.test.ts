@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { journalPath, kept, openJournal } from '../../../src/runtime/evaluation/journal.ts';
+import { journalPath, kept, openJournal } from '../../../src/runtime/experiment/journal.ts';
 
 let folder: string;
 let path: string;

@@ -6,8 +6,8 @@ import { attackedBy } from '../audit/run.ts';
 import type { Cell } from './cells.ts';
 import { Sessions } from '../audit/players.ts';
 import { kept, type Journal } from './journal.ts';
-import type { EvaluationProgress } from './run.ts';
-import { Matrix as MatrixSchema, type Matrix, type Player } from './schema.ts';
+import type { EvaluationProgress } from './evaluate.ts';
+import { Matrix as MatrixSchema, type Matrix, type Player } from './evaluation.ts';
 import { StoredTally, Tally } from '../audit/tally.ts';
 
 const batchSize = 250;

@@ -7,7 +7,7 @@ import {
   type CellResult,
   type Result,
   type RunConfig,
-} from '../../src/runtime/index.ts';
+} from '../../../src/runtime/index.ts';
 
 const sweep: RunConfig = {
   schema: 1,

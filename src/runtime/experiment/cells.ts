@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { hasTransfer } from '../config.ts';
+import { hasTransfer } from './config.ts';
 import { InputError } from '../errors.ts';
-import type { Contestants } from '../evaluate.ts';
+import type { Contestants } from './scores.ts';
 import { describeFsError } from '../files.ts';
-import type { CellResult } from '../result.ts';
-import { cellFolder, openRun, readResult, runFolder } from '../run.ts';
+import type { CellResult } from './result.ts';
+import { cellFolder, openRun, readResult, runFolder } from './folder.ts';
 
 /** A finished cell of a run: what it was trained as, and its models. */
 export interface Cell extends Pick<

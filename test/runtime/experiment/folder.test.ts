@@ -2,8 +2,14 @@ import { lstat, mkdir, mkdtemp, readdir, readlink, realpath, rm, writeFile } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { beginRun, createRun, finishRun, reserveFolder, runFolder } from '../../src/runtime/run.ts';
-import type { RunConfig } from '../../src/runtime/config.ts';
+import {
+  beginRun,
+  createRun,
+  finishRun,
+  reserveFolder,
+  runFolder,
+} from '../../../src/runtime/experiment/folder.ts';
+import type { RunConfig } from '../../../src/runtime/experiment/config.ts';
 
 let folder: string;
 beforeEach(async () => {

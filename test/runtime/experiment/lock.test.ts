@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InputError } from '../../src/runtime/errors.ts';
-import { lockName, lockRun } from '../../src/runtime/lock.ts';
+import { InputError } from '../../../src/runtime/errors.ts';
+import { lockName, lockRun } from '../../../src/runtime/experiment/lock.ts';
 
 let folder: string;
 const children: ChildProcess[] = [];
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const source = new URL('../../src/runtime/lock.ts', import.meta.url).href;
+const source = new URL('../../../src/runtime/experiment/lock.ts', import.meta.url).href;
 
 /** What a process of its own says of its try to lock the folder: `locked`, after which it stays, or why not. */
 function tryToLock(): Promise<{ readonly said: string; readonly child: ChildProcess }> {

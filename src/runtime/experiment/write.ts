@@ -5,7 +5,7 @@ import { InputError } from '../errors.ts';
 import { describeFsError, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';
 import { talliesOf, type Attacked } from '../audit/run.ts';
-import { Evaluation, type CellEvaluation, type MeasuredCell } from './schema.ts';
+import { Evaluation, type CellEvaluation, type MeasuredCell } from './evaluation.ts';
 import { Tally } from '../audit/tally.ts';
 
 /** What `evaluation.json` says, before the masks of its cells are files. */

@@ -1,4 +1,4 @@
-import { ClassifierRecord, loadCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { ClassifierRecord, loadCheckpoint, saveCheckpoint, type Checkpoint } from '../checkpoint.ts';
 import {
   cellName,
   cellsOf,
@@ -9,8 +9,8 @@ import {
   type ClassifierConfig,
   type RunConfig,
 } from './config.ts';
-import type { Split } from './data/dataset.ts';
-import { InputError } from './errors.ts';
+import type { Split } from '../data/dataset.ts';
+import { InputError } from '../errors.ts';
 import { cellResult, type CellResult, type Environment, type Result } from './result.ts';
 import {
   cellFolder,
@@ -21,8 +21,8 @@ import {
   recordEpoch,
   type RunFolder,
   type Standing,
-} from './run.ts';
-import { drawSamples } from '../cli/pictures.ts';
+} from './folder.ts';
+import { drawSamples } from '../../cli/pictures.ts';
 import { modelsOf, trainCell, trainClassifiers, type Programs, type Progress } from './train.ts';
 
 /** What happens during a run, in order. `training` is the folder of the cell, or of the classifiers that it begins with. */

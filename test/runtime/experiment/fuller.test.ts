@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { whatIsFuller, type Planned } from '../../../src/runtime/evaluation/fuller.ts';
+import { whatIsFuller, type Planned } from '../../../src/runtime/experiment/fuller.ts';
 import type { Evaluation } from '../../../src/runtime/index.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
 

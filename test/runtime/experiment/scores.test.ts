@@ -13,9 +13,9 @@ import {
   sub,
   tensorOf,
   type Value,
-} from '../../src/builder/index.ts';
-import { encode } from '../../src/onnx/index.ts';
-import { evaluate, stream, type Evaluated, type Split } from '../../src/runtime/index.ts';
+} from '../../../src/builder/index.ts';
+import { encode } from '../../../src/onnx/index.ts';
+import { evaluate, stream, type Evaluated, type Split } from '../../../src/runtime/index.ts';
 
 const pixels = 28 * 28;
 const options = { device: 'cpu', threads: 1, eps: 0.2, clip: true, seed: 3 } as const;

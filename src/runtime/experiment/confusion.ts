@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { hasTransfer } from './config.ts';
-import { InputError } from './errors.ts';
-import { describeFsError } from './files.ts';
+import { InputError } from '../errors.ts';
+import { describeFsError } from '../files.ts';
 import type { CellResult, Result } from './result.ts';
 
 const Count = z.int().nonnegative();

@@ -10,7 +10,7 @@ import { checkClassifier, type Finding } from '../audit/classifier-checks.ts';
 import { kept, type Journal } from './journal.ts';
 import { openOracle } from '../audit/oracle.ts';
 import { Sessions, type MakeGradient, type Players } from '../audit/players.ts';
-import type { AttackName, AttackSettings, Curve, Doubling, MeasuredCell, Warning } from './schema.ts';
+import type { AttackName, AttackSettings, Curve, Doubling, MeasuredCell, Warning } from './evaluation.ts';
 import { StoredTally } from '../audit/tally.ts';
 
 export interface EvaluateCellsOptions extends SessionOptions {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { confusionJson, confusionPath } from '../../src/runtime/confusion.ts';
+import { confusionJson, confusionPath } from '../../../src/runtime/experiment/confusion.ts';
 import {
   accuracyByClass,
   collapseLines,
@@ -14,11 +14,11 @@ import {
   Result,
   type Confusion,
   type Confusions,
-} from '../../src/runtime/index.ts';
-import { sparring } from '../support/cli.ts';
-import { examples, writeIdxFolder } from '../support/idx.ts';
-import { ResultSchema1 } from '../support/result-schema-1.ts';
-import { resultJson } from '../support/results.ts';
+} from '../../../src/runtime/index.ts';
+import { sparring } from '../../support/cli.ts';
+import { examples, writeIdxFolder } from '../../support/idx.ts';
+import { ResultSchema1 } from '../../support/result-schema-1.ts';
+import { resultJson } from '../../support/results.ts';
 
 /** Every class has ten images; `right` of them keep their answer and the others get `answer`. */
 const readAs = (answer: number, right: number, classes: number): Confusion =>
@@ -216,7 +216,7 @@ describe('a run', () => {
 });
 
 it('results that older versions wrote are still read', async () => {
-  const results = fileURLToPath(new URL('../../results/', import.meta.url));
+  const results = fileURLToPath(new URL('../../../results/', import.meta.url));
   const files = (await readdir(results, { recursive: true })).filter((name) => name.endsWith('result.json'));
   expect(files.length).toBeGreaterThan(6);
   for (const file of files) {

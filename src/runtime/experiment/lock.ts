@@ -5,8 +5,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { InputError } from './errors.ts';
-import { describeFsError } from './files.ts';
+import { InputError } from '../errors.ts';
+import { describeFsError } from '../files.ts';
 
 /** A run folder that no other process may write. */
 export interface RunLock {

@@ -1,10 +1,10 @@
-import { inOrder } from './data/batches.ts';
+import { inOrder } from '../data/batches.ts';
 import { ConfusionCounter, type BeforeAfter, type Confusion, type Confusions } from './confusion.ts';
-import type { Split } from './data/dataset.ts';
-import { fillUniform, stream, type Random } from './random.ts';
-import { scoresOf } from './attacks/score.ts';
-import { modelDevice, openModel, type Model, type SessionOptions } from './session.ts';
-import { float32, type Tensor } from './tensor.ts';
+import type { Split } from '../data/dataset.ts';
+import { fillUniform, stream, type Random } from '../random.ts';
+import { scoresOf } from '../attacks/score.ts';
+import { modelDevice, openModel, type Model, type SessionOptions } from '../session.ts';
+import { float32, type Tensor } from '../tensor.ts';
 
 /** Fraction of right answers, and mean cross-entropy in nats. */
 export interface Scores {
