@@ -16,7 +16,7 @@ import {
   type Split,
   type Tensors,
 } from '../src/runtime/index.ts';
-import { openSteps } from '../src/runtime/steps.ts';
+import { openSteps } from '../src/runtime/training/steps.ts';
 import { timed } from './timing.ts';
 
 /** What is timed: a training step, or an inference, of C or of A. */

@@ -12,7 +12,7 @@ export {
   type ProgramFile,
   type SessionOptions,
 } from './session.ts';
-export { openSteps, type Metrics, type Steps } from './steps.ts';
+export { openSteps, type Metrics, type Steps } from './training/steps.ts';
 export {
   evaluate,
   evaluateNoise,
@@ -22,7 +22,14 @@ export {
   type Evaluated,
   type Contestants,
 } from './experiment/scores.ts';
-export { Trainer, Diverged, type Step, type Means, type Epoch, type TrainerOptions } from './trainer.ts';
+export {
+  Trainer,
+  Diverged,
+  type Step,
+  type Means,
+  type Epoch,
+  type TrainerOptions,
+} from './training/trainer.ts';
 export {
   trainClassifiers,
   trainCell,
@@ -55,7 +62,7 @@ export {
   type Checkpoint,
   type Network,
   type Position,
-} from './checkpoint.ts';
+} from './training/checkpoint.ts';
 export {
   beginRun,
   createRun,

@@ -1,6 +1,6 @@
 import { appendFile, lstat, mkdir, open, readdir, readFile, realpath, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { ClassifierRecord, EpochRecord, loadCheckpoint, type Checkpoint } from '../checkpoint.ts';
+import { ClassifierRecord, EpochRecord, loadCheckpoint, type Checkpoint } from '../training/checkpoint.ts';
 import {
   cellName,
   cellsOf,

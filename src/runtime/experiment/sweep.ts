@@ -1,4 +1,4 @@
-import { ClassifierRecord, loadCheckpoint, saveCheckpoint, type Checkpoint } from '../checkpoint.ts';
+import { ClassifierRecord, loadCheckpoint, saveCheckpoint, type Checkpoint } from '../training/checkpoint.ts';
 import {
   cellName,
   cellsOf,

@@ -4,14 +4,14 @@ import {
   type ClassifierRecord,
   type EpochRecord,
   type Network,
-} from '../checkpoint.ts';
+} from '../training/checkpoint.ts';
 import type { CellConfig, ClassifierConfig } from './config.ts';
 import type { Confusions } from './confusion.ts';
 import type { Split } from '../data/dataset.ts';
 import { evaluate, evaluateNoise, type BothScores, type Contestants } from './scores.ts';
 import type { ProgramFile } from '../session.ts';
 import { prefixed, under, type Tensors } from '../tensor.ts';
-import { Diverged, Trainer, type Epoch, type Means, type Step } from '../trainer.ts';
+import { Diverged, Trainer, type Epoch, type Means, type Step } from '../training/trainer.ts';
 
 /** The programs of a cell, and how trained weights become models that stand alone. */
 export interface Programs {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { lower, type Program } from '../../src/builder/index.ts';
-import { encodeProgram } from '../../src/onnx/index.ts';
-import { attackerTrain, classifierTrain, onStored } from '../../src/models/programs.ts';
-import { limit, loadDataset } from '../../src/runtime/data/dataset.ts';
-import { initialState, type SessionOptions } from '../../src/runtime/session.ts';
-import { openSteps } from '../../src/runtime/steps.ts';
+import { lower, type Program } from '../../../src/builder/index.ts';
+import { encodeProgram } from '../../../src/onnx/index.ts';
+import { attackerTrain, classifierTrain, onStored } from '../../../src/models/programs.ts';
+import { limit, loadDataset } from '../../../src/runtime/data/dataset.ts';
+import { initialState, type SessionOptions } from '../../../src/runtime/session.ts';
+import { openSteps } from '../../../src/runtime/training/steps.ts';
 
 const settings = { batchSize: 4, learningRate: 1e-3 };
 const c = classifierTrain(settings);

@@ -1,7 +1,7 @@
-import { batchAt } from './data/batches.ts';
-import type { Split } from './data/dataset.ts';
-import { openTraining, type ProgramFile, type SessionOptions, type Training } from './session.ts';
-import type { Tensors } from './tensor.ts';
+import { batchAt } from '../data/batches.ts';
+import type { Split } from '../data/dataset.ts';
+import { openTraining, type ProgramFile, type SessionOptions, type Training } from '../session.ts';
+import type { Tensors } from '../tensor.ts';
 
 /** Metrics of one step, by name. */
 export type Metrics = Readonly<Record<string, number>>;

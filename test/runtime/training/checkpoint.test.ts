@@ -15,7 +15,7 @@ import {
   stream,
   type Checkpoint,
   type Tensor,
-} from '../../src/runtime/index.ts';
+} from '../../../src/runtime/index.ts';
 
 let folder: string;
 let path: string;
@@ -133,7 +133,7 @@ describe('saveCheckpoint', () => {
     'keeps the old checkpoint when it cannot write all of the new',
     async () => {
       await saveCheckpoint(path, checkpoint, hash);
-      const module = fileURLToPath(new URL('../../src/runtime/checkpoint.ts', import.meta.url));
+      const module = fileURLToPath(new URL('../../../src/runtime/training/checkpoint.ts', import.meta.url));
       const script = `
       process.on('SIGXFSZ', () => {});
       import { saveCheckpoint } from ${JSON.stringify(module)};

@@ -1,10 +1,10 @@
-import { epochOrder } from './data/batches.ts';
+import { epochOrder } from '../data/batches.ts';
 import type { Network, Running } from './checkpoint.ts';
-import type { CellConfig } from './experiment/config.ts';
-import type { Split } from './data/dataset.ts';
-import { initialState, type ProgramFile } from './session.ts';
+import type { CellConfig } from '../experiment/config.ts';
+import type { Split } from '../data/dataset.ts';
+import { initialState, type ProgramFile } from '../session.ts';
 import { openSteps, type Metrics, type Steps } from './steps.ts';
-import type { Tensors } from './tensor.ts';
+import type { Tensors } from '../tensor.ts';
 
 /** Mean loss and accuracy over batches of attacked or clean images. */
 export interface Means {

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { Confusions } from './experiment/confusion.ts';
-import { InputError } from './errors.ts';
-import { describeFsError, makeFolder, writeAtomic } from './files.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
-import { prefixed, under, type Tensors } from './tensor.ts';
+import { Confusions } from '../experiment/confusion.ts';
+import { InputError } from '../errors.ts';
+import { describeFsError, makeFolder, writeAtomic } from '../files.ts';
+import { decodeSafetensors, encodeSafetensors } from '../safetensors.ts';
+import { prefixed, under, type Tensors } from '../tensor.ts';
 
 const Scores = z.strictObject({ accuracy: z.number(), loss: z.number() });
 const ClassifierScores = z.strictObject({ clean: Scores, noise: Scores, attacked: Scores.optional() });
