@@ -96,7 +96,6 @@ export {
 } from './experiment/confusion.ts';
 export { mergeResults, Result, type CellResult, type Environment } from './experiment/result.ts';
 export { sweep, type SweepEvent, type SweepOptions } from './experiment/sweep.ts';
-export { drawSamples } from '../cli/pictures.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './experiment/manifest.ts';
 export { constrain, distances, type Constraint } from './attacks/constrain.ts';
 export {

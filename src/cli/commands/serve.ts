@@ -131,7 +131,7 @@ function refuseToken(text: string | undefined): void {
 
 /** The script of the docs page: copied into a built package, else where the checkout has installed it. */
 function docsScript(): string | null {
-  const copied = fileURLToPath(new URL('../server/openapi-explorer.js', import.meta.url));
+  const copied = fileURLToPath(new URL('../../server/openapi-explorer.js', import.meta.url));
   if (existsSync(copied)) return copied;
   try {
     return createRequire(import.meta.url).resolve('openapi-explorer/dist/browser/openapi-explorer.min.js');

@@ -30,6 +30,7 @@ import {
 import { epochTitle, followPlan, planOf, testTitle } from '../plan.ts';
 import { begin, resume, type Prepared } from '../prepare.ts';
 import { programsFor } from '../programs.ts';
+import { drawSamples } from '../pictures.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController, type StopSignal } from '../signals.ts';
 import { accuracyTable } from '../table.ts';
@@ -186,6 +187,7 @@ async function runToEnd(
       programsFor: (cell) => programsFor(cell, given),
       standing,
       environment: () => environment(config, seconds()),
+      draw: drawSamples,
       signal: stop.signal,
     });
     for await (const event of events) {

@@ -1,5 +1,4 @@
 import * as Plot from '@observablehq/plot';
-import { paperEps } from '../paper/claims.ts';
 import { drawPlot, fontSize } from './plot.ts';
 import { colour } from './theme.ts';
 
@@ -170,6 +169,6 @@ const symbols: readonly Plot.SymbolType[] = [
 
 /** A step of the scale of intensities: each of the paper's seven has its own colour and symbol. */
 export function epsStyle(eps: number): Pick<Line, 'colour' | 'symbol'> {
-  const step = Math.min(6, Math.max(0, Math.round(Math.log2(eps / paperEps[0]!))));
+  const step = Math.min(6, Math.max(0, Math.round(Math.log2(eps / 0.01))));
   return { colour: colour(`eps${step}`), symbol: symbols[step]! };
 }

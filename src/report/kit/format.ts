@@ -1,5 +1,4 @@
 import type { Interval } from '../../runtime/audit/wilson.ts';
-import type { ThreatModel } from '../paper/results.ts';
 
 /** A fraction as a percentage with one decimal: `98.7 %`. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
@@ -26,22 +25,6 @@ export function list(words: readonly (string | number)[]): string {
   if (words.length < 2) return words.join('');
   return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
-
-/** A threat model in a few words: `unclipped, tanh bound`, and the network and data where they are not the paper's. */
-export const threatName = ({
-  clip,
-  bound,
-  architecture,
-  data,
-  against,
-}: Omit<ThreatModel, 'cells'>): string =>
-  [
-    clip ? 'clipped' : 'unclipped',
-    `${bound} bound`,
-    ...(architecture === 'paper' ? [] : [`network ${architecture}`]),
-    ...(data === 'mnist' ? [] : [`data ${data}`]),
-    ...(against === null ? [] : [against]),
-  ].join(', ');
 
 /** A count with its noun: `1 seed`, `3 seeds`, `10,000 images`. */
 export const count = (n: number, noun: string): string =>

@@ -1,13 +1,14 @@
 import { curvePanels, type NamedEvaluation } from './attacks.ts';
 import type { Panel } from '../kit/chart.ts';
 import { paperFigures } from './figures.ts';
-import { slug, threatName } from '../kit/format.ts';
+import { slug } from '../kit/format.ts';
 import { judge } from './judge.ts';
 import { renderPage, type Report } from './page.ts';
 import { shownFigures } from './paper.ts';
 import { perturbationFigure, type Intensity } from './perturbations.ts';
 import { plotToPng, standaloneSvg } from '../kit/plot.ts';
 import type { ThreatModel } from './results.ts';
+import { threatName } from './results.ts';
 
 /** What figure 2 is drawn from. */
 export interface Perturbations {

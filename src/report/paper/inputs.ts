@@ -3,8 +3,8 @@ import { InputError } from '../../runtime/errors.ts';
 import { Evaluation } from '../../runtime/experiment/evaluation.ts';
 import { Result } from '../../runtime/experiment/result.ts';
 import type { NamedEvaluation } from './attacks.ts';
-import { threatName } from '../kit/format.ts';
 import { cellsIn, threatOf, type Cell } from './results.ts';
+import { threatName } from './results.ts';
 
 /** A `result.json`, and what it was read from. */
 export interface NamedResult {

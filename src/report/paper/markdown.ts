@@ -3,11 +3,12 @@ import { attackTable, describeAttack, type NamedEvaluation } from './attacks.ts'
 import { evaluationCommand, trainingCommand } from './command.ts';
 import { thresholds } from './criteria.ts';
 import { cellText, type DataTable } from '../kit/data-table.ts';
-import { count, list, percent, points, threatName } from '../kit/format.ts';
+import { count, list, percent, points } from '../kit/format.ts';
 import type { Inputs } from './inputs.ts';
 import { judge, notOfThePaper, type Judgement } from './judge.ts';
 import { cellData } from './provenance.ts';
 import { threatModels, type Cell, type ThreatModel } from './results.ts';
+import { threatName } from './results.ts';
 
 /**
  * The results as Markdown: what the paper says, what was measured, whether it was reproduced, and the command of every cell.

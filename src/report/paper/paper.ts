@@ -1,9 +1,10 @@
 import { html } from 'hono/html';
 import type { Figure } from './figures.ts';
-import { list, shortIntervals, slug, threatName } from '../kit/format.ts';
+import { list, shortIntervals, slug } from '../kit/format.ts';
 import { notOfThePaper, type Judgement } from './judge.ts';
 import { dataTable, panelGrid, scroll, type Markup } from '../kit/markup.ts';
 import type { ThreatModel } from './results.ts';
+import { threatName } from './results.ts';
 
 /** What is shown of one threat model. */
 export interface Part {

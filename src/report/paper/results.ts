@@ -84,6 +84,22 @@ export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
 export const classifiersOf = (cells: readonly Cell[]): readonly ClassifierName[] =>
   cells.every(({ config }) => classifiersShown(config).length === 1) ? ['c1'] : ['c1', 'c2'];
 
+/** A threat model in a few words: `unclipped, tanh bound`, and the network and data where they are not the paper's. */
+export const threatName = ({
+  clip,
+  bound,
+  architecture,
+  data,
+  against,
+}: Omit<ThreatModel, 'cells'>): string =>
+  [
+    clip ? 'clipped' : 'unclipped',
+    `${bound} bound`,
+    ...(architecture === 'paper' ? [] : [`network ${architecture}`]),
+    ...(data === 'mnist' ? [] : [`data ${data}`]),
+    ...(against === null ? [] : [against]),
+  ].join(', ');
+
 /** The cells of one mode and eps, over all seeds. */
 export const cellsAt = (cells: readonly Cell[], mode: Mode, eps: number): readonly Cell[] =>
   cells.filter((cell) => cell.mode === mode && cell.eps === eps);

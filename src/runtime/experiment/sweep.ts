@@ -1,4 +1,10 @@
-import { ClassifierRecord, loadCheckpoint, saveCheckpoint, type Checkpoint } from '../training/checkpoint.ts';
+import {
+  ClassifierRecord,
+  loadCheckpoint,
+  saveCheckpoint,
+  type Checkpoint,
+  type EpochRecord,
+} from '../training/checkpoint.ts';
 import {
   cellName,
   cellsOf,
@@ -22,7 +28,7 @@ import {
   type RunFolder,
   type Standing,
 } from './folder.ts';
-import { drawSamples } from '../../cli/pictures.ts';
+import type { Contestants } from './scores.ts';
 import { modelsOf, trainCell, trainClassifiers, type Programs, type Progress } from './train.ts';
 
 /** What happens during a run, in order. `training` is the folder of the cell, or of the classifiers that it begins with. */
@@ -41,6 +47,13 @@ export interface SweepOptions {
   readonly test: Split;
   readonly programsFor: (cell: CellConfig) => Programs;
   readonly environment: () => Promise<Environment>;
+  /** Makes the picture of a finished cell's samples, a PNG. */
+  readonly draw: (
+    test: Split,
+    models: Required<Contestants>,
+    cell: CellConfig,
+    scores: EpochRecord['c1'],
+  ) => Promise<Uint8Array>;
   readonly standing: Standing;
   readonly signal?: AbortSignal;
 }
@@ -66,7 +79,7 @@ export async function* sweep(options: SweepOptions): AsyncGenerator<SweepEvent, 
       const { checkpoint, programs } = end;
       const { records } = checkpoint.position;
       const models = modelsOf(checkpoint.states, programs);
-      const samples = await drawSamples(options.test, models, cell, records.at(-1)!.c1);
+      const samples = await options.draw(options.test, models, cell, records.at(-1)!.c1);
       const own = cellResult(cell, models, records);
       runs = cells.flatMap((c) => [...runs, own].filter((run) => run.folder === cellName(c)));
       result = { schema: 1, config, environment: await options.environment(), runs: [...runs] };

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { judge, type Judgement } from '../../../src/report/paper/judge.ts';
 import { trainingCommand } from '../../../src/report/paper/command.ts';
-import { threatName } from '../../../src/report/kit/format.ts';
 import { joinInputs, parseInput } from '../../../src/report/paper/inputs.ts';
 import { renderMarkdown } from '../../../src/report/paper/markdown.ts';
 import { threatModels } from '../../../src/report/paper/results.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
+import { threatName } from '../../../src/report/paper/results.ts';
 
 type Settings = Parameters<typeof resultJson>[1];
 const judged = (
