@@ -71,10 +71,10 @@ async function here(model: Uint8Array, split: Split, eps: number, settings: read
   try {
     const right = async (name: AttackName | null): Promise<number[]> => {
       const own = settings.find(({ attack }) => attack === name) ?? null;
-      const work = attackWith(split, { known }, { eps, clip: true }, own);
+      const work = attackWith(split, { known, judges: { known } }, { eps, clip: true }, own);
       let next = await work.next();
       while (!next.done) next = await work.next();
-      return [...next.value.c1.right];
+      return [...next.value.known.right];
     };
     return { clean: await right(null), fgsm: await right('fgsm'), pgd: await right('pgd') };
   } finally {

@@ -5,7 +5,7 @@ import type { Split } from '../runtime/data/dataset.ts';
 import type { Contestants } from '../runtime/experiment/scores.ts';
 import type { Prediction, Sample } from '../report/kit/pictures.ts';
 import { modelDevice, openModel } from '../runtime/session.ts';
-import type { EpochRecord } from '../runtime/training/checkpoint.ts';
+import type { EpochRecord } from '../runtime/experiment/records.ts';
 
 /** `samples.png`: the first test image of each class, what A adds to it, and C1's answers (paper, figure 2). */
 export async function drawSamples(

@@ -54,15 +54,8 @@ export {
   type ClassifierConfig,
   type Mode,
 } from './experiment/config.ts';
-export {
-  loadCheckpoint,
-  saveCheckpoint,
-  EpochRecord,
-  ClassifierRecord,
-  type Checkpoint,
-  type Network,
-  type Position,
-} from './training/checkpoint.ts';
+export { loadCheckpoint, saveCheckpoint, type Checkpoint, type Position } from './experiment/checkpoint.ts';
+export { EpochRecord, ClassifierRecord, type Network } from './experiment/records.ts';
 export {
   beginRun,
   createRun,
@@ -84,40 +77,41 @@ export {
 } from './experiment/folder.ts';
 export {
   accuracyByClass,
-  classifiersShown,
-  collapseLines,
   collapseOf,
   describeCollapse,
-  readConfusions,
   type BeforeAfter,
   type Collapse,
   type Confusion,
-  type Confusions,
-} from './experiment/confusion.ts';
+} from './audit/confusion.ts';
+export { classifiersShown } from './experiment/config.ts';
+export { collapseLines, readConfusions } from './experiment/confusion-file.ts';
+export { type Confusions } from './experiment/records.ts';
 export { mergeResults, Result, type CellResult, type Environment } from './experiment/result.ts';
 export { sweep, type SweepEvent, type SweepOptions } from './experiment/sweep.ts';
 export type { Manifest, ManifestCell, CellModels, ModelFile } from './experiment/manifest.ts';
 export { constrain, distances, type Constraint } from './attacks/constrain.ts';
 export {
   Evaluation,
-  attackNames,
-  type AttackName,
-  type AttackSettings,
   type CellEvaluation,
-  type ClassifierEvaluation,
   type Curve,
   type Doubling,
   type Matrix,
-  type Measure,
   type Player,
   type Warning,
 } from './experiment/evaluation.ts';
+export {
+  attackNames,
+  type AttackName,
+  type AttackSettings,
+  type ClassifierEvaluation,
+  type Measure,
+} from './audit/schema.ts';
 export { checkCells, evaluateCells, type EvaluationProgress } from './experiment/evaluate.ts';
 export { openJournal, journalPath, type Journal } from './experiment/journal.ts';
 export { whatIsFuller, readEvaluation, type Planned } from './experiment/fuller.ts';
 export { readFinishedRun, type Cell, type FinishedRun } from './experiment/cells.ts';
 export { crossAttack, type MatrixCell } from './experiment/matrix.ts';
 export { evaluationFrom, probeWriting, writeEvaluation } from './experiment/write.ts';
-export { warningsOf } from './audit/checks.ts';
+export { warningsOf } from './experiment/checks.ts';
 export { describeFsError, makeFolder, writeAtomic } from './files.ts';
 export { lockRun, type RunLock } from './experiment/lock.ts';

@@ -1,10 +1,6 @@
 import { html } from 'hono/html';
-import type {
-  AttackSettings,
-  CellEvaluation,
-  Evaluation,
-  Measure,
-} from '../../runtime/experiment/evaluation.ts';
+import type { CellEvaluation, Evaluation } from '../../runtime/experiment/evaluation.ts';
+import type { AttackSettings, Measure } from '../../runtime/audit/schema.ts';
 import { drawLines, plotWidth, ticksWithRoom, type Line, type Panel } from '../kit/chart.ts';
 import { evaluationCommand } from './command.ts';
 import type { DataTable, Figured } from '../kit/data-table.ts';

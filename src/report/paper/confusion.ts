@@ -6,8 +6,8 @@ import {
   imagesByClass,
   type BeforeAfter,
   type Confusion,
-  type Confusions,
-} from '../../runtime/experiment/confusion.ts';
+} from '../../runtime/audit/confusion.ts';
+import { type Confusions } from '../../runtime/experiment/records.ts';
 import { count, percent } from '../kit/format.ts';
 import { heat, scroll, type Markup } from '../kit/markup.ts';
 import { classifiersOf, type Cell, type ClassifierName } from './results.ts';

@@ -1,5 +1,5 @@
 import { cellsOf, type CellConfig, type Mode } from '../../runtime/experiment/config.ts';
-import { classifiersShown } from '../../runtime/experiment/confusion.ts';
+import { classifiersShown } from '../../runtime/experiment/config.ts';
 import { InputError } from '../../runtime/errors.ts';
 import type { CellResult, Environment, Result } from '../../runtime/experiment/result.ts';
 

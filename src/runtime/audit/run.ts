@@ -11,47 +11,43 @@ import { inOrder } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import type { Model } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Players } from './players.ts';
-import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from '../experiment/evaluation.ts';
+import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from './schema.ts';
 import { Tally } from './tally.ts';
 
-/** Which examples the known classifier has right, and the other one, if there is one. */
-export interface Judged {
-  readonly c1: Tally;
-  readonly c2?: Tally;
+/** What attacks a split is given: the classifier that the attacks know, and those that are asked about its images. */
+export interface Asked<Judges extends Readonly<Record<string, Oracle | undefined>>> {
+  readonly known: Oracle;
+  readonly judges: Judges;
 }
-
-/** The same of untouched images and of each attack. */
-export type Attacked = ReadonlyMap<'clean' | AttackName, Judged>;
 
 const batchSize = 100;
 
 /**
- * Attacks every image of a split, for the known classifier, and asks both. Yields the number of images done.
+ * Attacks every image of a split, for the known classifier, and asks each judge. Yields the number of images done.
  *
  * @param settings null for the images as they are.
  */
-export async function* attackWith(
+export async function* attackWith<Judges extends Readonly<Record<string, Oracle | undefined>>>(
   split: Split,
-  { known, other }: Players,
+  { known, judges }: Asked<Judges>,
   { eps, clip }: { readonly eps: number; readonly clip: boolean },
   settings: AttackSettings | null,
-): AsyncGenerator<number, Judged> {
+): AsyncGenerator<number, { readonly [N in keyof Judges]: Tally }> {
   const threat: ThreatModel = { norm: 'linf', eps, range: clip ? [0, 1] : null, goal: 'untargeted' };
   const attack = settings ? attackBy(settings, known, threat) : ({ images }: Batch) => images;
-  const c1 = new Tally(split.count);
-  const c2 = other && new Tally(split.count);
+  const asked = Object.entries(judges).flatMap(([name, oracle]) =>
+    oracle ? [{ name, oracle, tally: new Tally(split.count) }] : [],
+  );
   for (const { start, image, label } of inOrder(split, batchSize)) {
     const labels = label.data as Int32Array;
     const images = { data: image.data, shape: image.shape } as Images;
     const seen = await attack({ images, labels, places: labels.map((_, i) => start + i) });
-    const ask = async (classifier: Oracle, tally: Tally): Promise<void> =>
-      tally.set(start, (await classifier.logits(seen)).data, labels);
-    await ask(known, c1);
-    if (other) await ask(other, c2!);
+    for (const { oracle, tally } of asked) tally.set(start, (await oracle.logits(seen)).data, labels);
     yield start + labels.length;
   }
-  return { c1, ...(c2 && { c2 }) };
+  return Object.fromEntries(asked.map(({ name, tally }) => [name, tally])) as {
+    readonly [N in keyof Judges]: Tally;
+  };
 }
 
 /** An attack as its settings say, with random numbers of its own. */
@@ -84,7 +80,7 @@ export async function attackedBy(attacker: Model, image: Tensor): Promise<Tensor
   return attacked!;
 }
 
-/** A classifier's part of `evaluation.json`. */
+/** What a classifier has right of clean images, under each attack, and in the worst case of each image. */
 export function summary(
   tallies: ReadonlyMap<'clean' | AttackName, Tally>,
   knowledge: ClassifierEvaluation['knowledge'],
@@ -99,13 +95,13 @@ export function summary(
   };
 }
 
-/** The tallies of one classifier; null where there is no such classifier. */
-export function talliesOf(
-  attacked: Attacked,
-  classifier: 'c1' | 'c2',
+/** The tallies of one classifier, by attack; null where nobody asked it. */
+export function talliesOf<Name extends string>(
+  attacked: ReadonlyMap<'clean' | AttackName, Readonly<Partial<Record<Name, Tally>>>>,
+  classifier: Name,
 ): ReadonlyMap<'clean' | AttackName, Tally> | null {
-  const own = [...attacked].flatMap(([name, judged]) => {
-    const tally = judged[classifier];
+  const own = [...attacked].flatMap(([name, tallies]) => {
+    const tally = tallies[classifier];
     return tally ? [[name, tally] as const] : [];
   });
   return own.length === 0 ? null : new Map(own);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { scoresOf } from '../attacks/score.ts';
-import type { Measure } from '../experiment/evaluation.ts';
+import type { Measure } from './schema.ts';
 import { wilson } from './wilson.ts';
 
 /** Which examples a classifier has right, and their losses. */

@@ -102,6 +102,11 @@ export const cellName = ({ mode, eps, seed }: Pick<CellConfig, 'mode' | 'eps' | 
 export const hasTransfer = ({ against, transfer }: Pick<CellConfig, 'against' | 'transfer'>): boolean =>
   !against || (transfer !== undefined && transfer.sha256 !== against.sha256);
 
+/** The classifiers that a run measures: with a given classifier and none to transfer to, C2 is C1 once more. */
+export const classifiersShown = (
+  config: Pick<CellConfig, 'against' | 'transfer'>,
+): readonly ('c1' | 'c2')[] => (hasTransfer(config) ? ['c1', 'c2'] : ['c1']);
+
 /** Classifiers on clean images, trained once for all cells of a run that begin with them: those of one seed. */
 export interface ClassifierConfig extends Pick<
   CellConfig,

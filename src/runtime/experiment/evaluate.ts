@@ -4,14 +4,26 @@ import { inOrder } from '../data/batches.ts';
 import type { Split } from '../data/dataset.ts';
 import { limit } from '../data/dataset.ts';
 import type { SessionOptions } from '../session.ts';
-import { attackWith, summary, talliesOf, type Attacked, type Judged } from '../audit/run.ts';
+import { attackWith, summary, talliesOf, type Asked } from '../audit/run.ts';
 import type { Cell } from './cells.ts';
 import { checkClassifier, type Finding } from '../audit/classifier-checks.ts';
 import { kept, type Journal } from './journal.ts';
-import { openOracle } from '../audit/oracle.ts';
-import { Sessions, type MakeGradient, type Players } from '../audit/players.ts';
-import type { AttackName, AttackSettings, Curve, Doubling, MeasuredCell, Warning } from './evaluation.ts';
-import { StoredTally } from '../audit/tally.ts';
+import { openOracle, type OpenOracle } from '../audit/oracle.ts';
+import { Sessions, type MakeGradient } from '../audit/sessions.ts';
+import type { AttackName, AttackSettings } from '../audit/schema.ts';
+import { StoredTally, type Tally } from '../audit/tally.ts';
+import type { Curve, Doubling, MeasuredCell, Warning } from './evaluation.ts';
+
+/** Which examples C1, which the attacks know, has right, and C2, if there is one. */
+export interface Judged {
+  readonly c1: Tally;
+  readonly c2?: Tally;
+}
+
+/** The same of untouched images and of each attack. */
+export type Attacked = ReadonlyMap<'clean' | AttackName, Judged>;
+
+type Classifiers = Asked<{ readonly c1: OpenOracle; readonly c2?: OpenOracle }>;
 
 export interface EvaluateCellsOptions extends SessionOptions {
   readonly makeGradient: MakeGradient;
@@ -63,12 +75,12 @@ export async function* evaluateCells(
   for (const cell of cells) {
     const sessions = new Sessions(options);
     try {
-      let opened: Players | undefined;
+      let opened: Classifiers | undefined;
       const work: CellWork = {
         cell,
         split,
         options,
-        players: async () => (opened ??= await open(cell, split, sessions, options)),
+        classifiers: async () => (opened ??= await open(cell, split, sessions, options)),
       };
       const found = yield* attackCell(work);
       attacked.push(found);
@@ -136,7 +148,7 @@ interface CellWork {
   readonly cell: Cell;
   readonly split: Split;
   readonly options: EvaluateCellsOptions;
-  readonly players: () => Promise<Players>;
+  readonly classifiers: () => Promise<Classifiers>;
 }
 
 const keyOf = ({ folder, mode, eps, seed, bound, clip }: Cell) => ({ folder, mode, eps, seed, bound, clip });
@@ -152,7 +164,7 @@ async function open(
   split: Split,
   sessions: Sessions,
   options: EvaluateCellsOptions,
-): Promise<Players> {
+): Promise<Classifiers> {
   const classifier = await cell.load('c1');
   const known = {
     ...sizesOf(split),
@@ -163,10 +175,9 @@ async function open(
     }),
   };
   const other = cell.hasTransfer && { ...sizesOf(split), classifier: await cell.load('c2') };
-  return {
-    known: await sessions.add(openOracle(known, options)),
-    ...(other && { other: await sessions.add(openOracle(other, options)) }),
-  };
+  const c1 = await sessions.add(openOracle(known, options));
+  const c2 = other && (await sessions.add(openOracle(other, options)));
+  return { known: c1, judges: { c1, ...(c2 && { c2 }) } };
 }
 
 const sizesOf = ({ height, width, classes }: Split) => ({ image: { channels: 1, height, width }, classes });
@@ -179,7 +190,7 @@ const gradientOf =
 const StoredJudged: z.ZodType<Judged> = z.strictObject({ c1: StoredTally, c2: StoredTally.exactOptional() });
 
 async function* attackCell(work: CellWork): AsyncGenerator<EvaluationProgress, Attacked> {
-  const { cell, split, options, players } = work;
+  const { cell, split, options, classifiers } = work;
   const attacked = new Map<'clean' | AttackName, Judged>();
   for (const settings of [null, ...options.attacks]) {
     const name = settings?.attack ?? 'clean';
@@ -188,7 +199,7 @@ async function* attackCell(work: CellWork): AsyncGenerator<EvaluationProgress, A
       return yield* reported(
         title,
         { total: split.count },
-        attackWith(split, await players(), cell, settings),
+        attackWith(split, await classifiers(), cell, settings),
       );
     });
     attacked.set(name, judged);
@@ -212,7 +223,7 @@ async function* reported<T>(
 
 /** PGD with twice the steps, beside what it left of the same images with the steps as they are. */
 async function* doubled(
-  { cell, players, split, options }: CellWork,
+  { cell, classifiers, split, options }: CellWork,
   found: Attacked,
 ): AsyncGenerator<EvaluationProgress, readonly Doubling[]> {
   const settings = options.attacks.find((each) => each.attack === 'pgd');
@@ -223,7 +234,7 @@ async function* doubled(
   const title = `${cell.folder} pgd with ${steps} steps`;
   const more = yield* kept(options.journal, title, StoredJudged, async function* () {
     const twice = { ...settings, steps, stepSize: settings.stepSize / 2 };
-    return yield* reported(title, { total: images }, attackWith(some, await players(), cell, twice));
+    return yield* reported(title, { total: images }, attackWith(some, await classifiers(), cell, twice));
   });
   const before = found.get('pgd')!.c1.right.subarray(0, images);
   const accuracy = before.reduce((sum, right) => sum + right, 0) / images;
@@ -233,7 +244,7 @@ async function* doubled(
 
 async function* curvesOf({
   cell,
-  players,
+  classifiers,
   split,
   options,
 }: CellWork): AsyncGenerator<EvaluationProgress, readonly Curve[]> {
@@ -247,7 +258,7 @@ async function* curvesOf({
     for (const [i, each] of settings.entries()) {
       const part = `${title} ${each.attack}`;
       const judged = yield* kept(options.journal, part, StoredJudged, async function* () {
-        const work = attackWith(some, await players(), { eps, clip: cell.clip }, each);
+        const work = attackWith(some, await classifiers(), { eps, clip: cell.clip }, each);
         return yield* reported(title, { before: i * images, total }, work);
       });
       points.push({ eps, attack: each.attack, judged });

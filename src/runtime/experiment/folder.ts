@@ -1,6 +1,6 @@
 import { appendFile, lstat, mkdir, open, readdir, readFile, realpath, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { ClassifierRecord, EpochRecord, loadCheckpoint, type Checkpoint } from '../training/checkpoint.ts';
+import { loadCheckpoint, type Checkpoint } from './checkpoint.ts';
 import {
   cellName,
   cellsOf,
@@ -11,13 +11,13 @@ import {
   type CellConfig,
   type ClassifierConfig,
 } from './config.ts';
-import { confusionJson, confusionPath, type Confusions } from './confusion.ts';
+import { confusionJson, confusionPath } from './confusion-file.ts';
 import { InputError } from '../errors.ts';
 import type { Contestants } from './scores.ts';
 import { describeFsError, linkLatest, makeFolder, removeTemporaries, writeAtomic } from '../files.ts';
 import { lockRun, type RunLock } from './lock.ts';
 import { Result } from './result.ts';
-import { classifierRecords } from './train.ts';
+import { ClassifierRecord, EpochRecord, type Confusions, classifierRecords } from './records.ts';
 
 /** The paths of a run. */
 export interface RunFolder {

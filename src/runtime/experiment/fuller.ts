@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../errors.ts';
 import { describeFsError } from '../files.ts';
-import { Evaluation, type AttackSettings } from './evaluation.ts';
+import { Evaluation } from './evaluation.ts';
+import { type AttackSettings } from '../audit/schema.ts';
 
 /** What an evaluation is going to hold. */
 export interface Planned {

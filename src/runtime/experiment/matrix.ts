@@ -4,7 +4,7 @@ import type { Split } from '../data/dataset.ts';
 import type { Model, SessionOptions } from '../session.ts';
 import { attackedBy } from '../audit/run.ts';
 import type { Cell } from './cells.ts';
-import { Sessions } from '../audit/players.ts';
+import { Sessions } from '../audit/sessions.ts';
 import { kept, type Journal } from './journal.ts';
 import type { EvaluationProgress } from './evaluate.ts';
 import { Matrix as MatrixSchema, type Matrix, type Player } from './evaluation.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { EpochRecord } from '../training/checkpoint.ts';
+import { EpochRecord } from './records.ts';
 import { cellName, cellsOf, modes, RunConfig, type CellConfig } from './config.ts';
 import { InputError } from '../errors.ts';
 import type { Contestants } from './scores.ts';

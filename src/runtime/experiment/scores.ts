@@ -1,5 +1,6 @@
 import { inOrder } from '../data/batches.ts';
-import { ConfusionCounter, type BeforeAfter, type Confusion, type Confusions } from './confusion.ts';
+import { ConfusionCounter, type BeforeAfter, type Confusion } from '../audit/confusion.ts';
+import { type Confusions } from './records.ts';
 import type { Split } from '../data/dataset.ts';
 import { fillUniform, stream, type Random } from '../random.ts';
 import { scoresOf } from '../attacks/score.ts';

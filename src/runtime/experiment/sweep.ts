@@ -1,10 +1,5 @@
-import {
-  ClassifierRecord,
-  loadCheckpoint,
-  saveCheckpoint,
-  type Checkpoint,
-  type EpochRecord,
-} from '../training/checkpoint.ts';
+import { ClassifierRecord, type EpochRecord } from './records.ts';
+import { loadCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.ts';
 import {
   cellName,
   cellsOf,

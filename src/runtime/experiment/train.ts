@@ -1,12 +1,14 @@
+import type { Checkpoint } from './checkpoint.ts';
+import type { CellConfig, ClassifierConfig } from './config.ts';
 import {
+  classifierRecords,
   furtherTargets,
-  type Checkpoint,
+  rank,
   type ClassifierRecord,
+  type Confusions,
   type EpochRecord,
   type Network,
-} from '../training/checkpoint.ts';
-import type { CellConfig, ClassifierConfig } from './config.ts';
-import type { Confusions } from './confusion.ts';
+} from './records.ts';
 import type { Split } from '../data/dataset.ts';
 import { evaluate, evaluateNoise, type BothScores, type Contestants } from './scores.ts';
 import type { ProgramFile } from '../session.ts';
@@ -28,7 +30,7 @@ export interface Programs {
 
 /** What happens during a training, in order. Its records are a cell's, or classifiers'. */
 export type Progress<R = EpochRecord> =
-  | Step
+  | Step<Network>
   | { readonly kind: 'evaluate'; readonly done: number; readonly total: number }
   | { readonly kind: 'epoch'; readonly record: R; readonly checkpoint: Checkpoint<R> }
   /** The last event after an abort, or when a session failed: `error` says how. */
@@ -131,22 +133,12 @@ const classifierModels = (
 const joined = (...all: readonly (Tensors | undefined)[]): Tensors =>
   new Map(all.flatMap((tensors) => [...(tensors ?? [])]));
 
-/** The epochs of classifiers as a cell of this eps has them in its records. */
-export const classifierRecords = (
-  { position }: Pick<Checkpoint<ClassifierRecord>, 'position'>,
-  eps: number,
-): readonly EpochRecord[] =>
-  position.records.map(({ epoch, train, scores }) => {
-    const { c1, c2 } = scores.find((score) => score.eps === eps)!;
-    return { phase: 'classifier', epoch, train, c1, c2 };
-  });
-
 const alone = (
   network: Network,
   { classifierTrain: program }: Pick<Programs, 'classifierTrain'>,
   epoch: number,
   epochs: number,
-): Epoch => ({
+): Epoch<Network> => ({
   networks: [network],
   program,
   metrics: { [network]: { loss: 'loss', accuracy: 'accuracy' } },
@@ -166,7 +158,7 @@ interface Plan<R, S> {
   /** Records of other epochs, which come first. */
   readonly before: number;
   /** What is trained in an epoch, one after the other. */
-  tasks(epoch: number, epochs: number, states: ReadonlyMap<Network, Tensors>): readonly Epoch[];
+  tasks(epoch: number, epochs: number, states: ReadonlyMap<Network, Tensors>): readonly Epoch<Network>[];
   score(states: ReadonlyMap<Network, Tensors>): AsyncGenerator<number, S>;
   record(epoch: number, train: Partial<Record<Network, Means>>, scores: S): R;
   each(scores: S): readonly BothScores[];
@@ -207,7 +199,7 @@ async function* follow<C extends CellConfig | ClassifierConfig, P, R, S>(
       }
       plan.each(next.value).forEach((scores) => refuseInfinite(epoch, scores));
       confusions = plan.confusions?.(next.value);
-      const record = plan.record(epoch, trainer.closeEpoch(), next.value);
+      const record = plan.record(epoch, ranked(trainer.closeEpoch()), next.value);
       records.push(record);
       yield { kind: 'epoch', record, checkpoint: checkpoint() };
       if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
@@ -218,6 +210,9 @@ async function* follow<C extends CellConfig | ClassifierConfig, P, R, S>(
   }
   yield { kind: 'done', checkpoint: checkpoint() };
 }
+
+const ranked = (means: Partial<Record<Network, Means>>): Partial<Record<Network, Means>> =>
+  Object.fromEntries((Object.entries(means) as [Network, Means][]).toSorted(([a], [b]) => rank(a) - rank(b)));
 
 /** Weights can overflow in an epoch's last step, after its loss: then the scores show it, and no record may hold them. */
 function refuseInfinite(epoch: number, scores: BothScores): void {

@@ -4,7 +4,8 @@ import type { Split } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';
-import { talliesOf, type Attacked } from '../audit/run.ts';
+import { talliesOf } from '../audit/run.ts';
+import type { Attacked } from './evaluate.ts';
 import { Evaluation, type CellEvaluation, type MeasuredCell } from './evaluation.ts';
 import { Tally } from '../audit/tally.ts';
 

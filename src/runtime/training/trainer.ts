@@ -1,10 +1,15 @@
 import { epochOrder } from '../data/batches.ts';
-import type { Network, Running } from './checkpoint.ts';
-import type { CellConfig } from '../experiment/config.ts';
 import type { Split } from '../data/dataset.ts';
-import { initialState, type ProgramFile } from '../session.ts';
+import { initialState, type ProgramFile, type SessionOptions } from '../session.ts';
 import { openSteps, type Metrics, type Steps } from './steps.ts';
 import type { Tensors } from '../tensor.ts';
+
+/** Sums over the batches of an unfinished epoch. */
+export interface Running {
+  readonly steps: number;
+  readonly loss: number;
+  readonly accuracy: number;
+}
 
 /** Mean loss and accuracy over batches of attacked or clean images. */
 export interface Means {
@@ -13,10 +18,10 @@ export interface Means {
 }
 
 /** Some steps of training have been done: those that ran together. */
-export interface Step extends Means {
+export interface Step<N extends string> extends Means {
   readonly kind: 'step';
   /** Those that the step trains; `loss` and `accuracy` are the first's, means over the epoch's batches so far. */
-  readonly networks: readonly Network[];
+  readonly networks: readonly N[];
   readonly epoch: number;
   readonly epochs: number;
   /** Images of this epoch. */
@@ -39,12 +44,12 @@ export interface MetricNames {
 }
 
 /** An epoch of one program, for a {@link Trainer}. */
-export interface Epoch {
+export interface Epoch<N extends string> {
   /** The networks whose state the program holds. */
-  readonly networks: readonly Network[];
+  readonly networks: readonly N[];
   readonly program: ProgramFile;
   /** The outputs that measure each network. */
-  readonly metrics: Readonly<Partial<Record<Network, MetricNames>>>;
+  readonly metrics: Readonly<Partial<Record<N, MetricNames>>>;
   /** Weights that the program reads and does not train. */
   readonly frozen?: Tensors;
   /** From 1, in its phase. */
@@ -54,43 +59,46 @@ export interface Epoch {
   readonly order: number;
 }
 
-export interface TrainerOptions {
-  readonly config: Pick<CellConfig, 'seed' | 'batchSize' | 'device' | 'threads'>;
+export interface TrainerOptions<N extends string> {
+  readonly config: SessionOptions & { readonly seed: number; readonly batchSize: number };
   readonly split: Split;
   /** Where to go on from. */
-  readonly states: ReadonlyMap<Network, Tensors>;
-  readonly running: Readonly<Partial<Record<Network, Running>>>;
+  readonly states: ReadonlyMap<N, Tensors>;
+  readonly running: Readonly<Partial<Record<N, Running>>>;
   /** Milliseconds that a run of steps should take, 0 for one step a run. The bits do not depend on it. */
   readonly runTime: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Networks in training: their states, and how far each is in its epoch. */
-export class Trainer {
-  readonly #options: TrainerOptions;
-  readonly #states: Map<Network, Tensors>;
-  #running: Partial<Record<Network, Running>>;
+export class Trainer<N extends string> {
+  readonly #options: TrainerOptions<N>;
+  readonly #states: Map<N, Tensors>;
+  #running: Partial<Record<N, Running>>;
 
-  constructor(options: TrainerOptions) {
+  constructor(options: TrainerOptions<N>) {
     this.#options = options;
     this.#states = new Map(options.states);
     this.#running = { ...options.running };
   }
 
-  get states(): ReadonlyMap<Network, Tensors> {
+  get states(): ReadonlyMap<N, Tensors> {
     return new Map(this.#states);
   }
 
-  get running(): Readonly<Partial<Record<Network, Running>>> {
+  get running(): Readonly<Partial<Record<N, Running>>> {
     return { ...this.#running };
   }
 
   /** Means over the batches of the epoch, by network, which then counts as closed. */
-  closeEpoch(): Partial<Record<Network, Means>> {
+  closeEpoch(): Partial<Record<N, Means>> {
     const running = this.#running;
     this.#running = {};
-    const named = (Object.entries(running) as [Network, Running][]).toSorted(([a], [b]) => rank(a) - rank(b));
-    return Object.fromEntries(named.map(([network, sums]) => [network, means(sums)]));
+    const closed = Object.entries<Running | undefined>(running).map(([network, sums]) => [
+      network,
+      means(sums!),
+    ]);
+    return Object.fromEntries(closed) as Partial<Record<N, Means>>;
   }
 
   /**
@@ -107,7 +115,7 @@ export class Trainer {
     epoch,
     epochs,
     order: number,
-  }: Epoch): AsyncGenerator<Step, void> {
+  }: Epoch<N>): AsyncGenerator<Step<N>, void> {
     const { config, split, signal } = this.#options;
     const { batchSize, seed } = config;
     const total = Math.floor(split.count / batchSize);
@@ -157,7 +165,7 @@ export class Trainer {
     }
   }
 
-  async #open(trained: readonly Network[], program: ProgramFile, frozen: Tensors): Promise<Steps> {
+  async #open(trained: readonly N[], program: ProgramFile, frozen: Tensors): Promise<Steps> {
     const { config } = this.#options;
     const known = new Map(trained.flatMap((network) => [...(this.#states.get(network) ?? [])]));
     for (const network of trained) {
@@ -171,7 +179,7 @@ export class Trainer {
   }
 
   /** Each network takes the part of a program's state that it brought. */
-  #keep(trained: readonly Network[], state: Tensors, running: readonly Running[]): void {
+  #keep(trained: readonly N[], state: Tensors, running: readonly Running[]): void {
     trained.forEach((network, i) => {
       const names = [...this.#states.get(network)!.keys()];
       this.#states.set(network, new Map(names.map((name) => [name, state.get(name)!])));
@@ -184,7 +192,7 @@ function added(
   { steps, loss, accuracy }: Running,
   measured: Metrics,
   names: MetricNames,
-  network: Network,
+  network: string,
   epoch: number,
 ): Running {
   const next = measured[names.loss]!;
@@ -198,9 +206,6 @@ function added(
 const mostAtOnce = 50;
 
 /** The order in which networks are written down: C1, C2, further targets, A. */
-const rank = (network: string): number =>
-  ({ c1: 0, c2: 1, attacker: Infinity })[network] ?? Number(network.replace('target', ''));
-
 const means = ({ steps, loss, accuracy }: Running): Means => ({
   loss: loss / steps,
   accuracy: accuracy / steps,

@@ -1,4 +1,4 @@
-import type { Curve, Doubling, MeasuredCell, Warning } from '../experiment/evaluation.ts';
+import type { Curve, Doubling, MeasuredCell, Warning } from './evaluation.ts';
 
 /** Differences up to a tenth of a point are a few images, not a finding. */
 const slack = 0.001;

@@ -1,61 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { Confusions } from '../experiment/confusion.ts';
+import { Confusions, Network, type EpochRecord } from './records.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError, makeFolder, writeAtomic } from '../files.ts';
 import { decodeSafetensors, encodeSafetensors } from '../safetensors.ts';
 import { prefixed, under, type Tensors } from '../tensor.ts';
+import type { Running as Sums } from '../training/trainer.ts';
 
-const Scores = z.strictObject({ accuracy: z.number(), loss: z.number() });
-const ClassifierScores = z.strictObject({ clean: Scores, noise: Scores, attacked: Scores.optional() });
-const Means = z.strictObject({ loss: z.number(), accuracy: z.number() });
-
-/** What is trained: C1, C2, the further classifiers that A may be trained against, A. */
-const Network = z.union([
-  z.enum(['c1', 'c2']),
-  z.templateLiteral(['target', z.int().min(2)]),
-  z.literal('attacker'),
-]);
-export type Network = z.infer<typeof Network>;
-
-/** The further classifiers that A is trained against beside C1: `target2` and so on. */
-export const furtherTargets = (targets = 1): readonly Network[] =>
-  Array.from({ length: targets - 1 }, (_, i) => `target${i + 2}` as const);
-
-const Epoch = z.strictObject({
-  epoch: z.int().positive(),
-  /** By network trained in this epoch: means over its batches. */
-  train: z.partialRecord(Network, Means),
+const Running: z.ZodType<Sums> = z.strictObject({
+  steps: z.int().nonnegative(),
+  loss: z.number(),
+  accuracy: z.number(),
 });
-const Scored = z.strictObject({ c1: ClassifierScores, c2: ClassifierScores });
-
-/**
- * What one epoch of a cell gave: means over its training batches, and scores on the test set after it. Phase `attacker`
- * is the one in which A is trained, with or without C1.
- */
-export const EpochRecord = z.strictObject({
-  phase: z.enum(['classifier', 'attacker']),
-  ...Epoch.shape,
-  ...Scored.shape,
-});
-export type EpochRecord = Readonly<z.infer<typeof EpochRecord>>;
-
-/** What one epoch of classifiers gave that several cells begin with: scores under noise of each eps. */
-export const ClassifierRecord = z.strictObject({
-  ...Epoch.shape,
-  scores: z.array(z.strictObject({ eps: z.number(), ...Scored.shape })),
-});
-export type ClassifierRecord = Readonly<z.infer<typeof ClassifierRecord>>;
-
-/** Sums over the batches of an unfinished epoch. */
-const Running = z.strictObject({ steps: z.int().nonnegative(), loss: z.number(), accuracy: z.number() });
-export type Running = Readonly<z.infer<typeof Running>>;
 
 /** How far a training has come: the finished epochs, and the networks of the unfinished one with their batches so far. */
 export interface Position<R = EpochRecord> {
   readonly records: readonly R[];
-  readonly running: Readonly<Partial<Record<Network, Running>>>;
+  readonly running: Readonly<Partial<Record<Network, Sums>>>;
 }
 
 /** A training at one moment; with the same data it continues to the same bits. Its records are a cell's, or classifiers'. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { confusionJson, confusionPath } from '../../../src/runtime/experiment/confusion.ts';
+import { confusionJson, confusionPath } from '../../../src/runtime/experiment/confusion-file.ts';
 import {
   accuracyByClass,
   collapseLines,

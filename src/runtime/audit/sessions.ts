@@ -1,14 +1,5 @@
 import type { LossName } from '../attacks/index.ts';
 import { modelDevice, openModel, type Model, type SessionOptions } from '../session.ts';
-import type { OpenOracle } from './oracle.ts';
-
-/**
- * Who takes part: the classifier that is known, with its trained attacker, and perhaps another that gets the same examples.
- */
-export interface Players {
-  readonly known: OpenOracle;
-  readonly other?: OpenOracle;
-}
 
 /** Makes the gradient program of a classifier (`classifierGradientModel`), lowered for the device in use. */
 export type MakeGradient = (classifier: Uint8Array, loss: LossName) => Uint8Array;

@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { warningsOf } from '../../../src/runtime/audit/checks.ts';
-import type {
-  AttackName,
-  Curve,
-  Doubling,
-  MeasuredCell,
-  Measure,
-} from '../../../src/runtime/experiment/evaluation.ts';
+import { warningsOf } from '../../../src/runtime/experiment/checks.ts';
+import type { Curve, Doubling, MeasuredCell } from '../../../src/runtime/experiment/evaluation.ts';
+import type { AttackName, Measure } from '../../../src/runtime/audit/schema.ts';
 import { wilson } from '../../../src/runtime/audit/wilson.ts';
 
 const images = 1000;
