@@ -134,7 +134,7 @@ it('ticks are named where they have room, the important ones first', () => {
 describe('results', () => {
   it.each([
     ['{', 'x.json: is not JSON; restore the original file'],
-    ['{"schema":2}', 'x.json: is no result of a run: schema: Invalid input: expected 1'],
+    ['{"schema":2}', 'x.json: is not a result of a run: schema: Invalid input: expected 1'],
   ])('are refused in one line: %s', (text, message) => {
     expect(() => parseInput(text, 'x.json')).toThrow(message);
   });
