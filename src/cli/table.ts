@@ -38,6 +38,13 @@ export const columnsOf = (stream: NodeJS.WriteStream): number => stream.columns 
 
 const usualColumns = 80;
 
+/** Words in lines of at most `width` columns. */
+export const wrapped = (words: readonly string[], width: number): readonly string[] =>
+  words.reduce<readonly string[]>((lines, word) => {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    return lines.length === 0 || longer.length <= width ? [...lines.slice(0, -1), longer] : [...lines, word];
+  }, []);
+
 /**
  * A table as text without colours: the first column to the left, the others to the right. One that is too wide has each
  * row's name on a line above its values, and where that is too wide, too, a line for each value.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accuracyTable, textTable } from '../../src/cli/table.ts';
+import { accuracyTable, textTable, wrapped } from '../../src/cli/table.ts';
 
 it('shows accuracy as a percentage and the loss in brackets, a row for each classifier', () => {
   const table = accuracyTable([
@@ -73,5 +73,17 @@ describe('a table', () => {
     );
     expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThanOrEqual(columns);
     expect(table.match(/100\.0 %/g)).toHaveLength(6);
+  });
+});
+
+describe('a sentence', () => {
+  const words = '97.0 % of the attacked images are read as 8; without the 8s, C1 is right on 2.8 %';
+  it.each([20, 44, 80, 200])('is broken between words within %i columns', (columns) => {
+    const lines = wrapped(words.split(' '), columns);
+    expect(lines.join(' ')).toBe(words);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+    for (const [i, line] of lines.slice(1).entries()) {
+      expect(`${lines[i]} ${line.split(' ', 1)[0]}`.length).toBeGreaterThan(columns);
+    }
   });
 });

@@ -33,7 +33,7 @@ import { programsFor } from '../programs.ts';
 import { drawSamples } from '../pictures.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController, type StopSignal } from '../signals.ts';
-import { accuracyTable } from '../table.ts';
+import { accuracyTable, columnsOf, wrapped } from '../table.ts';
 import { environment } from '../version.ts';
 import { writePage } from '../write-report.ts';
 
@@ -246,7 +246,9 @@ async function report(
     })),
   );
   console.log(accuracyTable(rows));
-  for (const line of await collapseLines(files.result, result)) console.log(line);
+  for (const line of await collapseLines(files.result, result)) {
+    console.log(wrapped(line.split(' '), columnsOf(process.stdout)).join('\n'));
+  }
   for (const file of [page, files.result, files.metrics]) console.log(file);
   for (const run of result.runs) {
     const { c1, c2, attacker, samples, path: cell } = cellFolder(path, run);
@@ -273,13 +275,6 @@ function describePresets(): string {
     })
     .join('\n');
 }
-
-/** Words in lines of at most `width` columns. */
-const wrapped = (words: readonly string[], width: number): readonly string[] =>
-  words.reduce<readonly string[]>((lines, word) => {
-    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
-    return longer.length <= width ? [...lines.slice(0, -1), longer] : [...lines, word];
-  }, []);
 
 /** A setting as it is written on the command line. */
 function flagOf(preset: Preset, key: keyof Preset): string {

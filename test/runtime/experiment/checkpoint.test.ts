@@ -133,7 +133,7 @@ describe('saveCheckpoint', () => {
     'keeps the old checkpoint when it cannot write all of the new',
     async () => {
       await saveCheckpoint(path, checkpoint, hash);
-      const module = fileURLToPath(new URL('../../../src/runtime/training/checkpoint.ts', import.meta.url));
+      const module = fileURLToPath(new URL('../../../src/runtime/experiment/checkpoint.ts', import.meta.url));
       const script = `
       process.on('SIGXFSZ', () => {});
       import { saveCheckpoint } from ${JSON.stringify(module)};
