@@ -247,7 +247,7 @@ async function report(
   );
   console.log(accuracyTable(rows));
   for (const line of await collapseLines(files.result, result)) {
-    console.log(wrapped(line.split(' '), columnsOf(process.stdout)).join('\n'));
+    console.log(wrapped(line.split(/ (?!%)/), columnsOf(process.stdout)).join('\n'));
   }
   for (const file of [page, files.result, files.metrics]) console.log(file);
   for (const run of result.runs) {
