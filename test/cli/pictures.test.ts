@@ -11,6 +11,7 @@ const header: SampleHeader = {
   bound: 'tanh',
   clip: false,
   seed: 1,
+  shape: { channels: 1, height: 28, width: 28 },
   before: 0.987,
   after: 0.312,
 };
@@ -28,12 +29,12 @@ function filled(values: Record<number, number>, rest = 0): Float32Array {
 
 function sample(overrides: Partial<Sample> = {}): Sample {
   return {
-    label: 7,
+    label: '7',
     image: filled({ 29: 1 }, 0.2),
     perturbation: filled({ 0: EPS, 29: -EPS, 30: EPS / 4 }),
     attacked: filled({ 0: 1.16, 29: -0.16 }, 0.2),
-    before: { digit: 7, probability: 0.99 },
-    after: { digit: 3, probability: 0.87 },
+    before: { answer: '7', probability: 0.99 },
+    after: { answer: '3', probability: 0.87 },
     ...overrides,
   };
 }
@@ -119,7 +120,7 @@ describe('renderSamples', () => {
   it('refuses an image of the wrong length by its name', () => {
     const short = sample({ perturbation: new Float32Array(783) });
     expect(() => renderSamples([sample(), short], header)).toThrow(
-      'samples[1].perturbation must have 28x28 = 784 values, got 783',
+      'samples[1].perturbation must have 1x28x28 = 784 values, got 783',
     );
   });
 

@@ -1,7 +1,7 @@
-import { epochOrder } from '../data/batches.ts';
+import { epochOrder } from '../data/order.ts';
 import type { Network, Running } from './checkpoint.ts';
 import type { CellConfig } from '../experiment/config.ts';
-import type { Split } from '../data/dataset.ts';
+import type { StoredSource } from '../data/source.ts';
 import { initialState, type ProgramFile } from '../session.ts';
 import { openSteps, type Metrics, type Steps } from './steps.ts';
 import type { Tensors } from '../tensor.ts';
@@ -56,7 +56,7 @@ export interface Epoch {
 
 export interface TrainerOptions {
   readonly config: Pick<CellConfig, 'seed' | 'batchSize' | 'device' | 'threads'>;
-  readonly split: Split;
+  readonly split: StoredSource;
   /** Where to go on from. */
   readonly states: ReadonlyMap<Network, Tensors>;
   readonly running: Readonly<Partial<Record<Network, Running>>>;

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { lower, type Program } from '../../../src/builder/index.ts';
 import { encodeProgram } from '../../../src/onnx/index.ts';
 import { attackerTrain, classifierTrain, onStored } from '../../../src/models/programs.ts';
-import { limit, loadDataset } from '../../../src/runtime/data/dataset.ts';
+import { limit } from '../../../src/runtime/data/source.ts';
+import { loadDigits } from '../../../src/runtime/experiment/digits.ts';
 import { initialState, type SessionOptions } from '../../../src/runtime/session.ts';
 import { openSteps } from '../../../src/runtime/training/steps.ts';
 
@@ -25,7 +26,7 @@ async function outcome(
   runs: readonly (readonly (readonly number[])[])[],
   more: Partial<SessionOptions> = {},
 ) {
-  const split = limit((await loadDataset('mnist')).train, 10);
+  const split = limit((await loadDigits('mnist')).train, 10);
   const file = { bytes: encodeProgram(form), metadata: form.metadata };
   const state = initialState(form.metadata, [1, 'state']);
   const frozen = initialState(c.metadata, [1, 'c1']);
