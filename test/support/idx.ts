@@ -38,7 +38,7 @@ export function examples(count: number): Examples {
 
 /** Made-up images in memory. */
 export const sourceOf = (
-  { images, labels }: Pick<Examples, 'images' | 'labels'>,
+  { images, labels }: { readonly images: Uint8Array; readonly labels: ArrayLike<number> },
   shape: ImageShape = digits.image,
   classes: number = digits.classes,
 ): StoredSource =>

@@ -46,7 +46,7 @@ function paddingTo(size: readonly number[]): number {
   const [height, width] = size.map((length) => (length + 1) % 2);
   if (height === width) return height!;
   throw new Error(
-    `the attacker takes images whose height and width are halved alike, got ${size.join('x')} inside`,
+    `the attacker takes images whose height and width are halved alike, got ${size.join('x')} inside; make them square`,
   );
 }
 
