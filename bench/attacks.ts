@@ -4,9 +4,9 @@ import { lower } from '../src/builder/index.ts';
 import { decode, encode } from '../src/onnx/index.ts';
 import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { attackOf, drawsOf, toEnd, type Batch } from '../src/runtime/attacks/index.ts';
-import { inOrder } from '../src/runtime/data/batches.ts';
+import { inOrder, type Batch as Stored } from '../src/runtime/data/source.ts';
 import { openOracle } from '../src/runtime/audit/oracle.ts';
-import { limit, loadDataset, stream } from '../src/runtime/index.ts';
+import { limit, loadDigits, stream } from '../src/runtime/index.ts';
 import { drawnClassifier } from '../test/support/classifiers.ts';
 import { median } from './timing.ts';
 
@@ -26,8 +26,9 @@ const classifier = encode(lower(graph, 'plain'));
 const image = { channels: 1, height: 28, width: 28 };
 const gradient = () => classifierGradientModel(graph, 'cpu', 'gap');
 const oracle = await openOracle({ classifier, image, classes: 10, gradient }, options);
-const split = limit((await loadDataset('mnist')).test, images);
-const batches = [...inOrder(split, batchSize)];
+const split = limit((await loadDigits('mnist')).test, images);
+const batches: (Stored & { readonly start: number })[] = [];
+for await (const batch of inOrder(split, batchSize)) batches.push(batch);
 
 async function attack(): Promise<Float32Array[]> {
   const draws = drawsOf(seed, 'pgd');

@@ -7,16 +7,10 @@ import {
   classifierTrain,
   onStored,
 } from '../src/models/programs.ts';
-import { batchAt } from '../src/runtime/data/batches.ts';
-import {
-  initialState,
-  openModel,
-  stream,
-  type SessionOptions,
-  type Split,
-  type Tensors,
-} from '../src/runtime/index.ts';
+import { batchAt } from '../src/runtime/data/source.ts';
+import { initialState, openModel, stream, type SessionOptions, type Tensors } from '../src/runtime/index.ts';
 import { openSteps } from '../src/runtime/training/steps.ts';
+import { sourceOf } from '../test/support/idx.ts';
 import { timed } from './timing.ts';
 
 /** What is timed: a training step, or an inference, of C or of A. */
@@ -45,14 +39,10 @@ export function trainingPrograms(
 export async function ourJob(name: JobName, batchSize: number, options: SessionOptions): Promise<Job> {
   const target: Target = options.device;
   const random = stream('bench', batchSize);
-  const split: Split = {
+  const split = sourceOf({
     images: Uint8Array.from({ length: batchSize * 784 }, () => random.below(256)),
     labels: Uint8Array.from({ length: batchSize }, () => random.below(10)),
-    count: batchSize,
-    height: 28,
-    width: 28,
-    classes: 10,
-  };
+  });
   const batch = Array.from({ length: batchSize }, (_, i) => i);
   const c = trainingPrograms('c-step', batchSize).program;
   const a = trainingPrograms('a-step', batchSize).program;

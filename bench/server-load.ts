@@ -1,16 +1,16 @@
 /** A process of its own that sends load by autocannon, so that it shares no thread with the server. */
 import autocannon from 'autocannon';
-import { loadDataset } from '../src/runtime/index.ts';
+import { loadDigits } from '../src/runtime/index.ts';
 import { encodePng } from '../src/server/png.ts';
 
 const [url, connections, seconds, accept] = process.argv.slice(2) as [string, string, string, string];
-const { test } = await loadDataset('mnist');
+const { test } = await loadDigits('mnist');
 const requests = Array.from({ length: 100 }, (_, i) => ({
   method: 'POST' as const,
   path: '/attack',
   headers: { 'content-type': 'image/png', accept },
   body: Buffer.from(
-    encodePng(Float32Array.from(test.images.subarray(i * 784, (i + 1) * 784), (pixel) => pixel / 255)),
+    encodePng(Float32Array.from(test.stored.images.subarray(i * 784, (i + 1) * 784), (pixel) => pixel / 255)),
   ),
 }));
 const { latency, errors, timeouts, duration, statusCodeStats } = await autocannon({

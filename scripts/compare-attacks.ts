@@ -10,16 +10,16 @@ import { decode } from '../src/onnx/index.ts';
 import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
 import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { drawsOf } from '../src/runtime/attacks/index.ts';
-import { batchAt } from '../src/runtime/data/batches.ts';
+import { batchAt } from '../src/runtime/data/source.ts';
 import { attackWith } from '../src/runtime/audit/run.ts';
 import { openOracle } from '../src/runtime/audit/oracle.ts';
 import {
   encodeSafetensors,
   limit,
-  loadDataset,
+  loadDigits,
   type AttackName,
   type AttackSettings,
-  type Split,
+  type StoredSource,
   type Tensor,
 } from '../src/runtime/index.ts';
 import { float32, prefixed } from '../src/runtime/tensor.ts';
@@ -57,13 +57,17 @@ function weightsOf(model: Uint8Array): ReadonlyMap<string, Tensor> {
 }
 
 /** Which images are right under each attack, here. */
-async function here(model: Uint8Array, split: Split, eps: number, settings: readonly AttackSettings[]) {
-  const { height, width, classes } = split;
+async function here(
+  model: Uint8Array,
+  split: StoredSource,
+  eps: number,
+  settings: readonly AttackSettings[],
+) {
   const known = await openOracle(
     {
       classifier: model,
-      image: { channels: 1, height, width },
-      classes,
+      image: split.shape,
+      classes: split.classes.length,
       gradient: (loss) => classifierGradientModel(model, 'cpu', loss),
     },
     { device: 'cpu', threads: 2 },
@@ -88,7 +92,7 @@ const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`
 async function main(): Promise<void> {
   const { python, images, eps: grid, steps } = command.opts();
   const model = new Uint8Array(await readFile(command.processedArgs[0]));
-  const split = limit((await loadDataset('mnist')).test, images);
+  const split = limit((await loadDigits('mnist')).test, images);
   const pgd = { steps, stepSize: 2.5 / steps, restarts: 1, seed: 1 };
   const settings: readonly AttackSettings[] = [
     { attack: 'fgsm', loss: 'cross-entropy', steps: 1, stepSize: 1 },

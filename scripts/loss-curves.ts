@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import type { Target } from '../src/builder/index.ts';
 import { count } from '../src/cli/options.ts';
 import { attackerTrain } from '../src/models/programs.ts';
-import { initialState, loadDataset, type Device } from '../src/runtime/index.ts';
+import { initialState, loadDigits, type Device } from '../src/runtime/index.ts';
 import {
   apart,
   imagesOf,
@@ -49,7 +49,7 @@ if (!gpu && on.includes('webgpu') && !useSoftwareVulkan())
   );
 
 const program = attackerTrain({ batchSize: batch, learningRate: 1e-3, eps: 0.16, bound: 'tanh', clip: true });
-const { train } = await loadDataset('mnist');
+const { train } = await loadDigits('mnist');
 const frozen = await trainedClassifier(train);
 const fresh = initialState(program.metadata, [1, 'attacker']);
 // Adam's first steps move every parameter by the learning rate, those too whose gradient is nothing but rounding: curves

@@ -1,6 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
 import { count } from '../src/cli/options.ts';
-import { loadDataset } from '../src/runtime/index.ts';
+import { loadDigits } from '../src/runtime/index.ts';
 import { chromiumPath, openPage } from '../test/support/browser.ts';
 import { inNode, inPage, subjects, trainingBuild, type Name } from '../test/support/ort-training.ts';
 
@@ -15,7 +15,7 @@ const { steps, batch, models } = new Command('ort-training')
   .opts();
 
 if (!chromiumPath) throw new Error('no Chromium here; install it or set SPARRING_CHROMIUM');
-const { train } = await loadDataset('mnist');
+const { train } = await loadDigits('mnist');
 const all = await subjects(train, batch);
 const files = trainingBuild();
 const { page, close } = await openPage(files, { folder: 'ort-training', ready: 'ortTraining' });

@@ -5,7 +5,7 @@
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-/** The shape as text: `[batch,1,28,28]`. */
+/** The shape as text: `[batch,3,height,width]`. */
 export const showShape = (shape: Shape): string => `[${shape.join(',')}]`;
 
 export const sameShape = (a: Shape, b: Shape): boolean =>

@@ -3,16 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { input, type Graph } from '../builder/index.ts';
 import { decode } from '../onnx/index.ts';
 import { classifierGradientModel } from '../models/classifier/gradient.ts';
+import type { Sizes } from '../models/networks/index.ts';
 import { adopt, givenClassifier, givenModel, gradientEnds } from '../models/classifier/adopt.ts';
-import { inOrder } from '../runtime/data/batches.ts';
+import { firstOf } from '../runtime/data/source.ts';
 import { checkClassifier, withoutGradient } from '../runtime/audit/classifier-checks.ts';
 import { openOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import {
   InputError,
   type CellConfig,
+  type ImageSource,
   type RunConfig,
   type SessionOptions,
-  type Split,
 } from '../runtime/index.ts';
 import { describeFsError } from '../runtime/files.ts';
 
@@ -29,18 +30,20 @@ export type GivenSources = Pick<CellConfig, 'against' | 'transfer'>;
 /**
  * Reads the files of `--against` and `--transfer`; null where the classifiers are trained.
  *
+ * @param sizes of the images that they must take, and their number of classes.
  * @throws InputError when a file cannot be read, or is no classifier that can be differentiated.
  */
 export async function readGiven(
   against: string | undefined,
   transfer: string | undefined,
+  sizes: Sizes,
 ): Promise<{ readonly given: Given; readonly sources: GivenSources } | null> {
   if (against === undefined) return null;
-  const one = await readClassifier(against);
+  const one = await readClassifier(against, sizes);
   const wayOut = `train against another classifier and measure this one with --transfer ${against}`;
   const ends = await naming(against, () => gradientEnds(one.graph), wayOut);
   if (ends) throw new InputError(`${against}: ${withoutGradient(ends).message}; ${wayOut}`);
-  const other = transfer === undefined ? undefined : await readClassifier(transfer);
+  const other = transfer === undefined ? undefined : await readClassifier(transfer, sizes);
   return {
     given: { c1: one.graph, c2: (other ?? one).graph },
     sources: { against: one.source, ...(other && { transfer: other.source }) },
@@ -48,8 +51,8 @@ export async function readGiven(
 }
 
 /** The same files again, for a run that is resumed. Throws InputError when they are others now. */
-export async function readGivenAgain(config: RunConfig): Promise<Given | null> {
-  const read = await readGiven(config.against?.source, config.transfer?.source);
+export async function readGivenAgain(config: RunConfig, sizes: Sizes): Promise<Given | null> {
+  const read = await readGiven(config.against?.source, config.transfer?.source, sizes);
   for (const key of ['against', 'transfer'] as const) {
     const [was, is] = [config[key], read?.sources[key]];
     if (was?.sha256 === is?.sha256) continue;
@@ -69,21 +72,17 @@ export async function readGivenAgain(config: RunConfig): Promise<Given | null> {
 export async function tryGiven(
   { c1, c2 }: Given,
   { against, transfer }: GivenSources,
-  split: Split,
+  images: ImageSource,
   options: SessionOptions,
 ): Promise<readonly string[]> {
-  const [batch] = inOrder(split, Math.min(split.count, checkedImages));
+  const batch = await firstOf(images, checkedImages);
   const warnings: string[] = [];
-  const { height, width, classes } = split;
   const look = (source: string, graph: Graph, gradient: Pick<OracleFiles, 'gradient'>): Promise<void> =>
     naming(source, async () => {
-      const image = { channels: 1, height, width };
-      const oracle = await openOracle(
-        { classifier: givenModel(graph), image, classes, ...gradient },
-        options,
-      );
+      const about = { image: images.shape, classes: images.classes.length };
+      const oracle = await openOracle({ classifier: givenModel(graph), ...about, ...gradient }, options);
       try {
-        for (const { message } of await checkClassifier(oracle, batch!))
+        for (const { message } of await checkClassifier(oracle, batch))
           warnings.push(`${source}: ${message}`);
       } finally {
         await oracle.close();
@@ -97,13 +96,13 @@ export async function tryGiven(
 /** Images on which a classifier is tried before the work starts. */
 const checkedImages = 100;
 
-async function readClassifier(path: string) {
+async function readClassifier(path: string, { image: { channels, height, width }, classes }: Sizes) {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
   });
   return await naming(path, () => {
     const graph = adopt(decode(bytes).graph);
-    givenClassifier(graph, input('probe', 'float32', ['batch', 1, 28, 28]));
+    givenClassifier(graph, input('probe', 'float32', ['batch', channels, height, width]), classes);
     return { graph, source: { source: path, sha256: createHash('sha256').update(bytes).digest('hex') } };
   });
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { batchAt } from '../runtime/data/batches.ts';
+import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
 import { constrain } from '../runtime/attacks/constrain.ts';
 import {
   toBase64,
@@ -9,7 +9,7 @@ import {
   type Favourite,
   type FirstResult,
 } from '../runtime/experiment/demo-data.ts';
-import { loadDataset, openModel, readResult, type RunConfig, type Split } from '../runtime/index.ts';
+import { loadDigits, openModel, paperData, readResult, type RunConfig } from '../runtime/index.ts';
 import { float32 } from '../runtime/tensor.ts';
 import { bytesOf, type Catalogue, type Cell, type StoredModel } from '../server/index.ts';
 import { version } from './version.ts';
@@ -51,18 +51,21 @@ export async function prepareDemo(run: string, catalogue: Catalogue): Promise<Pr
     };
   }
   const { name, test } = found;
-  const indices = Array.from({ length: test.classes }, (_, label) => firstOf(test, label)).flat();
-  const batch = batchAt(test, indices);
+  const indices = test.classes.flatMap((_, label) => firstOf(test, label));
+  const batch = await test.read(indices);
   const images = batch.image.data as Float32Array;
-  const size = test.width * test.height;
+  const size = valuesOf(test.shape);
+  const { width, height } = test.shape;
   const samples: DemoSamples = {
     name,
-    width: test.width,
-    height: test.height,
-    classes: test.classes,
+    width,
+    height,
+    classes: test.classes.length,
     indices,
-    labels: indices.map((i) => test.labels[i]!),
-    pixels: toBase64(Buffer.concat(indices.map((i) => test.images.subarray(i * size, (i + 1) * size)))),
+    labels: indices.map((i) => test.stored.labels[i]!),
+    pixels: toBase64(
+      Buffer.concat(indices.map((i) => test.stored.images.subarray(i * size, (i + 1) * size))),
+    ),
   };
   const at = Math.max(0, samples.labels.indexOf(7));
   const favourites: Record<string, Favourite> = {};
@@ -79,8 +82,8 @@ export async function prepareDemo(run: string, catalogue: Catalogue): Promise<Pr
     const part = (values: Float32Array): Float32Array => values.slice(at * size, (at + 1) * size);
     const [original, after] = [part(images), part(attacked)];
     pictures = {
-      width: test.width,
-      height: test.height,
+      width,
+      height,
       eps: cell.eps,
       original,
       change: after.map((value, i) => value - original[i]!),
@@ -112,16 +115,16 @@ function openedFirst(cells: readonly Cell[]): Cell {
 async function ownData({
   source,
   sha256,
-}: RunConfig['data']): Promise<{ readonly name: string; readonly test: Split } | string> {
-  const mnist = await loadDataset('mnist').catch(() => null);
+}: RunConfig['data']): Promise<{ readonly name: string; readonly test: StoredSource } | string> {
+  const mnist = await loadDigits(paperData).catch(() => null);
   // a copy of MNIST in a folder is MNIST, and need not be there any more
-  if (mnist?.sha256 === sha256) return { name: 'mnist', test: mnist.test };
+  if (mnist?.sha256 === sha256) return { name: paperData, test: mnist.test };
   // `mnist` is what the page knows digits by
-  const name = basename(source) === 'mnist' ? 'other data called mnist' : basename(source);
-  if (source === 'mnist') {
+  const name = basename(source) === paperData ? 'other data called mnist' : basename(source);
+  if (source === paperData) {
     return 'This run was trained on another version of MNIST, so the page has no sample images. Draw one.';
   }
-  const own = await loadDataset(source).catch(() => null);
+  const own = await loadDigits(source).catch(() => null);
   if (!own) {
     return `The data set of this run, ${name}, was not found when this page was made, so there are no sample images. Draw one.`;
   }
@@ -131,7 +134,7 @@ async function ownData({
   return { name, test: own.test };
 }
 
-const firstOf = ({ labels }: Split, label: number): readonly number[] =>
+const firstOf = ({ stored: { labels } }: StoredSource, label: number): readonly number[] =>
   [...labels.keys()].filter((i) => labels[i] === label).slice(0, perClass);
 
 /** The class that stands first most often in rows of probabilities. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { batchAt } from '../runtime/data/batches.ts';
-import { loadDataset, type Split } from '../runtime/data/dataset.ts';
+import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
+import { loadDigits } from '../runtime/experiment/digits.ts';
 import type { Contestants } from '../runtime/experiment/scores.ts';
 import type { Perturbations } from '../report/paper/index.ts';
 import type { Intensity, Perturbed } from '../report/paper/perturbations.ts';
@@ -26,7 +26,7 @@ export async function perturbations(cells: readonly Cell[], data?: string): Prom
   if (found.length === 0) return { intensities: [], missing: ['the models are not beside the results'] };
   const { sha256 } = chosen[0]!.config.data;
   const source = data ?? chosen[0]!.config.data.source;
-  const dataset = await loadDataset(source).catch(() => null);
+  const dataset = await loadDigits(source).catch(() => null);
   if (dataset?.sha256 !== sha256) return { intensities: [], missing: [`the data set ${source} is not here`] };
   const digits = twoDigits(dataset.test);
   const intensities: Intensity[] = [];
@@ -65,12 +65,12 @@ async function readModel(cell: Cell, name: 'c1' | 'attacker', path: string): Pro
  * @returns one a digit, in the order of `indices`.
  */
 export async function perturb(
-  test: Split,
+  test: StoredSource,
   indices: readonly number[],
   models: Pick<Required<Contestants>, 'c1' | 'attacker'>,
   options: SessionOptions,
 ): Promise<readonly Perturbed[]> {
-  const { image } = batchAt(test, indices);
+  const { image } = await test.read(indices);
   const attacker = await openModel(models.attacker, options);
   const classifier = await openModel(models.c1, options);
   try {
@@ -78,11 +78,11 @@ export async function perturb(
     const { logits } = await classifier.run({ image: attacked! });
     const part = (data: unknown, i: number, length: number): Float32Array =>
       (data as Float32Array).slice(i * length, (i + 1) * length);
-    const pixels = test.height * test.width;
+    const pixels = valuesOf(test.shape);
     return indices.map((index, i) => {
-      const row = part(logits!.data, i, test.classes);
+      const row = part(logits!.data, i, test.classes.length);
       return {
-        label: test.labels[index]!,
+        label: test.stored.labels[index]!,
         image: part(image.data, i, pixels),
         perturbation: part(perturbation!.data, i, pixels),
         attacked: part(attacked!.data, i, pixels),
@@ -96,7 +96,7 @@ export async function perturb(
 }
 
 /** The first test image, and the first of another class: any two digits would do. */
-export function twoDigits({ labels }: Split): readonly number[] {
+export function twoDigits({ stored: { labels } }: StoredSource): readonly number[] {
   const other = labels.findIndex((label) => label !== labels[0]);
   return other === -1 ? [0] : [0, other];
 }

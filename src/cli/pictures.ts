@@ -1,24 +1,29 @@
 import { basename } from 'node:path';
-import { batchAt } from '../runtime/data/batches.ts';
+import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
 import type { CellConfig } from '../runtime/experiment/config.ts';
-import type { Split } from '../runtime/data/dataset.ts';
 import type { Contestants } from '../runtime/experiment/scores.ts';
 import type { Prediction, Sample } from '../report/kit/pictures.ts';
 import { modelDevice, openModel } from '../runtime/session.ts';
 import type { EpochRecord } from '../runtime/experiment/records.ts';
 
+/** Samples in a picture: there is room for so many. */
+const columns = 10;
+
 /** `samples.png`: the first test image of each class, what A adds to it, and C1's answers (paper, figure 2). */
 export async function drawSamples(
-  test: Split,
+  test: StoredSource,
   models: Pick<Required<Contestants>, 'c1' | 'attacker'>,
   config: CellConfig,
   scores: EpochRecord['c1'],
 ): Promise<Uint8Array> {
   // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
   const { renderSamples } = await import('../report/kit/pictures.ts');
-  const classes = Array.from({ length: test.classes }, (_, digit) => digit);
-  const indices = classes.map((digit) => test.labels.indexOf(digit)).filter((index) => index >= 0);
-  const { image } = batchAt(test, indices);
+  const { labels } = test.stored;
+  const indices = test.classes
+    .map((_, label) => labels.indexOf(label))
+    .filter((index) => index >= 0)
+    .slice(0, columns);
+  const { image } = await test.read(indices);
   const options = { ...config, device: modelDevice(config.device) };
   const attacker = await openModel(models.attacker, options);
   const classifier = await openModel(models.c1, options);
@@ -26,16 +31,17 @@ export async function drawSamples(
     const { perturbation, attacked } = await attacker.run({ image });
     const before = await classifier.run({ image });
     const after = await classifier.run({ image: attacked! });
-    const size = test.height * test.width;
+    const size = valuesOf(test.shape);
+    const classes = test.classes.length;
     const part = (data: unknown, i: number, length: number): Float32Array =>
       (data as Float32Array).subarray(i * length, (i + 1) * length);
     const samples = indices.map((index, i): Sample => ({
-      label: test.labels[index]!,
+      label: test.classes[labels[index]!]!,
       image: part(image.data, i, size),
       perturbation: part(perturbation!.data, i, size),
       attacked: part(attacked!.data, i, size),
-      before: prediction(part(before['probabilities']!.data, i, test.classes)),
-      after: prediction(part(after['probabilities']!.data, i, test.classes)),
+      before: prediction(part(before['probabilities']!.data, i, classes), test.classes),
+      after: prediction(part(after['probabilities']!.data, i, classes), test.classes),
     }));
     return renderSamples(samples, {
       ...config,
@@ -43,6 +49,7 @@ export async function drawSamples(
       after: scores.attacked!.accuracy,
       images: test.count,
       data: basename(config.data.source),
+      shape: test.shape,
     });
   } finally {
     await attacker.close();
@@ -50,7 +57,7 @@ export async function drawSamples(
   }
 }
 
-function prediction(probabilities: Float32Array): Prediction {
+function prediction(probabilities: Float32Array, classes: readonly string[]): Prediction {
   const probability = Math.max(...probabilities);
-  return { digit: probabilities.indexOf(probability), probability };
+  return { answer: classes[probabilities.indexOf(probability)]!, probability };
 }

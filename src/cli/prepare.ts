@@ -6,13 +6,15 @@ import {
   beginRun,
   cellsOf,
   chooseDevice,
+  digits,
   InputError,
   isRun,
   limit,
-  loadDataset,
-  loadSameDataset,
+  loadDigits,
+  loadSameDigits,
   lockRun,
   openRun,
+  paperData,
   refuseExisting,
   reserveFolder,
   restoreRun,
@@ -21,7 +23,7 @@ import {
   RunConfig,
   type RunFolder,
   type RunLock,
-  type Split,
+  type StoredSource,
   type Standing,
 } from '../runtime/index.ts';
 import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from './classifier.ts';
@@ -56,8 +58,8 @@ export interface Prepared {
   /** To be released at the end. */
   readonly lock: RunLock;
   readonly config: RunConfig;
-  readonly train: Split;
-  readonly test: Split;
+  readonly train: StoredSource;
+  readonly test: StoredSource;
   readonly standing: Standing;
   /** Classifiers that are not trained, if there are any. */
   readonly given: Given | null;
@@ -78,8 +80,8 @@ export async function begin(flags: Flags): Promise<Prepared> {
   if (!found && flags.out !== undefined) await refuseExisting(out);
   const asked = flags.device ?? 'auto';
   const { device, why } = await chooseDevice(asked, selfTestModel());
-  const read = await readGiven(flags.against, flags.transfer);
-  const dataset = await loadDataset(flags.data ?? 'mnist');
+  const read = await readGiven(flags.against, flags.transfer, digits);
+  const dataset = await loadDigits(flags.data ?? paperData);
   const config = configOf(flags, device, dataset.sha256, read?.sources);
   refuseEmpty(config);
   const splits = limited(dataset, config);
@@ -183,7 +185,7 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     learningRate: flags.learningRate ?? preset.learningRate,
     trainLimit: flags.trainLimit ?? null,
     testLimit: flags.testLimit ?? null,
-    data: { source: flags.data ?? 'mnist', sha256 },
+    data: { source: flags.data ?? paperData, sha256 },
     device,
     threads: flags.threads ?? defaultThreads,
     shard: flags.shard ?? null,
@@ -207,8 +209,8 @@ export async function resume(path: string, given: readonly string[], data?: stri
   await openRun(path);
   return await locked(path, async () => {
     const { folder, config } = await openRun(path);
-    const dataset = await loadSameDataset(path, config.data, data);
-    const again = await readGivenAgain(config);
+    const dataset = await loadSameDigits(path, config.data, data);
+    const again = await readGivenAgain(config, digits);
     const splits = limited(dataset, config);
     const warnings = again ? await tryGiven(again, config, splits.test, config) : [];
     return {
@@ -222,7 +224,7 @@ export async function resume(path: string, given: readonly string[], data?: stri
   });
 }
 
-function limited(dataset: { readonly train: Split; readonly test: Split }, config: RunConfig) {
+function limited(dataset: { readonly train: StoredSource; readonly test: StoredSource }, config: RunConfig) {
   const train = within('--train-limit', dataset.train, config.trainLimit);
   const test = within('--test-limit', dataset.test, config.testLimit);
   if (train.count < config.batchSize) {
@@ -233,7 +235,7 @@ function limited(dataset: { readonly train: Split; readonly test: Split }, confi
   return { train, test };
 }
 
-function within(option: string, split: Split, n: number | null): Split {
+function within(option: string, split: StoredSource, n: number | null): StoredSource {
   try {
     return n === null ? split : limit(split, n);
   } catch (error) {

@@ -25,13 +25,12 @@ import {
   type Value,
 } from '../builder/index.ts';
 import { attack, attacker, type ThreatModel } from './networks/generator.ts';
-import { networks, type Architecture } from './networks/index.ts';
+import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
 import { beforeSoftmax, givenClassifier } from './classifier/adopt.ts';
 
-/** Pixels of one image: channel, height, width. */
-const imageShape = [1, 28, 28] as const;
-
-const imageInput = (batch: number | string): Value => input('image', 'float32', [batch, ...imageShape]);
+const dimsOf = ({ image: { channels, height, width } }: Sizes) => [channels, height, width] as const;
+const imageInput = (batch: number | string, sizes: Sizes): Value =>
+  input('image', 'float32', [batch, ...dimsOf(sizes)]);
 const labelInput = (batch: number | string): Value => input('label', 'int32', [batch]);
 
 /** Fraction of labels whose logit is above all others (a tie is wrong), with operators that every provider has. */
@@ -50,6 +49,8 @@ export interface TrainOptions {
   readonly learningRate: number;
   /** Of the classifier; the paper's when it is left out. */
   readonly architecture?: Architecture | undefined;
+  /** The images and classes of the data; the paper's when they are left out. */
+  readonly sizes?: Sizes | undefined;
 }
 
 /** The architecture among a program's options; the paper's goes without saying. */
@@ -58,11 +59,16 @@ const named = (architecture: Architecture) => (architecture === 'paper' ? {} : {
 const picked = ({ eps, bound, clip }: ThreatModel) => ({ eps, bound, clip });
 
 /** One Adam step of C on clean images: minimises the cross-entropy (paper, section 2.1). */
-export function classifierStep({ batchSize, learningRate, architecture = 'paper' }: TrainOptions): TrainStep {
-  const image = imageInput(batchSize);
+export function classifierStep({
+  batchSize,
+  learningRate,
+  architecture = 'paper',
+  sizes = paperSizes,
+}: TrainOptions): TrainStep {
+  const image = imageInput(batchSize, sizes);
   const label = labelInput(batchSize);
   const { result: logits, parameters } = nn.declare('classifier', 'train', (scope) =>
-    networks[architecture](scope, image),
+    networks[architecture](scope, image, sizes),
   );
   const loss = nn.crossEntropy(logits, label);
   return {
@@ -89,8 +95,15 @@ const furtherTargets = (targets: number): readonly string[] =>
   Array.from({ length: targets - 1 }, (_, i) => `target${i + 2}`);
 
 /** Classifiers in inference form, each with weights of its own. */
-const frozenClassifiers = (names: readonly string[], architecture: Architecture, image: Value) =>
-  names.map((name) => nn.declare(name, 'infer', (scope) => networks[architecture](scope, image)));
+const frozenClassifiers = (
+  names: readonly string[],
+  architecture: Architecture,
+  image: Value,
+  { classes }: Sizes,
+) =>
+  names.map((name) =>
+    nn.declare(name, 'infer', (scope) => networks[architecture](scope, image, { classes })),
+  );
 
 const mean = (values: readonly Value[]): Value =>
   values.length === 1 ? values[0]! : div(values.reduce(add), values.length);
@@ -108,20 +121,20 @@ const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
  * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1). With
  * several targets it is the mean over them (section 3.4), and so are the metrics.
  *
- * @param against takes C1's place: a classifier with its weights inside, `image` [N,1,28,28] -> `logits` [N,10]. A
+ * @param against takes C1's place: a classifier with its weights inside, `image` [N,C,H,W] -> `logits` [N,classes]. A
  *   softmax at its end is left out.
  */
 export function attackerStep(options: AttackerTrainOptions, against?: Graph): TrainStep {
-  const { batchSize, learningRate, architecture = 'paper', targets = 1 } = options;
-  const image = imageInput(batchSize);
+  const { batchSize, learningRate, architecture = 'paper', targets = 1, sizes = paperSizes } = options;
+  const image = imageInput(batchSize, sizes);
   const label = labelInput(batchSize);
   const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, options));
   const attacked = attack(image, own.result, options);
   const frozen = against
     ? []
-    : frozenClassifiers(['classifier', ...furtherTargets(targets)], architecture, attacked);
+    : frozenClassifiers(['classifier', ...furtherTargets(targets)], architecture, attacked, sizes);
   const answers = against
-    ? [beforeSoftmax(givenClassifier(against, attacked))]
+    ? [beforeSoftmax(givenClassifier(against, attacked, sizes.classes))]
     : frozen.map(({ result }) => result);
   const loss = mean(answers.map((logits) => nn.crossEntropy(logits, label)));
   return {
@@ -141,9 +154,9 @@ export const attackerTrain = (options: AttackerTrainOptions, against?: Graph): P
   trainStep(attackerStep(options, against));
 
 /** C measured with its running statistics: `image`, `label` -> `loss`, `accuracy`, and the `logits`. */
-export function classifierEval(architecture: Architecture = 'paper'): Program {
-  const [image, label] = [imageInput('batch'), labelInput('batch')];
-  const own = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, image));
+export function classifierEval(architecture: Architecture = 'paper', sizes: Sizes = paperSizes): Program {
+  const [image, label] = [imageInput('batch', sizes), labelInput('batch')];
+  const own = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, image, sizes));
   const logits = own.result;
   return inference({
     name: 'classifier-eval',
@@ -159,12 +172,13 @@ export function classifierEval(architecture: Architecture = 'paper'): Program {
  */
 export function attackerEval({
   architecture = 'paper',
+  sizes = paperSizes,
   ...threat
-}: ThreatModel & Pick<TrainOptions, 'architecture'>): Program {
-  const [image, label] = [imageInput('batch'), labelInput('batch')];
+}: ThreatModel & Pick<TrainOptions, 'architecture' | 'sizes'>): Program {
+  const [image, label] = [imageInput('batch', sizes), labelInput('batch')];
   const own = nn.declare('attacker', 'infer', (scope) => attacker(scope, image, threat));
   const attacked = attack(image, own.result, threat);
-  const target = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, attacked));
+  const target = nn.declare('classifier', 'infer', (scope) => networks[architecture](scope, attacked, sizes));
   return inference({
     name: 'attacker-eval',
     data: [image, label],
@@ -185,15 +199,15 @@ export function attackerEval({
  * C learns from the attack that A has just been judged by. Metrics of both, on that batch. Further targets are frozen.
  */
 export function alternatingTrain(options: AttackerTrainOptions): Program {
-  const { batchSize, learningRate, architecture = 'paper', targets = 1 } = options;
-  const image = imageInput(batchSize);
+  const { batchSize, learningRate, architecture = 'paper', targets = 1, sizes = paperSizes } = options;
+  const image = imageInput(batchSize, sizes);
   const label = labelInput(batchSize);
   const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, options));
   const attacked = attack(image, own.result, options);
-  const classifier = networks[architecture];
+  const classifier = (scope: nn.Scope, x: Value): Value => networks[architecture](scope, x, sizes);
   const learner = nn.declare('classifier', 'train', (scope) => classifier(scope, stopGradient(attacked)));
   const target = nn.inferWith(learner.parameters, 'classifier', (scope) => classifier(scope, attacked));
-  const frozen = frozenClassifiers(furtherTargets(targets), architecture, attacked);
+  const frozen = frozenClassifiers(furtherTargets(targets), architecture, attacked, sizes);
   const answers = [target, ...frozen.map(({ result }) => result)];
   const attackerLoss = mean(answers.map((logits) => nn.crossEntropy(logits, label)));
   const classifierLoss = nn.crossEntropy(learner.result, label);
@@ -223,11 +237,11 @@ export function alternatingTrain(options: AttackerTrainOptions): Program {
   });
 }
 
-/** C as it is used: `image` [batch,1,28,28] in 0..1 -> `logits` and `probabilities` [batch,10]. */
-export function classifierInfer(architecture: Architecture = 'paper'): Program {
-  const image = imageInput('batch');
+/** C as it is used: `image` [batch,C,H,W] in 0..1 -> `logits` and `probabilities` [batch,classes]. */
+export function classifierInfer(architecture: Architecture = 'paper', sizes: Sizes = paperSizes): Program {
+  const image = imageInput('batch', sizes);
   const { result: logits, parameters } = nn.declare('classifier', 'infer', (scope) =>
-    networks[architecture](scope, image),
+    networks[architecture](scope, image, sizes),
   );
   return inference({
     name: 'classifier',
@@ -238,9 +252,9 @@ export function classifierInfer(architecture: Architecture = 'paper'): Program {
   });
 }
 
-/** A as it is used: `image` -> `perturbation` in [-eps, eps] and `attacked`, all [batch,1,28,28]. */
-export function attackerInfer(threat: ThreatModel): Program {
-  const image = imageInput('batch');
+/** A as it is used: `image` -> `perturbation` in [-eps, eps] and `attacked`, all [batch,C,H,W]. */
+export function attackerInfer(threat: ThreatModel, sizes: Sizes = paperSizes): Program {
+  const image = imageInput('batch', sizes);
   const { result: perturbation, parameters } = nn.declare('attacker', 'infer', (scope) =>
     attacker(scope, image, threat),
   );
@@ -253,17 +267,20 @@ export function attackerInfer(threat: ThreatModel): Program {
   });
 }
 
-/** Examples as a data set stores them, uint8: pixels become 0..1, labels int32. */
-const stored: Resident = {
+/** Examples as a data set stores them: pixels, uint8, become 0..1; labels are int32. */
+const stored = (image: readonly number[]): Resident => ({
   image: {
-    row: { name: 'image', dtype: 'uint8', shape: imageShape },
+    row: { name: 'image', dtype: 'uint8', shape: image },
     from: (rows) => div(cast(rows, 'float32'), 255),
   },
-  label: { row: { name: 'label', dtype: 'uint8', shape: [] }, from: (rows) => cast(rows, 'int32') },
-};
+  label: { row: { name: 'label', dtype: 'int32', shape: [] }, from: (rows) => rows },
+});
 
 /** A lowered training program that does a step for each row of `indices` [steps, batch], on a stored data set. */
-export const onStored = (program: Program): Program => repeatSteps(program, stored);
+export function onStored(program: Program): Program {
+  const { shape } = program.metadata.data.find(({ name }) => name === 'image')!;
+  return repeatSteps(program, stored(shape.slice(1) as readonly number[]));
+}
 
 /** The programs in `graphs/`: the quick preset's, at batch 100. */
 export function committedPrograms(): Readonly<Record<string, Program>> {

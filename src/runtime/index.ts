@@ -1,5 +1,16 @@
 export { InputError } from './errors.ts';
-export { loadDataset, loadSameDataset, limit, type Dataset, type Split } from './data/dataset.ts';
+export { expectedData, loadDataset } from './data/formats.ts';
+export type { Dataset } from './data/dataset.ts';
+export {
+  inMemory,
+  limit,
+  storedSource,
+  type Batch,
+  type ImageSource,
+  type Stored,
+  type StoredSource,
+} from './data/source.ts';
+export { digits, loadDigits, loadSameDigits, paperData, type Digits } from './experiment/digits.ts';
 export { stream, permutation, fillUniform, type Random } from './random.ts';
 export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
 export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { PNG } from 'pngjs';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadDataset, type Result } from '../../src/runtime/index.ts';
+import { loadDigits, type Result } from '../../src/runtime/index.ts';
 import { axeOn, chromiumPath, overflowOf, serveFolder } from '../support/browser.ts';
 import { sparring } from '../support/cli.ts';
 import '../support/run.ts';
@@ -27,7 +27,7 @@ describe.skipIf(!chromiumPath)(`the states of the demo${reason}`, () => {
   beforeAll(async () => {
     cwd = await mkdtemp(join(tmpdir(), 'sparring-states-'));
     await untrainedRun(join(cwd, 'run'), [{ eps: 0.3, clip: true }]);
-    const { sha256 } = await loadDataset('mnist');
+    const { sha256 } = await loadDigits('mnist');
     await madeFrom({ source: 'mnist', sha256 }, 'site');
     await madeFrom({ source: '/data/shoes', sha256: '00' }, 'bare');
     site = await serveFolder(join(cwd, 'site'));

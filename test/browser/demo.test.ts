@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { batchAt } from '../../src/runtime/data/batches.ts';
-import { loadDataset, openModel, type Model, type Split } from '../../src/runtime/index.ts';
+import { batchAt } from '../../src/runtime/data/source.ts';
+import { loadDigits, openModel, type Model, type StoredSource } from '../../src/runtime/index.ts';
 import { axeOn, chromiumPath, launch, overflowOf, serveFolder } from '../support/browser.ts';
 import { sparring, start, type Command } from '../support/cli.ts';
 import '../support/run.ts';
@@ -42,7 +42,7 @@ let shared: Page;
 let site: { readonly url: string; readonly close: () => void };
 let server: Command;
 let serverUrl: string;
-let test: Split;
+let test: StoredSource;
 let attacker: Model;
 let classifier: Model;
 /** Everything that pages wrote to the console or threw. */
@@ -61,7 +61,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     site = await serveFolder(join(cwd, 'site'));
     server = start('serve --run run --port 0 --workers 1 --log-level silent'.split(' '), { cwd });
     serverUrl = await addressOf(server);
-    ({ test } = await loadDataset('mnist'));
+    ({ test } = await loadDigits('mnist'));
     const models = await Promise.all(
       ['attacker', 'classifier-c1'].map(async (name) =>
         openModel(new Uint8Array(await readFile(join(cwd, 'run', folder, `${name}.onnx`))), {

@@ -1,5 +1,5 @@
 import type { ProgramMetadata } from '../../src/builder/program.ts';
-import { batchAt } from '../../src/runtime/data/batches.ts';
+import { batchAt } from '../../src/runtime/data/source.ts';
 import { env } from '../../src/runtime/ort.ts';
 import { decodeSafetensors } from '../../src/runtime/safetensors.ts';
 import { openTraining } from '../../src/runtime/session.ts';
@@ -39,12 +39,9 @@ window.sparring = async ({ device, program, metadata, images, labels, batchSize,
   const options = { device, threads: 1 } as const;
   const training = await openTraining({ bytes: await file(program), metadata }, state, frozen, options);
   const split = {
-    images: Uint8Array.from(images),
-    labels: Uint8Array.from(labels),
+    stored: { images: Uint8Array.from(images), labels: Int32Array.from(labels) },
+    shape: { channels: 1, height: 28, width: 28 },
     count: labels.length,
-    height: 28,
-    width: 28,
-    classes: 10,
   };
   const losses: number[] = [];
   for (let start = 0; start < split.count; start += batchSize) {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attackerTrain, classifierTrain } from '../../src/models/programs.ts';
-import { limit, loadDataset, type Split } from '../../src/runtime/data/dataset.ts';
+import { limit, type StoredSource } from '../../src/runtime/data/source.ts';
+import { loadDigits } from '../../src/runtime/experiment/digits.ts';
 import { initialState } from '../../src/runtime/session.ts';
 import type { Tensors } from '../../src/runtime/tensor.ts';
 import { chromiumPath } from '../support/browser.ts';
@@ -15,14 +16,14 @@ const reason = chromiumPath ? '' : ' (skipped: no Chromium here; install it or s
 
 describe.skipIf(!chromiumPath)(`training in Chromium${reason}`, () => {
   let browser: Browser;
-  let split: Split;
+  let split: StoredSource;
   let target: Tensors;
   /** Steps on the CPU before the attacker's curves begin. */
   const warmUp = 10;
   let begun: Tensors;
 
   beforeAll(async () => {
-    split = (await loadDataset('mnist')).train;
+    split = (await loadDigits('mnist')).train;
     target = await trainedClassifier(split);
     const images = limit(split, warmUp * batchSize);
     const fresh = { program: a, state: initialState(a.metadata, [1, 'attacker']), frozen: target, images };

@@ -15,7 +15,7 @@ import {
   createRun,
   encodeSafetensors,
   loadCheckpoint,
-  loadDataset,
+  loadDigits,
   lockRun,
   saveCheckpoint,
   type Checkpoint,
@@ -87,7 +87,7 @@ async function configOfData(change: Partial<RunConfig>): Promise<RunConfig> {
     learningRate: 1e-3,
     trainLimit: null,
     testLimit: null,
-    data: { source: 'data', sha256: (await loadDataset('data')).sha256 },
+    data: { source: 'data', sha256: (await loadDigits('data')).sha256 },
     device: 'cpu',
     threads: 1,
     shard: null,
@@ -184,7 +184,7 @@ describe('data that cannot be used is refused in one line:', () => {
     ],
     [
       'mislabelled',
-      'mislabelled/train-labels-idx1-ubyte: labels must be 0..9, got 10 for image 13; relabel it',
+      "mislabelled, training images: labels must be 0..9 for the paper's experiment, got 10 for image 13; relabel it",
     ],
     [
       'incomplete',

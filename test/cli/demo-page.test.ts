@@ -7,7 +7,7 @@ import { prepareDemo } from '../../src/cli/demo-data.ts';
 import { withDemoModels } from '../../src/cli/demo-models.ts';
 import { describe as describePage } from '../../src/cli/demo-page.ts';
 import { drawPreview } from '../../src/cli/demo-preview.ts';
-import { loadDataset, openModel, type Result } from '../../src/runtime/index.ts';
+import { loadDigits, openModel, type Result } from '../../src/runtime/index.ts';
 import { float32 } from '../../src/runtime/tensor.ts';
 import { loadCatalogue, manifestOf, type Catalogue } from '../../src/server/index.ts';
 import { lineUp, seriesOf } from '../../src/web/lineup.ts';
@@ -33,7 +33,7 @@ beforeAll(async () => {
   ]);
   catalogue = await withDemoModels(await loadCatalogue(run));
   await writeIdxFolder(join(cwd, 'squares'), { train: examples(10), test: examples(45) });
-  ({ sha256 } = await loadDataset(join(cwd, 'squares')));
+  ({ sha256 } = await loadDigits(join(cwd, 'squares')));
 }, 120_000);
 afterAll(() => rm(cwd, { recursive: true, force: true }));
 
@@ -63,7 +63,7 @@ describe('the samples of a demo', () => {
   });
 
   it('are MNIST’s where the data is MNIST by its hash, whatever its folder was called', async () => {
-    const mnist = await loadDataset('mnist');
+    const mnist = await loadDigits('mnist');
     const { data } = await preparedFor({ source: join(cwd, 'gone'), sha256: mnist.sha256 });
     expect(data.samples).toMatchObject({ name: 'mnist', classes: 10 });
     expect(data.samples!.indices).toHaveLength(100);

@@ -11,6 +11,7 @@ const header: SampleHeader = {
   bound: 'tanh',
   clip: false,
   seed: 1,
+  shape: { channels: 1, height: 28, width: 28 },
   before: 0.987,
   after: 0.312,
 };
@@ -28,12 +29,12 @@ function filled(values: Record<number, number>, rest = 0): Float32Array {
 
 function sample(overrides: Partial<Sample> = {}): Sample {
   return {
-    label: 7,
+    label: '7',
     image: filled({ 29: 1 }, 0.2),
     perturbation: filled({ 0: EPS, 29: -EPS, 30: EPS / 4 }),
     attacked: filled({ 0: 1.16, 29: -0.16 }, 0.2),
-    before: { digit: 7, probability: 0.99 },
-    after: { digit: 3, probability: 0.87 },
+    before: { answer: '7', probability: 0.99 },
+    after: { answer: '3', probability: 0.87 },
     ...overrides,
   };
 }
@@ -43,6 +44,8 @@ async function decode(png: Buffer): Promise<{
   readonly height: number;
   /** The colours of the block that shows the pixel at (row, column) of the first image in the row at `top`. */
   block(top: number, row: number, column: number): string[];
+  /** The colour at a place of the figure. */
+  pixel(x: number, y: number): string;
   /** The colours of the prediction under the first image in the row at `top`. */
   caption(top: number): string[];
 }> {
@@ -59,6 +62,7 @@ async function decode(png: Buffer): Promise<{
     width: image.width,
     height: image.height,
     block: (top, row, column) => colours(LEFT + SCALE * column, top + SCALE * row, SCALE, SCALE),
+    pixel: (x, y) => colours(x, y, 1, 1)[0]!,
     caption: (top) => colours(LEFT, top + 28 * SCALE + 10, 28 * SCALE, 36),
   };
 }
@@ -112,6 +116,36 @@ describe('renderSamples', () => {
     expect(unclipped.equals(renderSamples([sample()], { ...header, clip: true }))).toBe(false);
   });
 
+  const colour = { channels: 3, height: 2, width: 4 };
+  /** Red, green and blue of a 2x4 image, whose first pixel and last pixel are given. */
+  const planes = (first: readonly number[], last: readonly number[], rest: number): Float32Array =>
+    Float32Array.from(
+      first.flatMap((value, channel) => [value, ...new Array<number>(6).fill(rest), last[channel]!]),
+    );
+
+  it('draws colour images of any size, and how each channel changes', async () => {
+    const image = planes([1, 0, 0], [0.2, 0.4, 0.6], 1);
+    const perturbation = planes([EPS, -EPS, 0], [0, 0, EPS / 2], 0);
+    const own = sample({ image, perturbation, attacked: image });
+    const { pixel } = await decode(renderSamples([own], { ...header, shape: colour }));
+    // 35 times as large, 140x70 in the middle of a place for 140x140
+    const at = (top: number, row: number, column: number) =>
+      pixel(LEFT + 35 * column + 17, top + 35 + 35 * row + 17);
+    expect([at(ORIGINAL, 0, 0), at(ORIGINAL, 1, 3)]).toEqual(['255 0 0', '51 102 153']);
+    expect([at(PERTURBATION, 0, 0), at(PERTURBATION, 1, 3)]).toEqual(['255 0 128', '128 128 191']);
+  });
+
+  it('makes images smaller that are larger than their place', async () => {
+    const large = { channels: 1, height: 300, width: 200 };
+    const white = new Float32Array(60_000).fill(1);
+    const own = sample({ image: white, perturbation: white, attacked: white });
+    const { pixel } = await decode(renderSamples([own], { ...header, shape: large }));
+    // 93x140 in a place for 140x140, on white: beside the frame there is nothing
+    expect(pixel(LEFT + 70, ORIGINAL + 70)).toBe('255 255 255');
+    expect(pixel(LEFT + 70, PERTURBATION + 139)).toBe('178 24 43');
+    expect(pixel(LEFT + 10, PERTURBATION + 70)).toBe('255 255 255');
+  });
+
   it('gives the same bytes for the same input', () => {
     expect(renderSamples([sample()], header).equals(renderSamples([sample()], header))).toBe(true);
   });
@@ -119,7 +153,7 @@ describe('renderSamples', () => {
   it('refuses an image of the wrong length by its name', () => {
     const short = sample({ perturbation: new Float32Array(783) });
     expect(() => renderSamples([sample(), short], header)).toThrow(
-      'samples[1].perturbation must have 28x28 = 784 values, got 783',
+      'samples[1].perturbation must have 1x28x28 = 784 values, got 783',
     );
   });
 

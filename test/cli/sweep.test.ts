@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import {
   createRun,
-  loadDataset,
+  loadDigits,
   mergeResults,
   readResult,
   runFolder,
@@ -79,7 +79,7 @@ describe('a sweep', () => {
       learningRate: 1e-3,
       trainLimit: 16,
       testLimit: 20,
-      data: { source: 'data', sha256: (await loadDataset(join(cwd, 'data'))).sha256 },
+      data: { source: 'data', sha256: (await loadDigits(join(cwd, 'data'))).sha256 },
       device: 'cpu',
       threads: 1,
       shard: null,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { loadDataset, type Split, type Tensors } from '../../src/runtime/index.ts';
+import { loadDigits, type StoredSource, type Tensors } from '../../src/runtime/index.ts';
 import { chromiumPath, openPage } from '../support/browser.ts';
 import {
   distances,
@@ -32,11 +32,11 @@ describe.skipIf(!chromiumPath)(`onnxruntime's TrainingSession${reason}`, () => {
   const files = trainingBuild();
   let page: Page;
   let close: () => Promise<void>;
-  let split: Split;
+  let split: StoredSource;
   let all: Readonly<Record<Name, Subject>>;
 
   beforeAll(async () => {
-    split = (await loadDataset('mnist')).train;
+    split = (await loadDigits('mnist')).train;
     all = await subjects(split, batchSize);
     ({ page, close } = await openPage(files, { folder: 'ort-training', ready: 'ortTraining' }));
   }, 240_000);

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { bind, constant } from '../../src/builder/index.ts';
 import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
 import { attackerTrain, classifierInfer, classifierTrain } from '../../src/models/programs.ts';
-import { batchAt } from '../../src/runtime/data/batches.ts';
-import { limit, loadDataset } from '../../src/runtime/data/dataset.ts';
+import { batchAt, limit } from '../../src/runtime/data/source.ts';
+import { loadDigits } from '../../src/runtime/experiment/digits.ts';
 import { InferenceSession, OrtTensor } from '../../src/runtime/ort.ts';
 import { initialState } from '../../src/runtime/session.ts';
 import { apart, inNode, trainedClassifier } from '../support/curves.ts';
@@ -25,7 +25,7 @@ describe.skipIf(!available)(`training on WebGPU in Node${reason}`, () => {
   ] as const)(
     'the %s follows the CPU, wholly on the device',
     async (_name, program, steps, tolerance) => {
-      const { train } = await loadDataset('mnist');
+      const { train } = await loadDigits('mnist');
       const state = initialState(program.metadata, [1, program.metadata.name]);
       const frozen = await trainedClassifier(train);
       const part = { program, state, frozen, images: limit(train, steps * batchSize) };
@@ -47,7 +47,7 @@ describe.skipIf(!available)(`training on WebGPU in Node${reason}`, () => {
       graph,
       new Map(metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const)),
     );
-    const { test } = await loadDataset('mnist');
+    const { test } = await loadDigits('mnist');
     const { image, label } = batchAt(test, [0, 1, 2, 3]);
     const feeds = {
       image: new OrtTensor('float32', image.data as Float32Array, image.shape),

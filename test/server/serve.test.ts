@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as ort from 'onnxruntime-node';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { InputError, loadDataset } from '../../src/runtime/index.ts';
+import { InputError, loadDigits } from '../../src/runtime/index.ts';
 import { loadCatalogue, serve, type ServeOptions, type Serving } from '../../src/server/index.ts';
 import { encodePng } from '../../src/server/png.ts';
 import { AttackAnswer } from '../../src/server/schemas.ts';
@@ -29,8 +29,8 @@ const serving: Serving[] = [];
 
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'sparring-serve-'));
-  const { test } = await loadDataset('mnist');
-  images = Float32Array.from(test.images.subarray(0, 100 * 784), (pixel) => pixel / 255);
+  const { test } = await loadDigits('mnist');
+  images = Float32Array.from(test.stored.images.subarray(0, 100 * 784), (pixel) => pixel / 255);
   png = encodePng(images.subarray(0, 784));
   const options = '--device cpu --threads 1 --train-limit 300 --test-limit 100 --classifier-epochs 1';
   const { code, stderr } = await sparring(['train', ...options.split(' '), '--out', 'runs/tiny'], { cwd });

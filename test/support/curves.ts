@@ -1,8 +1,7 @@
 import { lower, readback, type Program, type Target } from '../../src/builder/index.ts';
 import { encode, encodeProgram } from '../../src/onnx/index.ts';
 import { classifierTrain } from '../../src/models/programs.ts';
-import { batchAt } from '../../src/runtime/data/batches.ts';
-import { limit, type Split } from '../../src/runtime/data/dataset.ts';
+import { batchAt, limit, storedSource, valuesOf, type StoredSource } from '../../src/runtime/data/source.ts';
 import type { Device } from '../../src/runtime/index.ts';
 import { encodeSafetensors } from '../../src/runtime/safetensors.ts';
 import { initialState, openTraining } from '../../src/runtime/session.ts';
@@ -14,7 +13,7 @@ export interface Steps {
   readonly program: Program;
   readonly state: Tensors;
   readonly frozen: Tensors;
-  readonly images: Split;
+  readonly images: StoredSource;
 }
 
 /** The losses of the steps, and the state behind them where the side gives it. */
@@ -69,8 +68,8 @@ export async function openBrowser(): Promise<Browser> {
         metadata,
         state: 'state.safetensors',
         frozen: metadata.frozen.length > 0 ? 'frozen.safetensors' : null,
-        images: Array.from(images.images),
-        labels: Array.from(images.labels),
+        images: Array.from(images.stored.images),
+        labels: Array.from(images.stored.labels),
         batchSize: batchOf(program),
       });
     },
@@ -79,7 +78,7 @@ export async function openBrowser(): Promise<Browser> {
 }
 
 /** A classifier that has learned something: 100 steps on 5,000 images, on the CPU. */
-export async function trainedClassifier(train: Split): Promise<Tensors> {
+export async function trainedClassifier(train: StoredSource): Promise<Tensors> {
   const program = classifierTrain({ batchSize: 50, learningRate: 1e-3 });
   const state = initialState(program.metadata, [1, 'c1']);
   return (await inNode({ program, state, frozen: new Map(), images: limit(train, 5000) }, 'cpu', 'cpu'))
@@ -87,12 +86,14 @@ export async function trainedClassifier(train: Split): Promise<Tensors> {
 }
 
 /** The images of steps `from` to `to`, the last not included. */
-export const imagesOf = (split: Split, batchSize: number, from: number, to: number): Split => ({
-  ...split,
-  images: split.images.subarray(from * batchSize * 784, to * batchSize * 784),
-  labels: split.labels.subarray(from * batchSize, to * batchSize),
-  count: (to - from) * batchSize,
-});
+export const imagesOf = (source: StoredSource, batchSize: number, from: number, to: number): StoredSource => {
+  const { images, labels } = source.stored;
+  const size = valuesOf(source.shape);
+  return storedSource(source, {
+    images: images.subarray(from * batchSize * size, to * batchSize * size),
+    labels: labels.subarray(from * batchSize, to * batchSize),
+  });
+};
 
 /** The largest difference of two curves. */
 export const apart = (a: readonly number[], b: readonly number[]): number =>

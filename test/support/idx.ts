@@ -1,6 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import type { ImageShape } from '../../src/runtime/attacks/images.ts';
+import { storedSource, type StoredSource } from '../../src/runtime/data/source.ts';
+import { digits } from '../../src/runtime/experiment/digits.ts';
 
 /** Labelled images, before they are written as IDX files. */
 export interface Examples {
@@ -33,14 +36,42 @@ export function examples(count: number): Examples {
   return { images, labels };
 }
 
-/** An IDX file of unsigned bytes; `data` may be of another length than `shape` says, to make a broken file. */
-export function encodeIdx(shape: readonly number[], data: Uint8Array): Uint8Array {
+/** Made-up images in memory. */
+export const sourceOf = (
+  { images, labels }: { readonly images: Uint8Array; readonly labels: ArrayLike<number> },
+  shape: ImageShape = digits.image,
+  classes: number = digits.classes,
+): StoredSource =>
+  storedSource(
+    {
+      name: 'examples',
+      shape,
+      classes: Array.from({ length: classes }, (_, label) => String(label)),
+      sha256: '',
+    },
+    { images, labels: Int32Array.from(labels) },
+  );
+
+/**
+ * An IDX file; `data` may be of another length than `shape` says, to make a broken file.
+ *
+ * @param type the code of its element type: unsigned bytes, unless said otherwise.
+ */
+export function encodeIdx(
+  shape: readonly number[],
+  data: Uint8Array | Int8Array | Int16Array | Int32Array,
+  type: number = 0x08,
+): Uint8Array {
   const start = 4 + 4 * shape.length;
-  const bytes = new Uint8Array(start + data.length);
+  const bytes = new Uint8Array(start + data.byteLength);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, 0x0800 | shape.length);
+  view.setUint32(0, (type << 8) | shape.length);
   for (const [axis, length] of shape.entries()) view.setUint32(4 + 4 * axis, length);
-  bytes.set(data, start);
+  for (const [i, value] of data.entries()) {
+    if (data.BYTES_PER_ELEMENT === 4) view.setInt32(start + 4 * i, value);
+    else if (data.BYTES_PER_ELEMENT === 2) view.setInt16(start + 2 * i, value);
+    else bytes[start + i] = value;
+  }
   return bytes;
 }
 

@@ -7,8 +7,14 @@ import { encode, encodeProgram } from '../../src/onnx/index.ts';
 import * as ortTraining from '../../src/ort-training/index.ts';
 import { artifactsFor, type Artifacts } from '../../src/cli/ort-training.ts';
 import { attackerEval, attackerStep, classifierEval, classifierStep } from '../../src/models/programs.ts';
-import { batchAt } from '../../src/runtime/data/batches.ts';
-import { initialState, openModel, openTraining, type Split, type Tensors } from '../../src/runtime/index.ts';
+import { batchAt } from '../../src/runtime/data/source.ts';
+import {
+  initialState,
+  openModel,
+  openTraining,
+  type StoredSource,
+  type Tensors,
+} from '../../src/runtime/index.ts';
 import type { Trained } from '../browser/ort-training/page.ts';
 import { trainingModelInKernels } from './ort-networks.ts';
 
@@ -50,7 +56,10 @@ export interface Subject {
 export type Name = 'classifier' | 'attacker';
 
 /** C after five steps, with Adam's moments, and A from its first weights against a C that has been trained a little. */
-export async function subjects(split: Split, batchSize: number): Promise<Readonly<Record<Name, Subject>>> {
+export async function subjects(
+  split: StoredSource,
+  batchSize: number,
+): Promise<Readonly<Record<Name, Subject>>> {
   const start = (step: TrainStep, evaluation: Program, network: string, frozen: Tensors): Subject => {
     const state = initialState(trainStep(step).metadata, [1, network]);
     return { step, evaluation, state, frozen };
@@ -77,7 +86,7 @@ const onCpu = { device: 'cpu', threads: 1 } as const;
 /** Our engine in Node, on the first images of a split, with the program lowered for `target`. */
 export async function inNode(
   { step, evaluation, state, frozen }: Subject,
-  split: Split,
+  split: StoredSource,
   steps: number,
   target: Target = 'cpu',
 ): Promise<Reached> {
@@ -113,7 +122,7 @@ export async function inPage(
   page: Page,
   files: Map<string, Uint8Array>,
   { step, evaluation, state, frozen }: Subject,
-  split: Split,
+  split: StoredSource,
   {
     steps,
     backward,

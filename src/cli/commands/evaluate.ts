@@ -17,7 +17,7 @@ import {
   InputError,
   journalPath,
   limit,
-  loadSameDataset,
+  loadSameDigits,
   openJournal,
   probeWriting,
   readEvaluation,
@@ -140,7 +140,7 @@ export function evaluateCommand() {
           ? await shown(crossAttack(matrixCells, split, { ...options, journal }))
           : null;
         progress.done();
-        const later = warningsOf(measured.cells, measured.curves, measured.doublings);
+        const later = warningsOf(measured.cells, measured.curves, measured.doublings, split.classes.length);
         const evaluation = evaluationFrom({
           environment: { ...found, seconds: Math.round((performance.now() - started) / 100) / 10 },
           command: words,
@@ -282,7 +282,7 @@ interface DataFlags {
 }
 
 async function testImages(run: FinishedRun, { data, testLimit }: DataFlags) {
-  const dataset = await loadSameDataset(run.path, run.data, data);
+  const dataset = await loadSameDigits(run.path, run.data, data);
   const n = testLimit ?? run.testLimit;
   try {
     return n === null ? dataset.test : limit(dataset.test, n);

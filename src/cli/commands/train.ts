@@ -4,9 +4,11 @@ import {
   cellFolder,
   cellsOf,
   collapseLines,
+  expectedData,
   hasTransfer,
   InputError,
   modes,
+  paperData,
   sweep,
   type Mode,
   type Result,
@@ -67,7 +69,7 @@ export function trainCommand() {
     .optionsGroup('Data:')
     .option(
       '--data <source>',
-      'mnist, or a folder with IDX files, plain or .gz; with --resume, where the data is now (default: mnist)',
+      `${expectedData}; with --resume, where the data is now (default: ${paperData})`,
     )
     .option('--train-limit <n>', 'use the first n training images (default: all)', count)
     .option('--test-limit <n>', 'use the first n test images (default: all)', count)

@@ -105,11 +105,11 @@ export function portsOf(graph: Graph): { readonly image: Value; readonly logits:
 }
 
 /**
- * A classifier that somebody brings, on other images than its input: float32 [N,1,28,28] -> logits [N,10].
+ * A classifier that somebody brings, on other images than its input: float32 [N,C,H,W] -> logits [N,classes].
  *
  * @throws Error in one line when it is no classifier of such images.
  */
-export function givenClassifier(classifier: Graph, image: Value): Value {
+export function givenClassifier(classifier: Graph, image: Value, classes: number): Value {
   // folded first, so that the gradient too is that of the folded convolutions
   const folded = foldBatchNorm(classifier);
   const ports = portsOf(folded);
@@ -128,7 +128,9 @@ export function givenClassifier(classifier: Graph, image: Value): Value {
         'export it again with a dynamic batch axis',
     );
   }
-  if (logits!.shape[1] !== 10) throw new Error(`${folded.name} has ${logits!.shape[1]} classes, not 10`);
+  if (logits!.shape[1] !== classes) {
+    throw new Error(`${folded.name} has ${logits!.shape[1]} classes, not ${classes}`);
+  }
   return logits!;
 }
 

@@ -13,24 +13,25 @@ export interface ThreatModel {
 }
 
 /**
- * The paper's attacker A (section 2.3.2): four 5x5 convolutions of stride 2 down to 2x2x512, four transposed ones back
- * to 28x28x1, about 8.6 million parameters. `image` [N,1,28,28] -> perturbation [N,1,28,28] in [-eps, eps].
+ * The paper's attacker A (section 2.3.2): four 5x5 convolutions of stride 2, for the paper's 28x28x1 down to 2x2x512,
+ * and four transposed ones back to the image; about 8.6 million parameters. `image` [N,C,H,W] -> perturbation [N,C,H,W]
+ * in [-eps, eps].
+ *
+ * @throws Error when height and width are halved to odd and even at the same step, so that no layer leads back.
  */
 export function attacker(scope: nn.Scope, image: Value, { eps, bound }: Omit<ThreatModel, 'clip'>): Value {
   const down = [64, 128, 256, 512];
-  const up = [
-    { channels: 256, outputPadding: 1 }, // 2 -> 4
-    { channels: 128, outputPadding: 0 }, // 4 -> 7
-    { channels: 64, outputPadding: 1 }, // 7 -> 14
-    { channels: 1, outputPadding: 1 }, // 14 -> 28
-  ];
+  const up = [256, 128, 64, image.shape[1] as number];
+  const sizes: (readonly number[])[] = [];
   let x = image;
   down.forEach((channels, i) => {
+    sizes.unshift(x.shape.slice(2) as readonly number[]);
     x = nn.conv2d(scope.within(`conv${i + 1}`), x, { channels, kernel: 5, stride: 2, padding: 2 });
     if (i > 0) x = nn.batchNorm(scope.within(`norm${i + 1}`), x);
     x = leakyRelu(x, 0.2);
   });
-  up.forEach(({ channels, outputPadding }, i) => {
+  up.forEach((channels, i) => {
+    const outputPadding = paddingTo(sizes[i]!);
     const geometry = { channels, kernel: 5, stride: 2, padding: 2, outputPadding };
     x = nn.convTranspose2d(scope.within(`deconv${i + 1}`), x, geometry);
     x = nn.batchNorm(scope.within(`denorm${i + 1}`), x);
@@ -38,6 +39,15 @@ export function attacker(scope: nn.Scope, image: Value, { eps, bound }: Omit<Thr
   });
   // clipped in both: the tanh of a runtime may round to a little more than 1
   return clip(bound === 'tanh' ? mul(x, eps) : x, -eps, eps);
+}
+
+/** What a transposed convolution adds to reach the size that was halved, rounded up: 1 where that is even. */
+function paddingTo(size: readonly number[]): number {
+  const [height, width] = size.map((length) => (length + 1) % 2);
+  if (height === width) return height!;
+  throw new Error(
+    `the attacker takes images whose height and width are halved alike, got ${size.join('x')} inside; make them square`,
+  );
 }
 
 /** The image that a classifier gets to see: the sum, clipped to [0, 1] in the clipped threat model. */

@@ -2,7 +2,7 @@ import { nn, relu, reshape, type Value } from '../../builder/index.ts';
 
 /**
  * A multilayer perceptron: the pixels in a row, two hidden layers of 256 and 128 with ReLU (235,146 parameters). It has
- * no convolution, so it shares nothing with the paper's classifier but the task. `image` [N,1,28,28] -> logits [N,classes].
+ * no convolution, so it shares nothing with the paper's classifier but the task. `image` [N,C,H,W] -> logits [N,classes].
  */
 export function mlp(
   scope: nn.Scope,

@@ -8,7 +8,7 @@ export interface ClassifierOptions {
 
 /**
  * The paper's classifier C (section 2.3, figure 1): two 5x5 convolutions with batch norm, ReLU and 2x2 max-pooling,
- * then one linear layer. `image` [N,1,28,28] in 0..1 -> logits [N,classes].
+ * then one linear layer. `image` [N,C,H,W] in 0..1 -> logits [N,classes].
  */
 export function classifier(
   scope: nn.Scope,

@@ -3,7 +3,7 @@ import { add, globalAveragePool, nn, relu, reshape, type Value } from '../../bui
 /**
  * A small residual network (He, Zhang, Ren and Sun 2016, section 4.2) of eight layers: a 3x3 convolution, then a block of two
  * for each of 16, 32 and 64 channels, the last two at half the size, batch norm behind every convolution, the mean
- * over space and a linear layer (78,090 parameters). `image` [N,1,28,28] -> logits [N,classes].
+ * over space and a linear layer (78,090 parameters). `image` [N,C,H,W] -> logits [N,classes].
  */
 export function resnet(
   scope: nn.Scope,

@@ -1,24 +1,25 @@
 import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
 import { fontFamily, registerFonts } from './fonts.ts';
-import { diverging, drawPixels, grey, negative, positive, white, type Rgb } from './pixels.ts';
+import type { ImageShape } from '../../runtime/attacks/images.ts';
+import { asChange, asSeen, drawPixels, type Rgb, type Shade } from './pixels.ts';
 
 /** What a classifier says about one image. */
 export interface Prediction {
-  /** The most probable class, 0 to 9. */
-  readonly digit: number;
+  /** The name of the most probable class. */
+  readonly answer: string;
   /** Its probability, 0 to 1. */
   readonly probability: number;
 }
 
 /** One column of the figure: an image, what the attacker adds to it, and what the classifier says before and after. */
 export interface Sample {
-  /** The true class, 0 to 9. */
-  readonly label: number;
-  /** 28x28 pixels, row by row, 0 (black) to 1 (white). */
+  /** The name of the true class. */
+  readonly label: string;
+  /** Channel by channel, row by row, 0 to 1. */
   readonly image: Float32Array;
-  /** 28x28 signed pixels within [-eps, eps]. */
+  /** The change of each value, within [-eps, eps]. */
   readonly perturbation: Float32Array;
-  /** 28x28 pixels: image + perturbation; may leave [0, 1] when the attack is unclipped. */
+  /** image + perturbation; may leave [0, 1] when the attack is unclipped. */
   readonly attacked: Float32Array;
   /** The prediction for `image`. */
   readonly before: Prediction;
@@ -46,13 +47,14 @@ export interface SampleHeader {
   readonly images: number;
   /** Name of the data set. */
   readonly data: string;
+  /** The size of the images: one channel, or three. */
+  readonly shape: ImageShape;
 }
 
-const SIDE = 28;
 const COLUMNS = 10;
 
 // All lengths are device pixels of a figure meant to be shown at half its size.
-const TILE = 5 * SIDE;
+const TILE = 140;
 const GAP = 18;
 const MARGIN = 48;
 const LEFT = MARGIN + 214;
@@ -75,11 +77,11 @@ const FOOLED = '#c1121f';
 
 /**
  * Draws attacked images beside their originals: a column for each sample; rows for the original, the perturbation
- * (blue is -eps, white 0, red +eps) and the attacked image, with the prediction of the classifier under either image.
+ * (blue is -eps, white 0, red +eps; of colour images dark to bright in each channel) and the attacked image, with the prediction of the classifier under either image.
  * Pixels outside [0, 1] are clamped for view alone, and the figure says so when the attack is unclipped.
  * The fonts are bundled, so the same input gives the same bytes on the same platform.
  *
- * @param samples 1 to 10 samples, drawn from left to right; every image has 28x28 = 784 values.
+ * @param samples 1 to 10 samples, drawn from left to right.
  * @param header what the title says; `eps` also sets the colour scale.
  * @returns the bytes of a PNG, 1872 x 868 pixels, meant to be shown at half size.
  * @throws RangeError when the number of samples, the length of an image or eps is out of range.
@@ -90,27 +92,29 @@ export function renderSamples(samples: readonly Sample[], header: SampleHeader):
   const canvas = createCanvas(WIDTH, FOOTNOTE + MARGIN);
   const context = canvas.getContext('2d');
   context.imageSmoothingEnabled = false;
-  context.fillStyle = css(white);
+  context.fillStyle = '#ffffff';
   context.fillRect(0, 0, canvas.width, canvas.height);
 
   drawTitle(context, header);
-  drawRowTitles(context);
-  samples.forEach((sample, column) => drawColumn(context, sample, LEFT + column * (TILE + GAP), header.eps));
+  drawRowTitles(context, header);
+  samples.forEach((sample, column) => drawColumn(context, sample, LEFT + column * (TILE + GAP), header));
   drawFootnote(context, header);
   return canvas.toBuffer('image/png');
 }
 
-function validate(samples: readonly Sample[], { eps }: SampleHeader): void {
+function validate(samples: readonly Sample[], { eps, shape }: SampleHeader): void {
   if (samples.length < 1 || samples.length > COLUMNS) {
     throw new RangeError(`a figure shows 1 to ${COLUMNS} samples, got ${samples.length}`);
   }
   if (!(eps > 0 && eps < Infinity)) throw new RangeError(`eps must be above 0, got ${eps}`);
+  const size = [shape.channels, shape.height, shape.width];
+  const values = size.reduce((a, b) => a * b);
   samples.forEach((sample, index) => {
     for (const key of ['image', 'perturbation', 'attacked'] as const) {
       const { length } = sample[key];
-      if (length !== SIDE * SIDE) {
+      if (length !== values) {
         throw new RangeError(
-          `samples[${index}].${key} must have ${SIDE}x${SIDE} = ${SIDE * SIDE} values, got ${length}`,
+          `samples[${index}].${key} must have ${size.join('x')} = ${values} values, got ${length}`,
         );
       }
     }
@@ -128,7 +132,7 @@ function drawTitle(
   write(context, change, MARGIN, SUBTITLE, { size: 28 });
 }
 
-function drawRowTitles(context: SKRSContext2D): void {
+function drawRowTitles(context: SKRSContext2D, header: SampleHeader): void {
   const titled = (top: number, title: string): void =>
     write(context, title, MARGIN, top + TILE / 2 + 9, { size: 26, bold: true });
   const hint = (text: string, baseline: number): void =>
@@ -138,15 +142,18 @@ function drawRowTitles(context: SKRSContext2D): void {
   titled(ORIGINAL, 'Original');
   hint('C1 says', ORIGINAL + TILE + CAPTION);
   titled(PERTURBATION - 32, 'Perturbation');
-  drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2);
+  drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2, header.shape);
   titled(ATTACKED, 'Attacked');
   hint('C1 says', ATTACKED + TILE + CAPTION);
 }
 
-function drawLegend(context: SKRSContext2D, x: number, y: number): void {
+function drawLegend(context: SKRSContext2D, x: number, y: number, { channels }: ImageShape): void {
   const { width, height } = LEGEND;
   const gradient = context.createLinearGradient(x, 0, x + width, 0);
-  [negative, white, positive].forEach((colour, stop) => gradient.addColorStop(stop / 2, css(colour)));
+  [-1, 0, 1].forEach((value, stop) => {
+    const colour = asChange(1)(new Array<number>(channels).fill(value));
+    gradient.addColorStop(stop / 2, css(colour));
+  });
   context.fillStyle = gradient;
   context.fillRect(x, y, width, height);
   frame(context, x, y, width, height);
@@ -156,21 +163,22 @@ function drawLegend(context: SKRSContext2D, x: number, y: number): void {
   write(context, '+eps', x + width, baseline, { size: 19, colour: MUTED, align: 'right' });
 }
 
-function drawColumn(context: SKRSContext2D, sample: Sample, x: number, eps: number): void {
+function drawColumn(context: SKRSContext2D, sample: Sample, x: number, { eps, shape }: SampleHeader): void {
   const centre = x + TILE / 2;
-  write(context, `${sample.label}`, centre, LABELS, { size: 24, bold: true, align: 'center' });
-  drawTile(context, sample.image, grey, x, ORIGINAL);
-  drawTile(context, sample.perturbation, (value) => diverging(value / eps), x, PERTURBATION);
-  drawTile(context, sample.attacked, grey, x, ATTACKED);
+  write(context, sample.label, centre, LABELS, { size: 24, bold: true, align: 'center', width: TILE });
+  drawTile(context, sample.image, shape, asSeen, x, ORIGINAL);
+  drawTile(context, sample.perturbation, shape, asChange(eps), x, PERTURBATION);
+  drawTile(context, sample.attacked, shape, asSeen, x, ATTACKED);
   const rows = [
     [ORIGINAL, sample.before],
     [ATTACKED, sample.after],
   ] as const;
-  for (const [top, { digit, probability }] of rows) {
-    write(context, `${digit} (${percent(probability, 0)})`, centre, top + TILE + CAPTION, {
+  for (const [top, { answer, probability }] of rows) {
+    write(context, `${answer} (${percent(probability, 0)})`, centre, top + TILE + CAPTION, {
       size: 24,
       align: 'center',
-      ...(digit === sample.label ? { colour: RIGHT } : { colour: FOOLED, bold: true }),
+      width: TILE,
+      ...(answer === sample.label ? { colour: RIGHT } : { colour: FOOLED, bold: true }),
     });
   }
 }
@@ -178,12 +186,21 @@ function drawColumn(context: SKRSContext2D, sample: Sample, x: number, eps: numb
 function drawTile(
   context: SKRSContext2D,
   values: Float32Array,
-  colour: (value: number) => Rgb,
+  shape: ImageShape,
+  shade: Shade,
   x: number,
   y: number,
 ): void {
-  context.drawImage(drawPixels(values, colour, TILE / SIDE), x, y);
-  frame(context, x, y, TILE, TILE);
+  const longest = Math.max(shape.height, shape.width);
+  const scale = Math.floor(TILE / longest);
+  const canvas = drawPixels(values, shape, shade, Math.max(1, scale));
+  // what is larger than its place is made smaller, and then a pixel of it is no square any more
+  const shrink = scale < 1 ? TILE / longest : 1;
+  const [width, height] = [Math.round(canvas.width * shrink), Math.round(canvas.height * shrink)];
+  const [left, top] = [x + Math.round((TILE - width) / 2), y + Math.round((TILE - height) / 2)];
+  context.imageSmoothingEnabled = scale < 1;
+  context.drawImage(canvas, left, top, width, height);
+  frame(context, left, top, width, height);
 }
 
 function drawFootnote(context: SKRSContext2D, { clip, mode, seed }: SampleHeader): void {
@@ -206,14 +223,16 @@ interface TextStyle {
   readonly bold?: boolean;
   readonly colour?: string;
   readonly align?: 'left' | 'center' | 'right';
+  /** Longer text is made narrower. */
+  readonly width?: number;
 }
 
 function write(context: SKRSContext2D, text: string, x: number, baseline: number, style: TextStyle): void {
-  const { size, bold = false, colour = INK, align = 'left' } = style;
+  const { size, bold = false, colour = INK, align = 'left', width } = style;
   context.font = `${bold ? 'bold ' : ''}${size}px "${fontFamily}"`;
   context.fillStyle = colour;
   context.textAlign = align;
-  context.fillText(text, x, baseline);
+  context.fillText(text, x, baseline, width);
 }
 
 function css([red, green, blue]: Rgb): string {

@@ -1,23 +1,35 @@
 import { createCanvas, type Canvas } from '@napi-rs/canvas';
+import type { ImageShape } from '../../runtime/attacks/images.ts';
 
 /** A colour: three channels, 0 to 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 /** The ends and the middle of `diverging`: ColorBrewer's RdBu, which readers with colour blindness can tell apart. */
-export const negative: Rgb = [33, 102, 172];
-export const white: Rgb = [255, 255, 255];
-export const positive: Rgb = [178, 24, 43];
+const negative: Rgb = [33, 102, 172];
+const white: Rgb = [255, 255, 255];
+const positive: Rgb = [178, 24, 43];
 
-const side = 28;
+/** The colour of a pixel, of which there is a value for each channel: one, or red, green and blue. */
+export type Shade = (pixel: readonly number[]) => Rgb;
 
-/** A pixel of an image, from black at 0 to white at 1; what lies outside is clamped when it is drawn. */
-export function grey(value: number): Rgb {
-  const level = 255 * value;
-  return [level, level, level];
-}
+/** A pixel of an image, from black at 0 to white or full colour at 1; what lies outside is clamped when it is drawn. */
+export const asSeen: Shade = ([red, green, blue]) => [
+  255 * red!,
+  255 * (green ?? red!),
+  255 * (blue ?? red!),
+];
+
+/**
+ * A pixel of a perturbation: blue at -eps, white at 0 and red at +eps. With colours, each channel is dark at -eps, half
+ * bright at 0 and full at +eps.
+ */
+export const asChange =
+  (eps: number): Shade =>
+  (pixel) =>
+    pixel.length === 1 ? diverging(pixel[0]! / eps) : asSeen(pixel.map((value) => 0.5 + value / (2 * eps)));
 
 /** From blue at -1 over white at 0 to red at +1. */
-export function diverging(value: number): Rgb {
+function diverging(value: number): Rgb {
   const end = value < 0 ? negative : positive;
   const weight = Math.min(Math.abs(value), 1);
   const mix = (channel: 0 | 1 | 2): number => white[channel] + weight * (end[channel] - white[channel]);
@@ -25,17 +37,26 @@ export function diverging(value: number): Rgb {
 }
 
 /**
- * Draws 28x28 values enlarged by a whole factor, so that every pixel stays a square of one colour.
+ * Draws an image enlarged by a whole factor, so that every pixel stays a square of one colour.
  *
- * @param values 784 values, row by row.
+ * @param values of one image, channel by channel, row by row.
  */
-export function drawPixels(values: Float32Array, colour: (value: number) => Rgb, scale: number): Canvas {
-  const small = createCanvas(side, side);
-  const pixels = small.getContext('2d').createImageData(side, side);
-  // A Uint8ClampedArray: what lies outside 0..255, and so outside [0, 1], is clamped here.
-  values.forEach((value, index) => pixels.data.set([...colour(value), 255], 4 * index));
+export function drawPixels(
+  values: Float32Array,
+  { channels, height, width }: ImageShape,
+  shade: Shade,
+  scale: number,
+): Canvas {
+  const small = createCanvas(width, height);
+  const pixels = small.getContext('2d').createImageData(width, height);
+  const size = height * width;
+  for (let at = 0; at < size; at++) {
+    const pixel = Array.from({ length: channels }, (_, channel) => values[channel * size + at]!);
+    // A Uint8ClampedArray: what lies outside 0..255, and so outside [0, 1], is clamped here.
+    pixels.data.set([...shade(pixel), 255], 4 * at);
+  }
   small.getContext('2d').putImageData(pixels, 0, 0);
-  const large = createCanvas(scale * side, scale * side);
+  const large = createCanvas(scale * width, scale * height);
   const context = large.getContext('2d');
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, large.width, large.height);

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { paperEps } from './claims.ts';
 import type { Figure } from './figures.ts';
 import { list, percent } from '../kit/format.ts';
-import { diverging, drawPixels, grey } from '../kit/pixels.ts';
+import { asChange, asSeen, drawPixels, type Shade } from '../kit/pixels.ts';
 import { drawPlot } from '../kit/plot.ts';
 import { colour } from '../kit/theme.ts';
 
@@ -116,9 +116,9 @@ function draw(id: string, intensities: readonly Intensity[], columns: readonly n
   const key = (digit: number, row: string): string => `${digit} ${row}`;
   const cells = intensities.flatMap(({ eps, digits: perturbed }) =>
     perturbed.flatMap(({ image, perturbation, attacked }, digit) => [
-      { eps, row: key(digit, 'original'), src: dataUrl(image, grey) },
-      { eps, row: key(digit, 'perturbation'), src: dataUrl(perturbation, (value) => diverging(value / eps)) },
-      { eps, row: key(digit, 'attack'), src: dataUrl(attacked, grey) },
+      { eps, row: key(digit, 'original'), src: dataUrl(image, asSeen) },
+      { eps, row: key(digit, 'perturbation'), src: dataUrl(perturbation, asChange(eps)) },
+      { eps, row: key(digit, 'attack'), src: dataUrl(attacked, asSeen) },
     ]),
   );
   const answers = intensities.flatMap(({ eps, digits: perturbed }) =>
@@ -174,5 +174,5 @@ function draw(id: string, intensities: readonly Intensity[], columns: readonly n
   );
 }
 
-const dataUrl = (values: Float32Array, shade: Parameters<typeof drawPixels>[1]): string =>
-  drawPixels(values, shade, 4).toDataURL('image/png');
+const dataUrl = (values: Float32Array, shade: Shade): string =>
+  drawPixels(values, { channels: 1, height: 28, width: 28 }, shade, 4).toDataURL('image/png');

@@ -1,5 +1,5 @@
 import type { Images, Oracle, Slope } from '../attacks/index.ts';
-import type { Batch } from '../data/batches.ts';
+import type { Batch } from '../data/source.ts';
 
 /** Why the numbers of attacks on a classifier do not say how robust it is. */
 export interface Finding {
@@ -70,7 +70,7 @@ function* ofAnswers(logits: Float32Array, images: number): Generator<Finding> {
   }
 }
 
-/** Float32 sums ten probabilities to 1 within 1e-6; one that was rounded to a few digits is still one. */
+/** Float32 sums a few probabilities to 1 within 1e-6; one that was rounded to a few digits is still one. */
 const isDistribution = (row: Float32Array): boolean =>
   row.every((p) => p >= 0 && p <= 1) && Math.abs(row.reduce((sum, p) => sum + p, 0) - 1) < 1e-3;
 

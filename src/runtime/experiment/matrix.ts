@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { inOrder } from '../data/batches.ts';
-import type { Split } from '../data/dataset.ts';
+import { inOrder, type ImageSource } from '../data/source.ts';
 import type { Model, SessionOptions } from '../session.ts';
 import { attackedBy } from '../audit/run.ts';
 import type { Cell } from './cells.ts';
@@ -24,7 +23,7 @@ export interface MatrixCell {
  */
 export async function* crossAttack(
   cells: readonly MatrixCell[],
-  split: Split,
+  split: ImageSource,
   options: SessionOptions & { readonly journal: Journal },
 ): AsyncGenerator<EvaluationProgress, Matrix> {
   const { journal } = options;
@@ -45,7 +44,7 @@ export async function* crossAttack(
   ): AsyncGenerator<EvaluationProgress, readonly Tally[]> {
     const models = (opened ??= await openAll());
     const tallies = models.map(() => new Tally(split.count));
-    for (const { start, image, label } of inOrder(split, batchSize)) {
+    for await (const { start, image, label } of inOrder(split, batchSize)) {
       const seen = attacker ? await attackedBy(attacker, image) : image;
       for (const [i, model] of models.entries()) {
         const { logits } = await model.run({ image: seen });

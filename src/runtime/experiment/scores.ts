@@ -1,7 +1,6 @@
-import { inOrder } from '../data/batches.ts';
+import { inOrder, type ImageSource } from '../data/source.ts';
 import { ConfusionCounter, type BeforeAfter, type Confusion } from '../audit/confusion.ts';
-import { type Confusions } from './records.ts';
-import type { Split } from '../data/dataset.ts';
+import type { Confusions } from './records.ts';
 import { fillUniform, stream, type Random } from '../random.ts';
 import { scoresOf } from '../attacks/score.ts';
 import { modelDevice, openModel, type Model, type SessionOptions } from '../session.ts';
@@ -54,7 +53,7 @@ export interface Evaluated extends BothScores {
  * images done.
  */
 export async function* evaluate(
-  split: Split,
+  split: ImageSource,
   { c1, c2, attacker: bytes }: Contestants,
   options: EvaluateOptions,
 ): AsyncGenerator<number, Evaluated> {
@@ -80,7 +79,7 @@ export async function* evaluate(
  * scores are in the order of `eps`.
  */
 export async function* evaluateNoise(
-  split: Split,
+  split: ImageSource,
   classifiers: Pick<Contestants, 'c1' | 'c2'>,
   { eps, ...options }: Omit<EvaluateOptions, 'eps'> & { readonly eps: readonly number[] },
 ): AsyncGenerator<number, readonly (BothScores & { readonly eps: number })[]> {
@@ -120,7 +119,7 @@ const beforeAfter = (sums: Sums): BeforeAfter => ({
 
 /** What each classifier gives on each view of a split. Yields the number of images done. */
 async function* score(
-  split: Split,
+  split: ImageSource,
   classifiers: Readonly<Record<string, Uint8Array>>,
   views: (image: Tensor) => Views | Promise<Views>,
   options: SessionOptions,
@@ -130,7 +129,7 @@ async function* score(
     for (const [name, bytes] of Object.entries(classifiers)) {
       judged.push({ name, model: await open(bytes, options), sums: {} });
     }
-    for (const { start, image, label } of inOrder(split, batchSize)) {
+    for await (const { start, image, label } of inOrder(split, batchSize)) {
       const shown = Object.entries(await views(image));
       for (const { model, sums } of judged) {
         for (const [view, input] of shown) {

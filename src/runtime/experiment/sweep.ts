@@ -10,7 +10,7 @@ import {
   type ClassifierConfig,
   type RunConfig,
 } from './config.ts';
-import type { Split } from '../data/dataset.ts';
+import type { StoredSource } from '../data/source.ts';
 import { InputError } from '../errors.ts';
 import { cellResult, type CellResult, type Environment, type Result } from './result.ts';
 import {
@@ -38,13 +38,13 @@ export type SweepEvent =
 export interface SweepOptions {
   readonly folder: RunFolder;
   readonly config: RunConfig;
-  readonly train: Split;
-  readonly test: Split;
+  readonly train: StoredSource;
+  readonly test: StoredSource;
   readonly programsFor: (cell: CellConfig) => Programs;
   readonly environment: () => Promise<Environment>;
   /** Makes the picture of a finished cell's samples, a PNG. */
   readonly draw: (
-    test: Split,
+    test: StoredSource,
     models: Required<Contestants>,
     cell: CellConfig,
     scores: EpochRecord['c1'],

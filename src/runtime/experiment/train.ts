@@ -9,7 +9,7 @@ import {
   type EpochRecord,
   type Network,
 } from './records.ts';
-import type { Split } from '../data/dataset.ts';
+import type { ImageSource, StoredSource } from '../data/source.ts';
 import { evaluate, evaluateNoise, type BothScores, type Contestants } from './scores.ts';
 import type { ProgramFile } from '../session.ts';
 import { prefixed, under, type Tensors } from '../tensor.ts';
@@ -39,8 +39,8 @@ export type Progress<R = EpochRecord> =
 
 interface Options<C, P, R> {
   readonly config: C;
-  readonly train: Split;
-  readonly test: Split;
+  readonly train: StoredSource;
+  readonly test: ImageSource;
   readonly programs: P;
   /** Where to go on from. */
   readonly from?: Checkpoint<R> | null;

@@ -1,6 +1,6 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Split } from '../data/dataset.ts';
+import type { StoredSource } from '../data/source.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';
@@ -61,7 +61,7 @@ export async function probeWriting(
  */
 export async function writeEvaluation(
   folder: string,
-  split: Split,
+  split: StoredSource,
   evaluation: Evaluation,
   attacked: readonly Attacked[],
 ): Promise<string> {
@@ -82,8 +82,8 @@ export const evaluationFrom = ({ cells, ...rest }: Unwritten): Evaluation =>
   });
 
 /** As the schema's `masks` describes it. */
-function encodeMasks(split: Split, attacked: Attacked): Uint8Array {
-  const label: Tensor = { dtype: 'int32', shape: [split.count], data: Int32Array.from(split.labels) };
+function encodeMasks(split: StoredSource, attacked: Attacked): Uint8Array {
+  const label: Tensor = { dtype: 'int32', shape: [split.count], data: split.stored.labels };
   const tensors = new Map<string, Tensor>([['label', label]]);
   for (const classifier of ['c1', 'c2'] as const) {
     const tallies = talliesOf(attacked, classifier);

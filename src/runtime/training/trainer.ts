@@ -1,5 +1,5 @@
-import { epochOrder } from '../data/batches.ts';
-import type { Split } from '../data/dataset.ts';
+import { epochOrder } from '../data/order.ts';
+import type { StoredSource } from '../data/source.ts';
 import { initialState, type ProgramFile, type SessionOptions } from '../session.ts';
 import { openSteps, type Metrics, type Steps } from './steps.ts';
 import type { Tensors } from '../tensor.ts';
@@ -61,7 +61,7 @@ export interface Epoch<N extends string> {
 
 export interface TrainerOptions<N extends string> {
   readonly config: SessionOptions & { readonly seed: number; readonly batchSize: number };
-  readonly split: Split;
+  readonly split: StoredSource;
   /** Where to go on from. */
   readonly states: ReadonlyMap<N, Tensors>;
   readonly running: Readonly<Partial<Record<N, Running>>>;

@@ -8,7 +8,7 @@ import onnxProto from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { loadDataset, stream } from '../../../src/runtime/index.ts';
+import { loadDigits, stream } from '../../../src/runtime/index.ts';
 import { sparring, start, type Command, type Finished } from '../../support/cli.ts';
 import { examples, writeIdxFolder } from '../../support/idx.ts';
 
@@ -124,7 +124,7 @@ const expectSame = async (run: string): Promise<void> =>
 
 interface Images {
   readonly image: Float32Array;
-  readonly labels: Uint8Array;
+  readonly labels: ArrayLike<number>;
   readonly count: number;
 }
 
@@ -361,8 +361,8 @@ describe('sparring train', () => {
       );
       expect(existsSync(join(cwd, 'elsewhere', 'latest'))).toBe(false);
 
-      const { test } = await loadDataset('mnist');
-      const image = fraction(test.images.subarray(0, 50 * 784));
+      const { test } = await loadDigits('mnist');
+      const image = fraction(test.stored.images.subarray(0, 50 * 784));
       const { perturbation, attacked } = await infer(
         inRun('elsewhere/paper', folder, 'attacker.onnx'),
         image,
@@ -374,7 +374,7 @@ describe('sparring train', () => {
         inRun('elsewhere/paper', folder, 'classifier-c1.onnx'),
         attacked!,
       );
-      const labels = test.labels.subarray(0, 50);
+      const labels = test.stored.labels.subarray(0, 50);
       const { accuracy } = score(probabilities!, { image, labels, count: 50 });
       expect(accuracy).toBe(runs[0].final.c1.attacked.accuracy);
     },

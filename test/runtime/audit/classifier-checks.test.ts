@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
 import { classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
-import type { Batch } from '../../../src/runtime/data/batches.ts';
+import type { Batch } from '../../../src/runtime/data/source.ts';
 import { checkClassifier } from '../../../src/runtime/audit/classifier-checks.ts';
 import { openOracle } from '../../../src/runtime/audit/oracle.ts';
 import { stream } from '../../../src/runtime/random.ts';

@@ -63,7 +63,7 @@ describe('a sound evaluation', () => {
       [0.1, 0.5],
       [0.5, 0.08],
     ]);
-    expect(warningsOf([cell(0.1, {})], [curve], [doubling(0.4, 0.395)])).toEqual([]);
+    expect(warningsOf([cell(0.1, {})], [curve], [doubling(0.4, 0.395)], 10)).toEqual([]);
   });
 });
 
@@ -79,9 +79,15 @@ describe('a warning', () => {
     ['above-chance-at-large-eps', cell(0.5, {}), 'PGD leaves 40.0 % at eps 0.5, more than guessing'],
     ['transfer-below-white-box', cell(0.1, { c2: { pgd: 0.3 } }), 'pgd made for C1 leaves 30.0 % of C2'],
   ])('%s', (check, broken, says) => {
-    const warnings = warningsOf([broken], [], []);
+    const warnings = warningsOf([broken], [], [], 10);
     expect(warnings.map((warning) => warning.check)).toEqual([check]);
     expect(warnings[0]!.message).toContain(says);
+  });
+
+  it('says what is more than guessing by the number of classes', () => {
+    const curve = curveOf([[0.5, 0.4]]);
+    const checks = (classes: number) => warningsOf([], [curve], [], classes).map(({ check }) => check);
+    expect([checks(2), checks(10)]).toEqual([[], ['above-chance-at-large-eps']]);
   });
 
   it('says which curve rises, and which is not at chance in the end', () => {
@@ -90,7 +96,7 @@ describe('a warning', () => {
       [0.2, 0.3],
       [0.5, 0.15],
     ]);
-    expect(warningsOf([], [curve], []).map(({ check }) => check)).toEqual([
+    expect(warningsOf([], [curve], [], 10).map(({ check }) => check)).toEqual([
       'curve-rises',
       'above-chance-at-large-eps',
     ]);
@@ -99,7 +105,7 @@ describe('a warning', () => {
   it('says of which cell and attack answers are no numbers', () => {
     const { c1, ...rest } = cell(0.1, {});
     const broken = { ...c1, attacks: { ...c1.attacks, fgsm: { ...measure(0.7), notNumbers: 3 } } };
-    expect(warningsOf([{ ...rest, c1: broken }], [], [])).toMatchObject([
+    expect(warningsOf([{ ...rest, c1: broken }], [], [], 10)).toMatchObject([
       {
         check: 'not-a-number',
         folder: 'cell',
@@ -108,7 +114,7 @@ describe('a warning', () => {
       },
     ]);
     const points = [{ eps: 0.1, ...measure(0.5), notNumbers: 1 }];
-    expect(warningsOf([], [{ ...curveOf([]), points }], [])).toMatchObject([
+    expect(warningsOf([], [{ ...curveOf([]), points }], [], 10)).toMatchObject([
       {
         check: 'not-a-number',
         message: expect.stringMatching(/^the curve of pgd at eps 0\.1: the logits of 1 image /) as string,
@@ -118,17 +124,17 @@ describe('a warning', () => {
 
   it('is not about C2 where there is none', () => {
     const { c2: _, ...alone } = cell(0.1, {});
-    expect(warningsOf([alone], [], [])).toEqual([]);
+    expect(warningsOf([alone], [], [], 10)).toEqual([]);
   });
 
   it('says that PGD has too few steps', () => {
-    expect(warningsOf([], [], [doubling(0.4, 0.38)])).toMatchObject([{ check: 'steps-not-enough' }]);
+    expect(warningsOf([], [], [doubling(0.4, 0.38)], 10)).toMatchObject([{ check: 'steps-not-enough' }]);
   });
 
   it('is not made of attacks that were not run', () => {
     const { c1, c2, ...rest } = cell(0.5, {});
     expect(
-      warningsOf([{ ...rest, c1: { ...c1, attacks: {} }, c2: { ...c2!, attacks: {} } }], [], []),
+      warningsOf([{ ...rest, c1: { ...c1, attacks: {} }, c2: { ...c2!, attacks: {} } }], [], [], 10),
     ).toEqual([]);
   });
 });

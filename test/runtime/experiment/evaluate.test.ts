@@ -7,13 +7,13 @@ import { gradientEnds } from '../../../src/models/classifier/adopt.ts';
 import type { Cell } from '../../../src/runtime/experiment/cells.ts';
 import { noJournal } from '../../../src/runtime/experiment/journal.ts';
 import { checkCells, evaluateCells } from '../../../src/runtime/experiment/evaluate.ts';
-import { stream, type Split } from '../../../src/runtime/index.ts';
+import { stream } from '../../../src/runtime/index.ts';
 import { modelOf, pixels } from '../../support/classifiers.ts';
 import { between, drawn } from '../../support/run.ts';
-import { examples } from '../../support/idx.ts';
+import { examples, sourceOf } from '../../support/idx.ts';
 
 const count = 20;
-const split: Split = { ...examples(count), count, height: 28, width: 28, classes: 10 };
+const split = sourceOf(examples(count));
 const weight = b.constant(
   drawn('float32', [pixels, 10], between(stream(6, 'evaluation', 'weight'), -0.1, 0.1)),
 );

@@ -1,20 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { concat, mul, neg, reduceMean, reshape, sub, type Value } from '../../../src/builder/index.ts';
-import type { Split } from '../../../src/runtime/index.ts';
 import type { Cell } from '../../../src/runtime/experiment/cells.ts';
 import { noJournal } from '../../../src/runtime/experiment/journal.ts';
 import { crossAttack } from '../../../src/runtime/experiment/matrix.ts';
 import { modelOf, pixels } from '../../support/classifiers.ts';
+import { sourceOf } from '../../support/idx.ts';
 
 /** White images of class 1 and black ones of class 0, in turn; the last two have the other's label. */
-const split: Split = {
+const split = sourceOf({
   images: Uint8Array.from({ length: 10 * pixels }, (_, i) => 255 * (Math.floor(i / pixels) % 2)),
   labels: Uint8Array.from({ length: 10 }, (_, i) => (i < 8 ? i % 2 : 1 - (i % 2))),
-  count: 10,
-  height: 28,
-  width: 28,
-  classes: 2,
-};
+});
 
 /** Class 1 where the mean pixel is above `threshold`. */
 const brightness = (threshold: number): Uint8Array =>

@@ -15,7 +15,8 @@ import {
   type Value,
 } from '../../../src/builder/index.ts';
 import { encode } from '../../../src/onnx/index.ts';
-import { evaluate, stream, type Evaluated, type Split } from '../../../src/runtime/index.ts';
+import { evaluate, stream, type Evaluated, type StoredSource } from '../../../src/runtime/index.ts';
+import { sourceOf } from '../../support/idx.ts';
 
 const pixels = 28 * 28;
 const options = { device: 'cpu', threads: 1, eps: 0.2, clip: true, seed: 3 } as const;
@@ -26,15 +27,15 @@ function model(output: string, f: (image: Value) => Value): Uint8Array {
   return encode(lower({ name: 'hand-made', inputs: [image], outputs: { [output]: f(image) } }, 'plain'));
 }
 
-function splitOf(count: number, pixel: (index: number) => number, label: (image: number) => number): Split {
-  return {
+function splitOf(
+  count: number,
+  pixel: (index: number) => number,
+  label: (image: number) => number,
+): StoredSource {
+  return sourceOf({
     images: Uint8Array.from({ length: count * pixels }, (_, index) => pixel(index)),
     labels: Uint8Array.from({ length: count }, (_, image) => label(image)),
-    count,
-    height: 28,
-    width: 28,
-    classes: 10,
-  };
+  });
 }
 
 async function scoresOf(
@@ -72,10 +73,10 @@ describe('evaluate', () => {
   function expected(weight: Float32Array, view: (pixel: number) => number) {
     let right = 0;
     let loss = 0;
-    for (const [i, label] of split.labels.entries()) {
+    for (const [i, label] of split.stored.labels.entries()) {
       const logits = new Float64Array(10);
       for (let p = 0; p < pixels; p++) {
-        const x = view(split.images[i * pixels + p]! / 255);
+        const x = view(split.stored.images[i * pixels + p]! / 255);
         for (let k = 0; k < 10; k++) logits[k]! += x * weight[p * 10 + k]!;
       }
       if (logits.every((z) => z <= logits[label]!)) right++;
@@ -120,10 +121,10 @@ describe('evaluate', () => {
     /** As `expected`, the answers instead of the scores. */
     const answers = (weight: Float32Array, view: (pixel: number) => number): number[][] => {
       const counts = Array.from({ length: 10 }, () => Array.from({ length: 10 }, () => 0));
-      for (const [i, label] of split.labels.entries()) {
+      for (const [i, label] of split.stored.labels.entries()) {
         const logits = Array.from({ length: 10 }, () => 0);
         for (let p = 0; p < pixels; p++) {
-          const x = view(split.images[i * pixels + p]! / 255);
+          const x = view(split.stored.images[i * pixels + p]! / 255);
           for (let k = 0; k < 10; k++) logits[k]! += x * weight[p * 10 + k]!;
         }
         counts[label]![logits.indexOf(Math.max(...logits))]!++;

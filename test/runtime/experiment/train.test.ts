@@ -15,7 +15,7 @@ import {
   initialState,
   limit,
   loadCheckpoint,
-  loadDataset,
+  loadDigits,
   modelsOf,
   saveCheckpoint,
   trainCell,
@@ -26,10 +26,10 @@ import {
   type Progress,
   type ProgramFile,
   type Programs,
-  type Split,
+  type StoredSource,
   type Tensors,
 } from '../../../src/runtime/index.ts';
-import { examples } from '../../support/idx.ts';
+import { examples, sourceOf } from '../../support/idx.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
 const patience = 240_000;
@@ -51,17 +51,16 @@ const small: CellConfig = {
   threads: 1,
 };
 
-function splitOf(count: number): Split {
-  const { images, labels } = examples(count);
-  return { images, labels, count, height: 28, width: 28, classes: 10 };
+function splitOf(count: number): StoredSource {
+  return sourceOf(examples(count));
 }
 
 /** 26 images make three steps of 8; 260 test images make two batches. */
 const splits = { train: splitOf(26), test: splitOf(260) };
 interface Options {
   readonly config: CellConfig;
-  readonly train: Split;
-  readonly test: Split;
+  readonly train: StoredSource;
+  readonly test: StoredSource;
   readonly programs: Programs;
   readonly runTime?: number;
 }
@@ -463,9 +462,9 @@ describe('train', () => {
 });
 
 describe('on MNIST', () => {
-  let mnist: Split;
+  let mnist: StoredSource;
   beforeAll(async () => {
-    mnist = (await loadDataset('mnist')).train;
+    mnist = (await loadDigits('mnist')).train;
   });
 
   it(

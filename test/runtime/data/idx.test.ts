@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { limit, loadDataset, loadSameDataset } from '../../../src/runtime/data/dataset.ts';
-import { InputError } from '../../../src/runtime/errors.ts';
+import { loadDataset } from '../../../src/runtime/data/formats.ts';
+import { openIdx } from '../../../src/runtime/data/idx.ts';
 import { encodeIdx, examples, writeIdxFolder } from '../../support/idx.ts';
+import { inputFailure as failure } from '../../support/failure.ts';
 
 const TRAIN_IMAGES = 'train-images-idx3-ubyte';
 const TRAIN_LABELS = 'train-labels-idx1-ubyte';
@@ -20,74 +21,25 @@ afterEach(async () => {
   await rm(join(folder, '..'), { recursive: true });
 });
 
-async function failure(promise: Promise<unknown>): Promise<string> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(InputError);
-  const { message } = error as InputError;
-  expect(message).not.toContain('\n');
-  return message;
-}
-
-describe('the data of a run', () => {
-  it('is read from where it was, or from where it is now', async () => {
-    await writeIdxFolder(folder, small);
-    const { sha256 } = await loadDataset(folder);
-    const known = { source: folder, sha256 };
-    expect((await loadSameDataset('runs/a', known)).sha256).toBe(sha256);
-    const moved = join(folder, '..', 'moved');
-    await rename(folder, moved);
-    expect(await failure(loadSameDataset('runs/a', known))).toMatch(
-      /^cannot read the data set .*; if the data of runs\/a has moved, name its folder with --data$/,
-    );
-    expect(await loadSameDataset('runs/a', known, moved)).toMatchObject({ name: 'moved', sha256 });
-  });
-
-  it('is told by its hash, wherever it is', async () => {
-    await writeIdxFolder(folder, small);
-    const { sha256 } = await loadDataset(folder);
-    const known = { source: 'elsewhere', sha256: `0123456789abcdef${sha256.slice(16)}` };
-    expect(await failure(loadSameDataset('runs/a', known, folder))).toBe(
-      `${folder} is not the data of runs/a: sha256 ${sha256.slice(0, 12)}..., expected 0123456789ab...; ` +
-        'restore the original files, or name their folder with --data',
-    );
-  });
-});
-
-describe('MNIST', () => {
-  it('is the data set everyone means', async () => {
-    const { name, train, test, sha256 } = await loadDataset('mnist');
-    expect(name).toBe('mnist');
-    expect(sha256).toBe('b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a');
-    expect(train).toMatchObject({ count: 60_000, height: 28, width: 28, classes: 10 });
-    expect(test).toMatchObject({ count: 10_000, height: 28, width: 28, classes: 10 });
-    expect([...train.labels.subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
-    expect([...test.labels.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
-
-    const histogram = Array.from({ length: 10 }, () => 0);
-    for (const label of train.labels) histogram[label]!++;
-    expect(histogram).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
-
-    const mean = train.images.reduce((sum, pixel) => sum + pixel, 0) / train.images.length / 255;
-    expect(mean).toBeCloseTo(0.1307, 4);
-  });
-});
-
 describe('a folder of IDX files', () => {
   it('gives back the examples that were written', async () => {
     await writeIdxFolder(folder, small);
     const { name, train, test } = await loadDataset(folder);
     expect(name).toBe('digits');
-    expect(train).toEqual({ ...small.train, count: 30, height: 28, width: 28, classes: 10 });
-    expect(test).toEqual({ ...small.test, count: 20, height: 28, width: 28, classes: 10 });
+    const shape = { channels: 1, height: 28, width: 28 };
+    const classes = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+    expect(train).toMatchObject({ name: 'digits', count: 30, shape, classes });
+    expect(test).toMatchObject({ name: 'digits', count: 20, shape, classes });
+    expect(train.stored).toEqual({ ...small.train, labels: Int32Array.from(small.train.labels) });
+    expect(test.stored).toEqual({ ...small.test, labels: Int32Array.from(small.test.labels) });
   });
 
   it('may be compressed, which changes nothing, not even the hash', async () => {
     await writeIdxFolder(folder, small);
     await writeIdxFolder(join(folder, 'gz', 'digits'), small, { gzip: true });
-    expect(await loadDataset(join(folder, 'gz', 'digits'))).toEqual(await loadDataset(folder));
+    const [packed, plain] = [await loadDataset(join(folder, 'gz', 'digits')), await loadDataset(folder)];
+    expect(packed.sha256).toBe(plain.sha256);
+    expect(packed.train.stored).toEqual(plain.train.stored);
   });
 
   it('is hashed over its four files in order', async () => {
@@ -108,7 +60,7 @@ describe('a folder of IDX files', () => {
   it('may have compressed content under the plain name', async () => {
     await writeIdxFolder(folder, small);
     await writeFile(join(folder, TRAIN_LABELS), gzipSync(await readFile(join(folder, TRAIN_LABELS))));
-    expect((await loadDataset(folder)).train.labels).toEqual(small.train.labels);
+    expect((await loadDataset(folder)).train.stored!.labels).toEqual(Int32Array.from(small.train.labels));
   });
 });
 
@@ -191,17 +143,29 @@ describe('a data set that cannot be read', () => {
     ['has other elements than bytes', TRAIN_IMAGES, doubles, 'magic 0x00000e03, must be 0x00000803'],
     ['has no images', TRAIN_IMAGES, encodeIdx([0, 28, 28], new Uint8Array()), 'has no images'],
     [
-      'has images of another size',
+      'has images of two channels',
       TRAIN_IMAGES,
-      encodeIdx([3, 32, 32], new Uint8Array(3 * 1024)),
-      'images must be 28x28, got 32x32',
+      encodeIdx([30, 2, 4, 4], new Uint8Array(960)),
+      'with 1 or 3 channels, got [30,2,4,4]; transpose them',
+    ],
+    [
+      'has its channels last',
+      TRAIN_IMAGES,
+      encodeIdx([30, 4, 4, 3], new Uint8Array(1440)),
+      'got [30,4,4,3]; transpose them',
     ],
     ['has too few labels', TRAIN_LABELS, encodeIdx([29], new Uint8Array(29)), '29 labels for the 30 images'],
     [
-      'has a label above 9',
+      'has a negative label',
       TRAIN_LABELS,
-      encodeIdx([30], small.train.labels.with(4, 10)),
-      'labels must be 0..9, got 10 for image 4',
+      encodeIdx([30], Int32Array.from(small.train.labels).with(4, -1), 0x0c),
+      'labels must be 0..65535, got -1 for image 4; relabel it',
+    ],
+    [
+      'has a label that no list of classes is long enough for',
+      TRAIN_LABELS,
+      encodeIdx([30], Int32Array.from(small.train.labels).with(4, 65_536), 0x0c),
+      'labels must be 0..65535, got 65536 for image 4; relabel it',
     ],
     ['is corrupt gzip data', TRAIN_IMAGES, gzipSync(images).fill(0, 10), 'corrupt gzip data'],
     ['is cut-off gzip data', TRAIN_IMAGES, gzipSync(images).subarray(0, 100), 'corrupt gzip data'],
@@ -220,25 +184,91 @@ describe('a data set that cannot be read', () => {
   });
 });
 
-describe('limit', () => {
-  const split = { ...small.train, count: 30, height: 28, width: 28, classes: 10 };
+describe('images of other kinds', () => {
+  /** Random enough, and the same at each call. */
+  const bytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, (_, i) => (i * 89) % 251);
+  const colour = { images: bytes(4 * 3 * 5 * 6), labels: [0, 299, 7, 1], shape: [3, 5, 6] };
+  const write = async (name: string, file: Uint8Array): Promise<void> =>
+    await writeFile(join(folder, name), file);
 
-  it('takes the first examples', () => {
-    expect(limit(split, 7)).toEqual({
-      ...split,
-      images: small.train.images.subarray(0, 7 * 784),
-      labels: Uint8Array.of(0, 1, 2, 3, 4, 5, 6),
-      count: 7,
-    });
+  /** Four colour images of 5x6 pixels in 300 classes, with labels as int32. */
+  async function writeColour(shape: readonly number[] = colour.shape): Promise<void> {
+    await mkdir(folder);
+    for (const part of ['train', 't10k']) {
+      await write(`${part}-images-idx4-ubyte`, encodeIdx([4, ...shape], colour.images));
+      await write(`${part}-labels-idx1-int`, encodeIdx([4], Int32Array.from(colour.labels), 0x0c));
+    }
+  }
+
+  it('may have colours, any size, and labels beyond 255', async () => {
+    await writeColour();
+    const { train } = await loadDataset(folder);
+    expect(train).toMatchObject({ count: 4, shape: { channels: 3, height: 5, width: 6 } });
+    expect(train.classes).toHaveLength(300);
+    const { image, label } = await train.read([1, 3]);
+    expect(image.shape).toEqual([2, 3, 5, 6]);
+    const expected = [...colour.images.subarray(90, 180), ...colour.images.subarray(270)];
+    expect(image.data).toEqual(Float32Array.from(expected, (byte) => byte / 255));
+    expect(label).toEqual({ dtype: 'int32', shape: [2], data: Int32Array.of(299, 1) });
   });
 
-  it('may take all of them', () => {
-    expect(limit(split, 30)).toEqual(split);
+  it.each([
+    ['int16', 0x0b, Int16Array],
+    ['signed bytes', 0x09, Int8Array],
+    ['unsigned bytes', 0x08, Uint8Array],
+  ] as const)('may have labels of %s', async (_, type, Labels) => {
+    await writeIdxFolder(folder, small);
+    await write(TRAIN_LABELS, encodeIdx([30], Labels.from(small.train.labels), type));
+    expect((await loadDataset(folder)).train.stored!.labels).toEqual(Int32Array.from(small.train.labels));
   });
 
-  it.each([31, 0, -1, 2.5, Number.NaN])('refuses %d and names both numbers', (n) => {
-    expect(() => limit(split, n)).toThrow(
-      new InputError(`the limit must be an integer in 1..30, the examples there are; got ${n}`),
+  it('have the classes of both parts', async () => {
+    await writeIdxFolder(folder, small);
+    await write('t10k-labels-idx1-ubyte', encodeIdx([20], small.test.labels.with(3, 11)));
+    const { train, test } = await loadDataset(folder);
+    expect([train.classes.length, test.classes.length]).toEqual([12, 12]);
+  });
+
+  it('must be of one size', async () => {
+    await writeIdxFolder(folder, small);
+    await write('t10k-images-idx3-ubyte', encodeIdx([20, 14, 56], small.test.images));
+    expect(await failure(loadDataset(folder))).toBe(
+      `${join(folder, 't10k-images-idx3-ubyte')}: images of 1x14x56 (channels x height x width), ` +
+        `those of ${join(folder, TRAIN_IMAGES)} are 1x28x28; make them the same size`,
     );
+  });
+
+  it('are read from their file a batch at a time where they are too many for memory', async () => {
+    await writeColour();
+    const [whole, large] = [(await openIdx(folder))!, (await openIdx(folder, 'digits', 100))!];
+    expect(large.sha256).toBe(whole.sha256);
+    expect(large.train.stored).toBeUndefined();
+    expect(await large.train.read([3, 0, 3])).toEqual(await whole.train.read([3, 0, 3]));
+    // nothing of the file is kept: what is read next is what stands there now
+    await write('train-images-idx4-ubyte', encodeIdx([4, 3, 5, 6], colour.images.toReversed()));
+    expect(await large.train.read([0])).not.toEqual(await whole.train.read([0]));
+  });
+
+  it('that are too many for memory and compressed are to be unpacked first', async () => {
+    await writeColour();
+    await rm(join(folder, 'train-images-idx4-ubyte'));
+    const file = encodeIdx([4, 3, 5, 6], colour.images);
+    await write('train-images-idx4-ubyte.gz', gzipSync(file));
+    const path = join(folder, 'train-images-idx4-ubyte.gz');
+    for (const most of [file.length - 1, 50]) {
+      expect(await failure(openIdx(folder, 'digits', most))).toBe(
+        `${path}: holds more than ${most} bytes; unpack it with gunzip first`,
+      );
+    }
+  });
+
+  it('say when their file has become shorter', async () => {
+    await writeColour();
+    const { train } = (await openIdx(folder, 'digits', 100))!;
+    const path = join(folder, 'train-images-idx4-ubyte');
+    await write('train-images-idx4-ubyte', (await readFile(path)).subarray(0, -1));
+    expect(await failure(train.read([0, 3]))).toBe(`${path}: ends before image 3; restore the file`);
+    await rm(path);
+    expect(await failure(train.read([0]))).toContain(`cannot read ${path}: no such file`);
   });
 });

@@ -1,0 +1,143 @@
+import type { ImageShape } from '../attacks/images.ts';
+import { InputError } from '../errors.ts';
+import { float32, type Tensor } from '../tensor.ts';
+
+/** Images as a network takes them: float32 [n,channels,height,width] in 0..1, and labels int32 [n]. */
+export interface Batch {
+  readonly image: Tensor;
+  readonly label: Tensor;
+}
+
+/** Labelled images of one size, read a batch at a time: a split that does not fit in memory is a source like any other. */
+export interface ImageSource {
+  /** What people call it: `mnist`, or the last part of a path. */
+  readonly name: string;
+  readonly shape: ImageShape;
+  /** The names of the classes; a label is a place in this list. */
+  readonly classes: readonly string[];
+  /** The number of images, 1 or more. */
+  readonly count: number;
+  /** SHA-256, in hexadecimal, of what the images and labels were read from. */
+  readonly sha256: string;
+  /**
+   * The images at some places, in that order.
+   *
+   * @param indices each in 0..`count - 1`; any may stand there twice.
+   * @throws InputError when they cannot be read any more.
+   */
+  readonly read: (indices: ArrayLike<number>) => Promise<Batch>;
+  /** All of it, where it is small enough for memory: training hands it to the program in one piece. */
+  readonly stored?: Stored;
+}
+
+/** Images and labels in memory. */
+export interface Stored {
+  /** `count * channels * height * width` bytes, row-major, 0 to 255. */
+  readonly images: Uint8Array;
+  /** `count` classes. */
+  readonly labels: Int32Array;
+}
+
+/** A source that is in memory. */
+export interface StoredSource extends ImageSource {
+  readonly stored: Stored;
+}
+
+/** The number of values of an image. */
+export const valuesOf = ({ channels, height, width }: ImageShape): number => channels * height * width;
+
+/** Images and labels in memory as a source. The number of labels is the number of images. */
+export function storedSource(
+  about: Pick<ImageSource, 'name' | 'shape' | 'classes' | 'sha256'>,
+  stored: Stored,
+): StoredSource {
+  const { name, shape, classes, sha256 } = about;
+  const source = { name, shape, classes, sha256, count: stored.labels.length, stored };
+  return { ...source, read: (indices) => Promise.resolve(batchAt(source, indices)) };
+}
+
+/** The images at `indices` of a source in memory, in that order: {@link ImageSource.read} without a promise. */
+export function batchAt(
+  { stored: { images, labels }, shape }: Pick<StoredSource, 'stored' | 'shape'>,
+  indices: ArrayLike<number>,
+): Batch {
+  const values = valuesOf(shape);
+  const bytes = new Uint8Array(indices.length * values);
+  const label = new Int32Array(indices.length);
+  for (let i = 0; i < indices.length; i++) {
+    const from = indices[i]! * values;
+    bytes.set(images.subarray(from, from + values), i * values);
+    label[i] = labels[indices[i]!]!;
+  }
+  return batchOf(bytes, label, shape);
+}
+
+/** Images as they are stored, 0 to 255, as a network takes them. */
+export function batchOf(
+  bytes: Uint8Array,
+  labels: Int32Array,
+  { channels, height, width }: ImageShape,
+): Batch {
+  const count = labels.length;
+  const values = new Float32Array(bytes.length);
+  for (let i = 0; i < values.length; i++) values[i] = bytes[i]! / 255;
+  return {
+    image: float32([count, channels, height, width], values),
+    label: { dtype: 'int32', shape: [count], data: labels },
+  };
+}
+
+/** The first images of a source, all of them where there are no more than `most`. */
+export const firstOf = (source: ImageSource, most: number): Promise<Batch> =>
+  source.read(range(0, Math.min(most, source.count)));
+
+/** Consecutive images in batches of at most `size`; the last may be smaller. */
+export async function* inOrder(
+  source: ImageSource,
+  size: number,
+): AsyncGenerator<Batch & { readonly start: number }> {
+  for (let start = 0; start < source.count; start += size) {
+    yield { start, ...(await source.read(range(start, Math.min(start + size, source.count)))) };
+  }
+}
+
+const range = (from: number, to: number): Uint32Array =>
+  Uint32Array.from({ length: to - from }, (_, i) => from + i);
+
+/**
+ * The first `n` images, as views where they are in memory.
+ *
+ * @param n an integer in 1..`source.count`.
+ * @throws InputError if `n` is outside that range.
+ */
+export function limit(source: StoredSource, n: number): StoredSource;
+export function limit(source: ImageSource, n: number): ImageSource;
+export function limit(source: ImageSource, n: number): ImageSource {
+  const { name, shape, classes, count, sha256, stored } = source;
+  if (!Number.isInteger(n) || n < 1 || n > count) {
+    throw new InputError(`the limit must be an integer in 1..${count}, the examples there are; got ${n}`);
+  }
+  const about = { name, shape, classes, sha256 };
+  if (stored) {
+    const images = stored.images.subarray(0, n * valuesOf(shape));
+    return storedSource(about, { images, labels: stored.labels.subarray(0, n) });
+  }
+  return { ...about, count: n, read: (indices) => source.read(indices) };
+}
+
+/** The same source in memory, for training, however large it is. */
+export async function inMemory(source: ImageSource): Promise<StoredSource> {
+  const { shape, count, stored } = source;
+  if (stored) return storedSource(source, stored);
+  const images = new Uint8Array(count * valuesOf(shape));
+  const labels = new Int32Array(count);
+  for await (const { start, image, label } of inOrder(source, 1000)) {
+    // bytes come back exactly: a byte / 255 in float32 is nearer to it than to its neighbours
+    images.set(
+      Uint8Array.from(image.data as Float32Array, (value) => Math.round(255 * value)),
+      start * valuesOf(shape),
+    );
+    labels.set(label.data as Int32Array, start);
+  }
+  return storedSource(source, { images, labels });
+}
