@@ -151,8 +151,8 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
   });
 
   const models = computed((): Models => {
-    const { attacker, classifiers, attackStep } = line.value;
-    return { attacker, classifiers, attackStep };
+    const { attacker, classifiers, gradient } = line.value;
+    return { attacker, classifiers, gradient };
   });
   // what an attack depends on: not the method, because all of them are computed
   const wanted = computed(() => ({ ...choice.value, method: undefined, backend: undefined }));
@@ -186,7 +186,7 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
       failure.value = null;
     });
     const { pixels, label, eps, clip, bits, method } = chosen;
-    const possible = methods.filter((m) => models.peek().attackStep || !needsGradients(m));
+    const possible = methods.filter((m) => models.peek().gradient || !needsGradients(m));
     own.attack({
       job: jobs,
       image: pixels,
@@ -238,11 +238,11 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
     note: computed(() => noteOn(broken.value, found.value, choice.value.backend)),
     download: computed(() => {
       const kind = backend.value ?? 'wasm';
-      const { attacker, classifiers, attackStep } = models.value;
+      const { attacker, classifiers, gradient } = models.value;
       const needed = [
         { url: runtimeName, bytes: WASM_BYTES[kind] },
         ...Object.values(classifiers),
-        ...(attackStep ? [attackStep] : []),
+        ...(gradient ? [gradient] : []),
         attacker,
       ];
       const progress = progressOf(needed, loaded.value);

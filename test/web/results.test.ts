@@ -11,6 +11,7 @@ const manifest: Manifest = {
   schema: 1,
   run: 'r',
   data: { name: 'mnist', testImages: 100 },
+  classifier: { image: { channels: 1, height: 28, width: 28 }, classes: 10, labels: null },
   cells: [
     {
       mode: 'consecutive',

@@ -117,7 +117,7 @@ function askedBy(
       return perturbationOf(models.attacker, images);
     case 'fgsm':
     case 'pgd':
-      return gradientOf(models.attackStep!, images, labels);
+      return gradientOf(models.gradient!, images, labels);
     default:
       return method satisfies never;
   }

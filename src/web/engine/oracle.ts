@@ -32,7 +32,7 @@ export const perturbationOf = (model: ModelRef, images: Images): Asked => ({
 
 /** The classifier that a job attacks, over the sessions of the worker. */
 export function oracleOf({ models, target, eps, scale }: AttackRequest, sessions: Sessions): Oracle {
-  const { attackStep } = models;
+  const { gradient: file } = models;
   const logitsOf = (data: Float32Array) => ({ data, shape: [1, classes] as const });
   return {
     image: { channels: 1, height: 28, width: 28 },
@@ -41,9 +41,9 @@ export function oracleOf({ models, target, eps, scale }: AttackRequest, sessions
       const { logits } = await sessions.run(models.classifiers[target]!, imageFeed(images));
       return logitsOf(logits!);
     },
-    ...(attackStep && {
+    ...(file && {
       gradient: async ({ images, labels }: { readonly images: Images; readonly labels: Int32Array }) => {
-        const { model, feeds } = gradientOf(attackStep, images, labels);
+        const { model, feeds } = gradientOf(file, images, labels);
         const { logits, loss, gradient } = await sessions.run(model, feeds);
         return { logits: logitsOf(logits!), loss: loss!, gradient: imagesOf(gradient!) };
       },

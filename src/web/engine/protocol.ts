@@ -33,7 +33,7 @@ export interface Models {
   readonly attacker: ModelRef;
   readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
   /** The gradient of the target; null when the run was published without. */
-  readonly attackStep: ModelRef | null;
+  readonly gradient: ModelRef | null;
 }
 
 /** Models that an attack will need. */

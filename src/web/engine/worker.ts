@@ -69,8 +69,8 @@ async function prepare(
 }
 
 /** Begins to fetch and open models: the small ones first, the attacker when they are there. */
-function load({ classifiers, attackStep, attacker }: Models): void {
-  const small = [...Object.values(classifiers), ...(attackStep ? [attackStep] : [])];
+function load({ classifiers, gradient, attacker }: Models): void {
+  const small = [...Object.values(classifiers), ...(gradient ? [gradient] : [])];
   // what fails here fails again where it is waited for
   void Promise.allSettled(small.map((model) => sessions!.open(model))).then(() =>
     sessions!.open(attacker).catch(() => {}),

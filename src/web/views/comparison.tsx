@@ -16,14 +16,14 @@ const about: Readonly<Record<Method, string>> = {
 
 /** The attacks, and noise, at equal eps; choosing a row shows it above. */
 export function Comparison({ demo, theme }: { readonly demo: Demo; readonly theme: Theme }) {
-  const { classifiers, attackStep, target } = demo.lineUp.value;
+  const { classifiers, gradient, target } = demo.lineUp.value;
   const names = Object.keys(classifiers) as ClassifierName[];
-  const possible = methods.filter((method) => attackStep || !needsGradients(method));
+  const possible = methods.filter((method) => gradient || !needsGradients(method));
   return (
     <div class="comparison">
       <table>
         <caption>
-          {attackStep ? 'Three attacks and noise' : 'The attacker and noise'} at equal eps{' '}
+          {gradient ? 'Three attacks and noise' : 'The attacker and noise'} at equal eps{' '}
           <span class="role">choose one to see it above</span>
         </caption>
         <thead>
@@ -52,9 +52,7 @@ export function Comparison({ demo, theme }: { readonly demo: Demo; readonly them
           ))}
         </tbody>
       </table>
-      {!attackStep && (
-        <p class="fine">This run was published without gradients, so FGSM and PGD are absent.</p>
-      )}
+      {!gradient && <p class="fine">This run was published without gradients, so FGSM and PGD are absent.</p>}
     </div>
   );
 }
