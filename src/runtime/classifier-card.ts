@@ -10,6 +10,9 @@ export interface ClassifierCard {
   readonly labels: readonly string[] | null;
 }
 
+/** What a class is called: its name, or its number. */
+export const nameOf = ({ labels }: ClassifierCard, one: number): string => labels?.[one] ?? String(one);
+
 /** The number of values of one image. */
 export const valuesOf = ({ channels, height, width }: ImageShape): number => channels * height * width;
 

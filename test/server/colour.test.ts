@@ -6,7 +6,8 @@ import { openModel } from '../../src/runtime/session.ts';
 import { createApp, createBatcher, createMetrics, type App } from '../../src/server/index.ts';
 import { openCell, type OpenCell } from '../../src/server/inference.ts';
 import { attackSchemas } from '../../src/server/schemas.ts';
-import { colourCard, colourCatalogue, colours } from '../support/colour-run.ts';
+import { colourCard } from '../support/cards.ts';
+import { colourCatalogue, colours } from '../support/colour-run.ts';
 import '../support/run.ts';
 
 const catalogue = colourCatalogue();

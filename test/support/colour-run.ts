@@ -12,16 +12,10 @@ import {
   type Graph,
 } from '../../src/builder/index.ts';
 import { encode } from '../../src/onnx/index.ts';
-import type { ClassifierCard } from '../../src/runtime/classifier-card.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { storedBytes, type Catalogue, type StoredModel } from '../../src/server/index.ts';
+import { colourCard } from './cards.ts';
 
-/** Images in colour, none of whose sizes are alike, and seven named classes. */
-export const colourCard: ClassifierCard = {
-  image: { channels: 3, height: 4, width: 5 },
-  classes: 7,
-  labels: ['ant', 'bee', 'cat', 'dog', 'eel', 'fox', 'gnu'],
-};
 const size = 60;
 
 const stored = (graph: Graph): StoredModel => storedBytes(encode(lower(graph, 'plain')));
