@@ -1,11 +1,14 @@
 /** A process of its own that runs the sessions of an attack back to back, with nothing around them. */
 import { readFile } from 'node:fs/promises';
+import type { ImageShape } from '../src/runtime/attacks/images.ts';
+import { valuesOf } from '../src/runtime/classifier-card.ts';
 import { openCell } from '../src/server/inference.ts';
 
 /** What to run, and for how long. */
 export interface RawJob {
   readonly paths: Readonly<Record<'c1' | 'c2' | 'attacker', string>>;
   readonly eps: number;
+  readonly image: ImageShape;
   readonly threads: number;
   /** Images a run. */
   readonly batch: number;
@@ -13,15 +16,15 @@ export interface RawJob {
 }
 
 /** Attacks a second. */
-async function rate({ paths, eps, threads, batch, seconds }: RawJob): Promise<number> {
+async function rate({ paths, eps, image, threads, batch, seconds }: RawJob): Promise<number> {
   const [c1, c2, attacker] = [
     await readFile(paths.c1),
     await readFile(paths.c2),
     await readFile(paths.attacker),
   ];
-  const cell = await openCell({ eps, c1, c2, attacker }, threads);
+  const cell = await openCell({ eps, image, c1, c2, attacker }, threads);
   const work = {
-    images: new Float32Array(batch * 784).map((_, i) => (i % 256) / 255),
+    images: new Float32Array(batch * valuesOf(image)).map((_, i) => (i % 256) / 255),
     constraints: Array.from({ length: batch }, () => ({ clip: true, bits: null })),
   };
   for (let i = 0; i < 5; i++) await cell.attack(work); // first runs are slow: memory is being found

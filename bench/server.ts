@@ -30,6 +30,7 @@ async function raw(cell: Cell, images: number): Promise<number> {
   const job: RawJob = {
     paths: { c1: String(c1.content), c2: String(c2.content), attacker: String(attacker.content) },
     eps: cell.eps,
+    image: catalogue.card.image,
     threads,
     batch: images,
     seconds: Math.max(2, seconds / 4),

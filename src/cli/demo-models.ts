@@ -5,16 +5,16 @@ import { bytesOf, storedBytes, type Catalogue, type StoredModel } from '../serve
 
 /** The catalogue with what the demo needs besides: the gradient of each C1, and attackers that are small to fetch. */
 export async function withDemoModels(catalogue: Catalogue): Promise<Catalogue> {
-  const steps = new Map<string, StoredModel>();
+  const gradients = new Map<string, StoredModel>();
   const cells = [];
   for (const cell of catalogue.cells) {
     const { c1, attacker } = cell.models;
     // cells may share a classifier
-    const attackStep =
-      steps.get(c1.sha256) ?? storedBytes(classifierGradientModel(await bytesOf(c1), 'webgpu', 'gap'));
-    steps.set(c1.sha256, attackStep);
+    const gradient =
+      gradients.get(c1.sha256) ?? storedBytes(classifierGradientModel(await bytesOf(c1), 'webgpu', 'gap'));
+    gradients.set(c1.sha256, gradient);
     const attackerCompact = storedBytes(compact(await bytesOf(attacker)));
-    cells.push({ ...cell, models: { ...cell.models, attackStep, attackerCompact } });
+    cells.push({ ...cell, models: { ...cell.models, gradient, attackerCompact } });
   }
   return { ...catalogue, cells };
 }

@@ -26,8 +26,13 @@ export interface SessionOptions {
   readonly spinning?: boolean;
 }
 
+/** The shape of each port by its name; a size that is open has a name, or none. */
+export type Shapes = Readonly<Record<string, readonly (number | string)[]>>;
+
 /** An open model: named tensors in, named tensors out. */
 export interface Model {
+  readonly inputs: Shapes;
+  readonly outputs: Shapes;
   run(inputs: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
   close(): Promise<void>;
 }
@@ -53,6 +58,8 @@ export const modelDevice = (device: Device): Device => (device === 'cuda' ? 'cpu
 export async function openModel(bytes: Uint8Array, options: SessionOptions): Promise<Model> {
   const session = await createSession(bytes, options);
   return {
+    inputs: shapesOf(session.inputMetadata),
+    outputs: shapesOf(session.outputMetadata),
     async run(inputs) {
       const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, toOrt(tensor)]));
       const outputs = await session.run(feeds);
@@ -61,6 +68,9 @@ export async function openModel(bytes: Uint8Array, options: SessionOptions): Pro
     close: () => session.release(),
   };
 }
+
+const shapesOf = (ports: readonly InferenceSession.ValueMetadata[]): Shapes =>
+  Object.fromEntries(ports.map((port) => [port.name, port.isTensor ? port.shape : []]));
 
 /**
  * Opens a training program on a state, and on the weights of the networks that it reads and does not train.

@@ -1,27 +1,28 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
 import { accepts } from 'hono/accepts';
+import { nestedOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 import type { Batcher } from './batcher.ts';
 import type { Cell } from './catalogue.ts';
 import type { BatchResult } from './inference.ts';
-import { encodePng } from './png.ts';
+import { encodePng, isPicture } from './png.ts';
 import { invalid, Problem } from './problem.ts';
-import { readAttack, type AttackInput } from './requests.ts';
-import { pixels, side, type AttackAnswer, type RequestLimits } from './schemas.ts';
+import { readAttack, type AttackInput, type Reading } from './requests.ts';
+import type { AttackAnswer } from './schemas.ts';
 
 /** What `POST /attack` needs. */
-export interface AttackDeps {
+export interface AttackDeps extends Reading {
   readonly cells: readonly Cell[];
   readonly batcher: Batcher;
-  readonly limits: RequestLimits;
 }
 
 /** `POST /attack`: reads the images, has them attacked, answers JSON or a picture. */
-export async function attack(c: Context, { cells, batcher, limits }: AttackDeps): Promise<Response> {
-  const format = formatOf(c);
+export async function attack(c: Context, { cells, batcher, ...reading }: AttackDeps): Promise<Response> {
+  const { card } = reading;
+  const format = formatOf(c, card);
   // before the body is read: under overload, most of the work would go into requests that are then turned away
   batcher.admit();
-  const input = await readAttack(c, limits);
+  const input = await readAttack(c, reading);
   const cell = chosen(cells, input.attacker);
   // A picture has 8 bits a pixel in any case.
   const bits = input.bits ?? (format === 'image/png' ? 8 : null);
@@ -42,7 +43,7 @@ export async function attack(c: Context, { cells, batcher, limits }: AttackDeps)
     { cell: cell.folder, images: input.images, constraints },
     c.req.raw.signal,
   );
-  if (format === 'image/png') return picture(c, cell, input, result);
+  if (format === 'image/png') return picture(c, card, cell, input, result);
   const { folder, mode, eps, bound, seed } = cell;
   const { results: _, ...head }: AttackAnswer = {
     attacker: { folder, mode, eps, bound, seed },
@@ -55,8 +56,8 @@ export async function attack(c: Context, { cells, batcher, limits }: AttackDeps)
   for (let i = 0; i < input.count; i++) {
     if (i % 8 === 7) await setImmediate();
     const one: AttackAnswer['results'][number] = {
-      perturbation: rowsOf(result.perturbation, i),
-      attacked: rowsOf(result.attacked, i),
+      perturbation: rounded(result.perturbation, card, i),
+      attacked: rounded(result.attacked, card, i),
       ...judged(input, result, i),
     };
     results.push(JSON.stringify(one));
@@ -65,21 +66,22 @@ export async function attack(c: Context, { cells, batcher, limits }: AttackDeps)
   return c.body(json, 200, { 'content-type': 'application/json' });
 }
 
-function formatOf(c: Context): 'application/json' | 'image/png' {
+function formatOf(c: Context, { image }: ClassifierCard): 'application/json' | 'image/png' {
+  const supports = isPicture(image) ? ['application/json', 'image/png'] : ['application/json'];
   const given = c.req.header('accept') ?? '*/*';
   const format = accepts(c, {
     header: 'Accept',
-    supports: ['application/json', 'image/png'],
+    supports,
     default: /\*\/\*(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(given) ? 'application/json' : 'none',
   });
   if (format === 'application/json' || format === 'image/png') return format;
-  throw new Problem('not-acceptable', 'answers are application/json or image/png', {
+  throw new Problem('not-acceptable', `answers are ${supports.join(' or ')}`, {
     errors: [
       {
         field: 'Accept',
         message: 'No such answer',
         value: given.slice(0, 60),
-        limit: ['application/json', 'image/png'],
+        limit: supports,
       },
     ],
   });
@@ -129,16 +131,9 @@ function judged({ count, labels }: AttackInput, { c1, c2, linf, l2 }: BatchResul
   };
 }
 
-/** Rows of an image, to seven decimals: as fine as float32 is near 1, and half as long as all of its digits. */
-function rowsOf(images: Float32Array, i: number): number[][] {
-  const rows: number[][] = [];
-  for (let at = i * pixels; at < (i + 1) * pixels; at += side) {
-    const row: number[] = [];
-    for (let column = 0; column < side; column++) row.push(Math.round(1e7 * images[at + column]!) / 1e7);
-    rows.push(row);
-  }
-  return rows;
-}
+/** An image to seven decimals: as fine as float32 is near 1, and half as long as all of its digits. */
+const rounded = (images: Float32Array, { image }: ClassifierCard, i: number) =>
+  nestedOf(images, image, i, (value) => Math.round(1e7 * value) / 1e7) as number[][] | number[][][];
 
 /** What the headers of a picture say. */
 export const pictureHeaders = {
@@ -151,7 +146,13 @@ export const pictureHeaders = {
 } as const;
 
 /** The attacked picture; what the classifiers say of it is in headers. */
-function picture(c: Context, { folder }: Cell, input: AttackInput, result: BatchResult): Response {
+function picture(
+  c: Context,
+  { image }: ClassifierCard,
+  { folder }: Cell,
+  input: AttackInput,
+  result: BatchResult,
+): Response {
   const { linf, l2, c1, c2, success } = judged(input, result, 0);
   const said: Readonly<Record<keyof typeof pictureHeaders, string>> = {
     'sparring-attacker': folder,
@@ -161,7 +162,7 @@ function picture(c: Context, { folder }: Cell, input: AttackInput, result: Batch
     'sparring-c2': `${c2.before.prediction} -> ${c2.after.prediction}`,
     'sparring-success': String(success),
   };
-  return c.body(encodePng(result.attacked) as Uint8Array<ArrayBuffer>, 200, {
+  return c.body(encodePng(result.attacked, image) as Uint8Array<ArrayBuffer>, 200, {
     'content-type': 'image/png',
     ...said,
   });

@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises';
 import type { Batch, BatchResult } from './inference.ts';
 import type { Pool } from './pool.ts';
 import { Problem } from './problem.ts';
-import { pixels } from './schemas.ts';
 import { TaskFailed } from './supervisor.ts';
 
 export interface BatcherOptions {
@@ -130,7 +129,7 @@ export function createBatcher(
       if (queued >= queue) throw noRoom(1);
     },
     async attack(batch, signal) {
-      const count = batch.images.length / pixels;
+      const count = batch.constraints.length;
       if (signal.aborted) throw gone();
       if (queued + count > queue) throw noRoom(count);
       const { promise, resolve, reject } = withResolvers<BatchResult>();
@@ -169,7 +168,7 @@ function withResolvers<T>() {
 function joined(parts: readonly Waiting[]): Batch {
   const [first] = parts;
   if (parts.length === 1) return first!.batch;
-  const images = new Float32Array(parts.reduce((sum, { count }) => sum + count * pixels, 0));
+  const images = new Float32Array(parts.reduce((sum, { batch }) => sum + batch.images.length, 0));
   let at = 0;
   for (const { batch } of parts) {
     images.set(batch.images, at);
@@ -181,10 +180,11 @@ function joined(parts: readonly Waiting[]): Batch {
 /** Gives each request its part of the result, and the event loop a turn between two of them. */
 async function deal(parts: readonly Waiting[], result: BatchResult, total: number): Promise<void> {
   const classes = result.c1.length / (2 * total);
+  const size = result.attacked.length / total;
   let at = 0;
   for (const { count, resolve } of parts) {
     const end = at + count;
-    const pixelsOf = (of: Float32Array): Float32Array => of.subarray(at * pixels, end * pixels);
+    const pixelsOf = (of: Float32Array): Float32Array => of.subarray(at * size, end * size);
     const probabilitiesOf = (of: Float32Array): Float32Array => {
       const own = new Float32Array(2 * count * classes);
       own.set(of.subarray(at * classes, end * classes));

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { cardOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 import { MNIST_COUNTS } from '../runtime/data/mnist.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { CellModels, Manifest, ManifestCell } from '../runtime/experiment/manifest.ts';
 import { openRun, readResult } from '../runtime/experiment/folder.ts';
+import { openModel } from '../runtime/session.ts';
 import { digestOf, openModelFile, readModelFile } from './model-files.ts';
 
 /** An ONNX file that the server runs, hands out, or both. */
@@ -29,6 +31,8 @@ export interface Catalogue {
   /** The run folder's own name. */
   readonly run: string;
   readonly data: Manifest['data'];
+  /** What its classifiers have in common. */
+  readonly card: ClassifierCard;
   /** At least one; the first is the default. */
   readonly cells: readonly Cell[];
 }
@@ -39,7 +43,7 @@ export const fileNames: Readonly<Record<keyof CellModels, string>> = {
   c2: 'classifier-c2.onnx',
   attacker: 'attacker.onnx',
   attackerCompact: 'attacker-compact.onnx',
-  attackStep: 'attack-step-c1.onnx',
+  gradient: 'gradient-c1.onnx',
 };
 
 /**
@@ -70,7 +74,24 @@ export async function loadCatalogue(path: string): Promise<Catalogue> {
   }
   const { source } = config.data;
   const testImages = config.testLimit ?? (source === 'mnist' ? MNIST_COUNTS.test : null);
-  return { run: basename(folder), data: { name: basename(source), testImages }, cells };
+  const card = await cardOfStored(cells[0]!.models.c1);
+  return { run: basename(folder), data: { name: basename(source), testImages }, card, cells };
+}
+
+/** The card of a classifier, which the classifiers of a run have in common. */
+async function cardOfStored(stored: StoredModel): Promise<ClassifierCard> {
+  const name = String(stored.content);
+  const model = await openModel(await bytesOf(stored), { device: 'cpu', threads: 1 }).catch(
+    (error: unknown) => {
+      const [line] = (error as Error).message.split('\n', 1);
+      throw new InputError(`${name}: ONNX Runtime cannot open it: ${line}`, { cause: error });
+    },
+  );
+  try {
+    return cardOf(model, name);
+  } finally {
+    await model.close();
+  }
 }
 
 /** The file, when it is the one that the run wrote. */
@@ -95,7 +116,7 @@ export const bytesOf = async ({ content, sha256 }: StoredModel): Promise<Uint8Ar
   typeof content === 'string' ? await readModelFile(content, sha256) : content;
 
 /** What `GET /models` answers. A URL holds the hash of its file, so that it may be kept for ever. */
-export function manifestOf({ run, data, cells }: Catalogue): Manifest {
+export function manifestOf({ run, data, card, cells }: Catalogue): Manifest {
   const file = (folder: string, name: keyof CellModels, { size, sha256 }: StoredModel) => ({
     url: `models/${encodeURIComponent(folder)}/${fileNames[name]}?sha256=${sha256.slice(0, 16)}`,
     bytes: size,
@@ -105,6 +126,7 @@ export function manifestOf({ run, data, cells }: Catalogue): Manifest {
     schema: 1,
     run,
     data,
+    classifier: card,
     cells: cells.map(({ models, ...cell }) => ({
       ...cell,
       models: Object.fromEntries(

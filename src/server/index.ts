@@ -1,4 +1,4 @@
-export { createApp, type AppDeps } from './app.ts';
+export { createApp, type App, type AppDeps } from './app.ts';
 export {
   loadCatalogue,
   bytesOf,

@@ -1,13 +1,14 @@
 import { constrain, distances, type Constraint } from '../runtime/attacks/constrain.ts';
+import type { ImageShape } from '../runtime/attacks/images.ts';
+import { valuesOf } from '../runtime/classifier-card.ts';
 import { openModel, type Model } from '../runtime/session.ts';
 import { float32 } from '../runtime/tensor.ts';
-import { pixels, side } from './schemas.ts';
 
 /** Images for one attacker, from one or more requests. */
 export interface Batch {
   /** The folder of the cell. */
   readonly cell: string;
-  /** `n * 784` pixels in 0..1. */
+  /** The values of n images, in 0..1. */
   readonly images: Float32Array;
   /** One an image. */
   readonly constraints: readonly Pick<Constraint, 'clip' | 'bits'>[];
@@ -15,9 +16,9 @@ export interface Batch {
 
 /** What came out, image after image. */
 export interface BatchResult {
-  /** `n * 784`: the attacker's outputs. */
+  /** As many values: the attacker's outputs. */
   readonly perturbation: Float32Array;
-  /** `n * 784`. */
+  /** As many. */
   readonly attacked: Float32Array;
   readonly linf: readonly number[];
   readonly l2: readonly number[];
@@ -32,18 +33,23 @@ export interface OpenCell {
   close(): Promise<void>;
 }
 
+/** The models of a cell, and what they are for. */
+export interface CellFiles extends Readonly<Record<'c1' | 'c2' | 'attacker', Uint8Array>> {
+  readonly eps: number;
+  readonly image: ImageShape;
+}
+
 /** Opens the three models of a cell on `threads` threads of the CPU. */
-export async function openCell(
-  { eps, ...bytes }: Readonly<Record<'c1' | 'c2' | 'attacker', Uint8Array>> & { readonly eps: number },
-  threads: number,
-): Promise<OpenCell> {
+export async function openCell({ eps, image, ...bytes }: CellFiles, threads: number): Promise<OpenCell> {
+  const size = valuesOf(image);
   const open = async (model: Uint8Array): Promise<Model> =>
     await openModel(model, { device: 'cpu', threads });
   const attacker = await open(bytes.attacker);
   const [c1, c2] = [await open(bytes.c1), await open(bytes.c2)];
   const run = async (model: Model, images: Float32Array, output: string): Promise<Float32Array> => {
-    const image = float32([images.length / pixels, 1, side, side], images);
-    return (await model.run({ image }))[output]!.data as Float32Array;
+    const { channels, height, width } = image;
+    const tensor = float32([images.length / size, channels, height, width], images);
+    return (await model.run({ image: tensor }))[output]!.data as Float32Array;
   };
   return {
     async attack({ images, constraints }) {
@@ -52,8 +58,8 @@ export async function openCell(
       both.set(images);
       const attacked = both.subarray(images.length);
       const apart = constraints.map((constraint, i) => {
-        const part = (of: Float32Array): Float32Array => of.subarray(i * pixels, (i + 1) * pixels);
-        attacked.set(constrain(part(images), part(perturbation), { eps, ...constraint }), i * pixels);
+        const part = (of: Float32Array): Float32Array => of.subarray(i * size, (i + 1) * size);
+        attacked.set(constrain(part(images), part(perturbation), { eps, ...constraint }), i * size);
         return distances(part(images), part(attacked));
       });
       return {

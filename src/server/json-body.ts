@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
+import type { ImageShape } from '../runtime/attacks/images.ts';
+import { valuesOf } from '../runtime/classifier-card.ts';
 import { invalid, Problem, shorten } from './problem.ts';
-import { pixels, side, type RequestLimits } from './schemas.ts';
+import type { RequestLimits } from './schemas.ts';
 
 const code = (character: string): number => character.charCodeAt(0);
 const [open, brace, quote, comma] = [code('['), code('{'), code('"'), code(',')];
@@ -14,7 +16,7 @@ const maxQuotes = 100;
  *
  * @throws Problem when it is not JSON, or holds more than a request of `limits.images` images can need.
  */
-export function parseJson(bytes: Uint8Array, { images }: RequestLimits): unknown {
+export function parseJson(bytes: Uint8Array, { images }: RequestLimits, image: ImageShape): unknown {
   let [brackets, quotes, commas] = [0, 0, 0];
   for (const byte of bytes) {
     if (byte === comma) commas++;
@@ -25,8 +27,10 @@ export function parseJson(bytes: Uint8Array, { images }: RequestLimits): unknown
   const over = (what: string, value: number, limit: number): Problem =>
     invalid({ field: 'body', message: `Too many ${what} for ${images} images`, value, limit });
   // one image more than is allowed is parsed, so that its answer can say so by name
-  if (brackets > most * (side + 1) + maxQuotes) throw over('arrays', brackets, most * (side + 1) + maxQuotes);
-  if (commas > most * (pixels + 1) + maxQuotes) throw over('values', commas, most * (pixels + 1) + maxQuotes);
+  const arrays = most * (arraysOf(image) + 1) + maxQuotes;
+  const values = most * (valuesOf(image) + 1) + maxQuotes;
+  if (brackets > arrays) throw over('arrays', brackets, arrays);
+  if (commas > values) throw over('values', commas, values);
   if (quotes > maxQuotes) throw over('names and texts', quotes, maxQuotes);
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
@@ -40,22 +44,38 @@ export function parseJson(bytes: Uint8Array, { images }: RequestLimits): unknown
   }
 }
 
+/** The arrays within an image: its rows, and its channels where there are several. */
+const arraysOf = ({ channels, height }: ImageShape): number =>
+  channels === 1 ? height : channels * (height + 1);
+
 /**
- * The images of a JSON body: `n * 784` pixels. It stops at the first fault, and gives the event loop a turn between images.
+ * The images of a JSON body, one after the other. It stops at the first fault, and gives the event loop a turn between images.
  *
  * @throws Problem in the words of the schema, with field, value and limit.
  */
-export async function imagesOf(value: unknown, limits: RequestLimits): Promise<Float32Array> {
+export async function imagesOf(
+  value: unknown,
+  limits: RequestLimits,
+  { channels, height, width }: ImageShape,
+): Promise<Float32Array> {
   const images = arrayOf(value, 'images', 1, limits.images);
-  const all = new Float32Array(images.length * pixels);
+  const all = new Float32Array(images.length * valuesOf({ channels, height, width }));
   let at = 0;
+  const take = (rows: unknown, field: string): void => {
+    for (const [y, row] of arrayOf(rows, field, height, height).entries()) {
+      for (const [x, pixel] of arrayOf(row, `${field}[${y}]`, width, width).entries()) {
+        if (typeof pixel === 'number' && pixel >= 0 && pixel <= 1) all[at++] = pixel;
+        else throw pixelFault(pixel, `${field}[${y}][${x}]`);
+      }
+    }
+  };
   for (const [i, image] of images.entries()) {
     if (i % 16 === 15) await setImmediate();
-    for (const [y, row] of arrayOf(image, `images[${i}]`, side, side).entries()) {
-      for (const [x, pixel] of arrayOf(row, `images[${i}][${y}]`, side, side).entries()) {
-        if (typeof pixel === 'number' && pixel >= 0 && pixel <= 1) all[at++] = pixel;
-        else throw pixelFault(pixel, `images[${i}][${y}][${x}]`);
-      }
+    const field = `images[${i}]`;
+    if (channels === 1) take(image, field);
+    else {
+      for (const [c, rows] of arrayOf(image, field, channels, channels).entries())
+        take(rows, `${field}[${c}]`);
     }
   }
   return all;

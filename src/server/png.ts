@@ -1,15 +1,21 @@
 import { crc32, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
+import type { ImageShape } from '../runtime/attacks/images.ts';
+import { sizeText, valuesOf } from '../runtime/classifier-card.ts';
 import { invalid, Problem } from './problem.ts';
-import { pixels, side } from './schemas.ts';
 
 const signature = Buffer.from('89504e470d0a1a0a', 'hex');
-/** An uncompressed 28x28 picture of four 16-bit channels takes 6.3 kB; the rest is room for comments and profiles. */
-const maxBytes = 64 * 1024;
+/** Whether such images can be a PNG at all: in grey, or in red, green and blue. */
+export const isPicture = ({ channels }: ImageShape): boolean => channels === 1 || channels === 3;
+
+/** Twice an uncompressed picture of four 16-bit channels, at least 64 KiB: room for comments and profiles. */
+const maxBytesOf = ({ height, width }: ImageShape): number =>
+  Math.max(64 * 1024, 2 * height * (1 + 8 * width));
 
 /**
- * A PNG of 28x28 pixels as grey values from 0 to 1; colours become their luminance. Where most of the picture is
- * transparent, see {@link inkOf}; else transparent pixels are black. Bytes after its end are passed over, as viewers do.
+ * A PNG as the values of one image, from 0 to 1. For images of one channel, colours become their luminance; where most of
+ * the picture is transparent, see {@link inkOf}. Otherwise transparent pixels are black. Bytes after its end are passed
+ * over, as viewers do.
  *
  * Before the decoder sees it, its chunks are walked: one header, of this size, and no more pixels behind it than such a
  * picture has. A decoder that believed a second header would make gigabytes of a small file.
@@ -17,29 +23,37 @@ const maxBytes = 64 * 1024;
  * @param field what the picture is called in errors.
  * @throws Problem when it is no PNG, damaged, or of another size.
  */
-export function decodePng(bytes: Uint8Array, field: string): Float32Array {
+export function decodePng(bytes: Uint8Array, field: string, image: ImageShape): Float32Array {
+  if (!isPicture(image)) {
+    throw invalid({
+      field,
+      message: `An image of ${image.channels} channels is no PNG; send application/json`,
+      limit: 'application/json',
+    });
+  }
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (file.length < 8 || !file.subarray(0, 8).equals(signature)) throw malformed(field, 'is not a PNG');
+  const maxBytes = maxBytesOf(image);
   if (file.length > maxBytes) {
-    throw new Problem('body-too-large', `${field}: a PNG of ${side}x${side} may have ${maxBytes} bytes`, {
+    throw new Problem('body-too-large', `${field}: a PNG of ${sizeText(image)} may have ${maxBytes} bytes`, {
       errors: [{ field, message: 'Too many bytes', value: file.length, limit: maxBytes }],
     });
   }
   let rgba: Buffer;
-  const picture = checked(file, field);
+  const picture = checked(file, field, image);
   try {
     rgba = PNG.sync.read(picture, { checkCRC: true }).data;
   } catch {
     throw malformed(field, damaged);
   }
-  if (rgba.length !== 4 * pixels) throw malformed(field, damaged);
-  return inkOf(rgba);
+  if (rgba.length !== 4 * image.height * image.width) throw malformed(field, damaged);
+  return image.channels === 1 ? inkOf(rgba) : coloursOf(rgba);
 }
 
 const damaged = 'is a damaged or truncated PNG';
 
-/** The file up to its end, once its chunks are those of a picture of 28x28 pixels. */
-function checked(file: Buffer, field: string): Buffer {
+/** The file up to its end, once its chunks are those of a picture of this size. */
+function checked(file: Buffer, field: string, image: ImageShape): Buffer {
   const data: Buffer[] = [];
   let scanlines: number | null = null;
   for (let at = 8; at + 12 <= file.length;) {
@@ -50,7 +64,7 @@ function checked(file: Buffer, field: string): Buffer {
     const content = file.subarray(at + 8, end - 4);
     if ((scanlines === null) !== (type === 'IHDR')) throw malformed(field, damaged);
     if (crc32(file.subarray(at + 4, end - 4)) !== file.readUInt32BE(end - 4)) throw malformed(field, damaged);
-    if (type === 'IHDR') scanlines = bytesOfScanlines(content, field);
+    if (type === 'IHDR') scanlines = bytesOfScanlines(content, field, image);
     else if (type === 'IDAT') data.push(content);
     else if (type === 'IEND') {
       if (inflated(Buffer.concat(data), scanlines!) !== scanlines) throw malformed(field, damaged);
@@ -62,15 +76,16 @@ function checked(file: Buffer, field: string): Buffer {
 }
 
 /** Bytes of an inflated picture, with the filter's byte that each row begins with (PNG specification, 11.2.1). */
-function bytesOfScanlines(header: Buffer, field: string): number {
+function bytesOfScanlines(header: Buffer, field: string, image: ImageShape): number {
   if (header.length !== 13) throw malformed(field, damaged);
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
-  if (width !== side || height !== side) {
+  if (width !== image.width || height !== image.height) {
+    const size = sizeText(image);
     throw invalid({
       field,
-      message: `The picture must be ${side}x${side} pixels, white on black; resize it`,
+      message: `The picture must be ${size} pixels${image.channels === 1 ? ', white on black' : ''}; resize it`,
       value: `${width}x${height}`,
-      limit: `${side}x${side}`,
+      limit: size,
     });
   }
   if (header[12] !== 0) {
@@ -83,7 +98,7 @@ function bytesOfScanlines(header: Buffer, field: string): number {
   const [depth, colour] = [header[8]!, header[9]!];
   const channels = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }[colour];
   if (channels === undefined || ![1, 2, 4, 8, 16].includes(depth)) throw malformed(field, damaged);
-  return side * (1 + Math.ceil((side * channels * depth) / 8));
+  return height * (1 + Math.ceil((width * channels * depth) / 8));
 }
 
 /** How many bytes the data inflates to: -1 when it is damaged or there are more than `most`. */
@@ -100,6 +115,7 @@ function inflated(data: Buffer, most: number): number {
  * transparent ground; there, ink is what is opaque and dark.
  */
 function inkOf(rgba: Buffer): Float32Array {
+  const pixels = rgba.length / 4;
   const ink = new Float32Array(pixels);
   const opaque = new Float32Array(pixels);
   let transparent = 0;
@@ -116,14 +132,32 @@ function inkOf(rgba: Buffer): Float32Array {
   return ink.map((value, i) => opaque[i]! - value);
 }
 
+/** Red, green and blue, a plane each; what is transparent is black. */
+function coloursOf(rgba: Buffer): Float32Array {
+  const pixels = rgba.length / 4;
+  return Float32Array.from({ length: 3 * pixels }, (_, at) => {
+    const pixel = 4 * (at % pixels);
+    return (rgba[pixel + Math.floor(at / pixels)]! * rgba[pixel + 3]!) / (255 * 255);
+  });
+}
+
 const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);
 
 const malformed = (field: string, problem: string): Problem =>
   new Problem('malformed-body', `${field} ${problem}`, { errors: [{ field, message: `It ${problem}` }] });
 
-/** An 8-bit grey PNG of 28x28 pixels. Values are rounded; those outside 0..1 are clipped. */
-export function encodePng(image: Float32Array): Uint8Array {
-  const png = new PNG({ width: side, height: side, colorType: 0, inputColorType: 0, inputHasAlpha: false });
-  png.data = Buffer.from(image.map((x) => Math.round(255 * Math.min(1, Math.max(0, x)))));
-  return PNG.sync.write(png, { colorType: 0, inputColorType: 0, inputHasAlpha: false });
+/** An image as an 8-bit PNG, grey or in colour. Values are rounded; those outside 0..1 are clipped. */
+export function encodePng(values: Float32Array, image: ImageShape): Uint8Array {
+  const { channels, height, width } = image;
+  const pixels = height * width;
+  const colorType = channels === 1 ? 0 : 2;
+  const png = new PNG({ width, height, colorType, inputColorType: colorType, inputHasAlpha: false });
+  // a plane each becomes red, green, blue of each pixel
+  png.data = Buffer.from(
+    Uint8Array.from({ length: valuesOf(image) }, (_, at) => {
+      const x = values[(at % channels) * pixels + Math.floor(at / channels)]!;
+      return Math.round(255 * Math.min(1, Math.max(0, x)));
+    }),
+  );
+  return PNG.sync.write(png, { colorType, inputColorType: colorType, inputHasAlpha: false });
 }

@@ -1,13 +1,14 @@
 import { fileURLToPath } from 'node:url';
+import { valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 import type { Cell, StoredModel } from './catalogue.ts';
 import type { Batch, BatchResult } from './inference.ts';
-import { pixels } from './schemas.ts';
 import { supervise } from './supervisor.ts';
 import type { CellSource, ModelSource, Task } from './worker.ts';
 
 export interface PoolOptions {
   /** At least one, with their models in files. */
   readonly cells: readonly Cell[];
+  readonly card: ClassifierCard;
   /** Worker processes: batches in work at a time. */
   readonly workers: number;
   /** Threads of ONNX Runtime in each worker. */
@@ -53,6 +54,7 @@ const imagesPerBeat = 16;
  */
 export async function createPool({
   cells,
+  card: { image },
   workers,
   threads,
   openCells,
@@ -64,13 +66,13 @@ export async function createPool({
   const sources = new Map(
     cells.map(({ folder, eps, models: { c1, c2, attacker } }): [string, CellSource] => [
       folder,
-      { folder, eps, c1: source(c1), c2: source(c2), attacker: source(attacker) },
+      { folder, eps, image, c1: source(c1), c2: source(c2), attacker: source(attacker) },
     ]),
   );
   const taskOf = (batch: Batch): Task => ({ source: sources.get(batch.cell)!, batch, threads, openCells });
   const blank: Batch = {
     cell: cells[0]!.folder,
-    images: new Float32Array(pixels),
+    images: new Float32Array(valuesOf(image)),
     constraints: [{ clip: true, bits: null }],
   };
   // workers need no secret

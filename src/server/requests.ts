@@ -1,21 +1,30 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
 import type { z } from '@hono/zod-openapi';
+import type { ImageShape } from '../runtime/attacks/images.ts';
+import { sizeText, valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 import { arrayOf, imagesOf, parseJson } from './json-body.ts';
 import { decodePng } from './png.ts';
 import { cut, invalid, invalidBy, Problem, shorten, unsupported } from './problem.ts';
-import { AttackOptions, JsonOptions, pixels, side, type RequestLimits } from './schemas.ts';
+import type { AttackSchemas, JsonOptions, RequestLimits } from './schemas.ts';
 
 /** A request to attack, whatever its body looked like. */
 export interface AttackInput extends JsonOptions {
-  /** `n * 784` pixels in 0..1. */
+  /** The values of n images, in 0..1. */
   readonly images: Float32Array;
   /** n. */
   readonly count: number;
 }
 
+/** What a request is read by. */
+export interface Reading {
+  readonly card: ClassifierCard;
+  readonly schemas: AttackSchemas;
+  readonly limits: RequestLimits;
+}
+
 /** Reads the body of `POST /attack`. Throws Problem, which names the field, the value and the limit. */
-export async function readAttack(c: Context, limits: RequestLimits): Promise<AttackInput> {
+export async function readAttack(c: Context, reading: Reading): Promise<AttackInput> {
   const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? 'missing';
   const reader = Object.hasOwn(readers, type) ? readers[type] : undefined;
   if (!reader) throw unsupported(c);
@@ -37,7 +46,7 @@ export async function readAttack(c: Context, limits: RequestLimits): Promise<Att
   const [misplaced] = type === 'application/json' || type === 'multipart/form-data' ? Object.keys(query) : [];
   if (misplaced !== undefined)
     throw invalid({ field: cut(misplaced), message: `With ${type} it belongs in the body` });
-  const input = await reader(c, query, limits);
+  const input = await reader(c, query, reading);
   if (input.labels && input.labels.length !== input.count) {
     throw invalid({
       field: 'labels',
@@ -67,32 +76,32 @@ function once<T>(pairs: Iterable<readonly [string, T]>): Readonly<Record<string,
 const twice = (field: string): Problem =>
   invalid({ field: cut(field), message: 'It may be given once', limit: 1 });
 
-type Reader = (c: Context, query: Query, limits: RequestLimits) => Promise<AttackInput>;
+type Reader = (c: Context, query: Query, reading: Reading) => Promise<AttackInput>;
 
 const readers: Readonly<Record<string, Reader>> = {
-  async 'application/json'(c, _, limits) {
-    const json = parseJson(new Uint8Array(await c.req.arrayBuffer()), limits);
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) parsed(JsonOptions, json);
+  async 'application/json'(c, _, { card: { image }, schemas, limits }) {
+    const json = parseJson(new Uint8Array(await c.req.arrayBuffer()), limits, image);
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) parsed(schemas.jsonOptions, json);
     const { images, ...rest } = json as Readonly<Record<string, unknown>>;
-    const all = await imagesOf(images, limits);
+    const all = await imagesOf(images, limits, image);
     // before each of them is looked at
     if (Array.isArray(rest['labels'])) arrayOf(rest['labels'], 'labels', 0, limits.images);
-    return { ...parsed(JsonOptions, rest), images: all, count: all.length / pixels };
+    return { ...parsed(schemas.jsonOptions, rest), images: all, count: all.length / valuesOf(image) };
   },
 
-  async 'image/png'(c, query) {
-    const options = optionsOf(query);
-    const images = decodePng(new Uint8Array(await c.req.arrayBuffer()), 'body');
+  async 'image/png'(c, query, { card: { image }, schemas }) {
+    const options = optionsOf(query, schemas);
+    const images = decodePng(new Uint8Array(await c.req.arrayBuffer()), 'body', image);
     return { ...options, images, count: 1 };
   },
 
-  async 'application/octet-stream'(c, query, limits) {
-    const options = optionsOf(query);
-    const images = decodeFloats(new Uint8Array(await c.req.arrayBuffer()), limits);
-    return { ...options, images, count: images.length / pixels };
+  async 'application/octet-stream'(c, query, { card: { image }, schemas, limits }) {
+    const options = optionsOf(query, schemas);
+    const images = decodeFloats(new Uint8Array(await c.req.arrayBuffer()), limits, image);
+    return { ...options, images, count: images.length / valuesOf(image) };
   },
 
-  async 'multipart/form-data'(c, _, limits) {
+  async 'multipart/form-data'(c, _, { card: { image }, schemas, limits }) {
     const form = await formOf(c, limits);
     const files = form.getAll('images');
     form.delete('images');
@@ -104,12 +113,13 @@ const readers: Readonly<Record<string, Reader>> = {
         limit: limits.images,
       });
     }
-    const options = optionsOf(once(form));
-    const images = new Float32Array(files.length * pixels);
+    const options = optionsOf(once(form), schemas);
+    const size = valuesOf(image);
+    const images = new Float32Array(files.length * size);
     for (const [i, file] of files.entries()) {
       const field = `images[${i}]`;
       if (typeof file === 'string') throw invalid({ field, message: 'It must be a PNG file', limit: 'file' });
-      images.set(decodePng(new Uint8Array(await file.arrayBuffer()), field), i * pixels);
+      images.set(decodePng(new Uint8Array(await file.arrayBuffer()), field, image), i * size);
       // each file takes as long as a request of its own
       await setImmediate();
     }
@@ -147,8 +157,8 @@ async function formOf(c: Context, limits: RequestLimits): Promise<FormData> {
 }
 
 /** Options that came as text. */
-function optionsOf(text: Readonly<Record<string, unknown>>): JsonOptions {
-  const { attacker, eps, mode, seed, ...options } = parsed(AttackOptions, text);
+function optionsOf(text: Readonly<Record<string, unknown>>, schemas: AttackSchemas): JsonOptions {
+  const { attacker, eps, mode, seed, ...options } = parsed(schemas.options, text);
   const some = Object.fromEntries(
     Object.entries({ eps, mode, seed }).filter(([, value]) => value !== undefined),
   );
@@ -166,27 +176,34 @@ function parsed<T extends z.ZodType>(schema: T, data: unknown): z.infer<T> {
 }
 
 /** Little-endian float32, image after image, each in 0..1. */
-function decodeFloats(bytes: Uint8Array, limits: RequestLimits): Float32Array {
-  const size = 4 * pixels;
+function decodeFloats(bytes: Uint8Array, limits: RequestLimits, image: ImageShape): Float32Array {
+  const values = valuesOf(image);
+  const size = 4 * values;
   const count = bytes.length / size;
   if (!Number.isInteger(count) || count < 1 || count > limits.images) {
+    const shape = image.channels === 1 ? sizeText(image) : `${image.channels} channels of ${sizeText(image)}`;
     throw invalid({
       field: 'body',
-      message: `It must hold 1 to ${limits.images} images of ${size} bytes (${side}x${side} float32)`,
+      message: `It must hold 1 to ${limits.images} images of ${size} bytes (${shape} float32)`,
       value: bytes.length,
       limit: size * limits.images,
     });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Float32Array.from({ length: count * pixels }, (_, at) => {
+  return Float32Array.from({ length: count * values }, (_, at) => {
     const value = view.getFloat32(4 * at, true);
     if (value >= 0 && value <= 1) return value;
-    const pixel = at % pixels;
     throw invalid({
-      field: `images[${Math.floor(at / pixels)}][${Math.floor(pixel / side)}][${pixel % side}]`,
+      field: `images[${Math.floor(at / values)}]${placeIn(image, at % values)}`,
       message: 'It must be in 0..1',
       value: String(value),
       limit: 1,
     });
   });
+}
+
+/** Where a value is in an image, as JSON has it: `[row][column]`, after `[channel]` where there are several. */
+function placeIn({ channels, height, width }: ImageShape, at: number): string {
+  const place = `[${Math.floor(at / width) % height}][${at % width}]`;
+  return channels === 1 ? place : `[${Math.floor(at / (height * width))}]${place}`;
 }

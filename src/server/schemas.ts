@@ -1,9 +1,5 @@
 import { z } from '@hono/zod-openapi';
-
-/** Side of an image, and its number of pixels. */
-export const side = 28;
-export const pixels = side * side;
-const classes = 10;
+import { sizeText, valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 
 /** How much one request may ask for. */
 export interface RequestLimits {
@@ -13,10 +9,6 @@ export interface RequestLimits {
 
 const modes = ['consecutive', 'alternating'] as const;
 const eps = z.number().gt(0).max(1).openapi({ description: 'Largest change of a pixel', example: 0.16 });
-const labelOf = z
-  .int()
-  .min(0)
-  .max(classes - 1);
 
 const describe = {
   attacker:
@@ -26,39 +18,51 @@ const describe = {
   labels: 'The true class of each image. Absent: what C1 says before the attack',
 };
 
-const Image = z
-  .array(z.array(z.number().min(0).max(1)).length(side))
-  .length(side)
-  .openapi('Image', { description: '28 rows of 28 pixels, from 0 (background) to 1' });
+const labelOf = ({ classes }: ClassifierCard) =>
+  z
+    .int()
+    .min(0)
+    .max(classes - 1);
+
+/** Values in the shape of an image: rows, or a list of channels where there are several. */
+function imageOf({ image: { channels, height, width } }: ClassifierCard, value: z.ZodNumber) {
+  const rows = z.array(z.array(value).length(width)).length(height);
+  return channels === 1 ? rows : z.array(rows).length(channels);
+}
 
 /** The options of a JSON body, which stand beside the images. */
-export const JsonOptions = z.strictObject({
-  labels: z.array(labelOf).optional().openapi({ description: describe.labels }),
-  attacker: z
-    .union([
-      z.string(),
-      z.strictObject({
-        eps: eps.optional(),
-        mode: z.enum(modes).optional(),
-        seed: z.int().nonnegative().optional(),
-      }),
-    ])
-    .optional()
-    .openapi({ description: describe.attacker }),
-  clip: z.boolean().optional().openapi({ description: describe.clip }),
-  bits: z.literal(8).optional().openapi({ description: describe.bits }),
-});
-export type JsonOptions = z.infer<typeof JsonOptions>;
+const jsonOptions = (card: ClassifierCard) =>
+  z.strictObject({
+    labels: z.array(labelOf(card)).optional().openapi({ description: describe.labels }),
+    attacker: z
+      .union([
+        z.string(),
+        z.strictObject({
+          eps: eps.optional(),
+          mode: z.enum(modes).optional(),
+          seed: z.int().nonnegative().optional(),
+        }),
+      ])
+      .optional()
+      .openapi({ description: describe.attacker }),
+    clip: z.boolean().optional().openapi({ description: describe.clip }),
+    bits: z.literal(8).optional().openapi({ description: describe.bits }),
+  });
+export type JsonOptions = z.infer<ReturnType<typeof jsonOptions>>;
 
-/**
- * The JSON body of `POST /attack`, as the OpenAPI document has it. To be made once: a schema with a name stays in zod's
- * registry for ever. Images are checked by {@link imagesOf}, which is many times as fast.
- */
-export const attackRequest = ({ images }: RequestLimits) =>
-  JsonOptions.extend({
-    images: z.array(Image).min(1).max(images),
-    labels: z.array(labelOf).max(images).optional().openapi({ description: describe.labels }),
-  }).openapi('AttackRequest');
+function attackRequest(card: ClassifierCard, { images }: RequestLimits) {
+  const { channels, height, width } = card.image;
+  const rows = `${height} rows of ${width} pixels, from 0 (background) to 1`;
+  const image = imageOf(card, z.number().min(0).max(1)).openapi('Image', {
+    description: channels === 1 ? rows : `${channels} channels, each ${rows}`,
+  });
+  return jsonOptions(card)
+    .extend({
+      images: z.array(image).min(1).max(images),
+      labels: z.array(labelOf(card)).max(images).optional().openapi({ description: describe.labels }),
+    })
+    .openapi('AttackRequest');
+}
 
 /** A decimal number as JSON writes one. Number() would take `0b1000` and ` 8 ` too. */
 const decimal = /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i;
@@ -67,84 +71,101 @@ const fromText = <T extends z.ZodType>(schema: T) =>
   z.preprocess((text) => (typeof text === 'string' && decimal.test(text) ? Number(text) : text), schema);
 
 /** The same options as text: in the query of a PNG or raw body, and in the fields of a multipart body. */
-export const AttackOptions = z.strictObject({
-  labels: z
-    .preprocess(
-      (text) =>
-        typeof text === 'string'
-          ? text.split(',').map((part) => (decimal.test(part.trim()) ? Number(part) : NaN))
-          : text,
-      z.array(labelOf),
-    )
-    .optional()
-    .openapi({ type: 'string', description: `${describe.labels}; separated by commas`, example: '7' }),
-  attacker: z.string().optional().openapi({ description: 'The name of its folder' }),
-  eps: fromText(eps).optional().openapi({ type: 'number', description: describe.attacker, example: 0.16 }),
-  mode: z.enum(modes).optional().openapi({ description: describe.attacker }),
-  seed: fromText(z.int().nonnegative())
-    .optional()
-    .openapi({ type: 'integer', description: describe.attacker }),
-  clip: z
-    .enum(['true', 'false'])
-    .transform((text) => text === 'true')
-    .optional()
-    .openapi({ description: describe.clip }),
-  bits: fromText(z.literal(8))
-    .optional()
-    .openapi({ type: 'integer', enum: [8], description: describe.bits }),
+const attackOptions = (card: ClassifierCard) =>
+  z.strictObject({
+    labels: z
+      .preprocess(
+        (text) =>
+          typeof text === 'string'
+            ? text.split(',').map((part) => (decimal.test(part.trim()) ? Number(part) : NaN))
+            : text,
+        z.array(labelOf(card)),
+      )
+      .optional()
+      .openapi({ type: 'string', description: `${describe.labels}; separated by commas`, example: '7' }),
+    attacker: z.string().optional().openapi({ description: 'The name of its folder' }),
+    eps: fromText(eps).optional().openapi({ type: 'number', description: describe.attacker, example: 0.16 }),
+    mode: z.enum(modes).optional().openapi({ description: describe.attacker }),
+    seed: fromText(z.int().nonnegative())
+      .optional()
+      .openapi({ type: 'integer', description: describe.attacker }),
+    clip: z
+      .enum(['true', 'false'])
+      .transform((text) => text === 'true')
+      .optional()
+      .openapi({ description: describe.clip }),
+    bits: fromText(z.literal(8))
+      .optional()
+      .openapi({ type: 'integer', enum: [8], description: describe.bits }),
+  });
+
+function attackAnswer(card: ClassifierCard) {
+  const prediction = z
+    .strictObject({
+      prediction: labelOf(card).openapi({ description: 'The most probable class' }),
+      probabilities: z.array(z.number()).length(card.classes),
+    })
+    .openapi('Prediction');
+  const verdict = z
+    .strictObject({ before: prediction, after: prediction })
+    .openapi('Verdict', { description: 'What a classifier says of the image and of the attacked image' });
+  const attacked = z
+    .strictObject({
+      perturbation: imageOf(card, z.number()).openapi({
+        description: "The attacker's output, in [-eps, eps], before it is clipped or rounded",
+      }),
+      attacked: imageOf(card, z.number()).openapi({
+        description: 'The image plus the perturbation, clipped and rounded as asked',
+      }),
+      linf: z
+        .number()
+        .openapi({ description: 'Largest change of a pixel from the image to the attacked image' }),
+      l2: z.number().openapi({ description: 'Euclidean distance of the two' }),
+      c1: verdict,
+      c2: verdict,
+      label: labelOf(card).nullable().openapi({ description: 'As it was given' }),
+      success: z.boolean().nullable().openapi({
+        description:
+          'C1 was right before and is wrong after; right is the label, or without one its answer before. null: a label was given and C1 was wrong already',
+      }),
+    })
+    .openapi('Attacked');
+  return z
+    .strictObject({
+      attacker: z.strictObject({
+        folder: z.string(),
+        mode: z.string(),
+        eps: z.number(),
+        bound: z.string(),
+        seed: z.int(),
+      }),
+      clip: z.boolean(),
+      bits: z.union([z.literal(8), z.null()]),
+      results: z.array(attacked),
+    })
+    .openapi('AttackAnswer');
+}
+export type AttackAnswer = z.infer<ReturnType<typeof attackAnswer>>;
+
+/** What `POST /attack` reads and answers, for images and classes as a card has them. */
+export interface AttackSchemas {
+  readonly jsonOptions: ReturnType<typeof jsonOptions>;
+  readonly options: ReturnType<typeof attackOptions>;
+  /** The JSON body as the OpenAPI document has it. Images are checked by `imagesOf`, which is many times as fast. */
+  readonly request: ReturnType<typeof attackRequest>;
+  readonly answer: ReturnType<typeof attackAnswer>;
+  /** The shape of an image in words: `width x height`, its channels, and how many values it has. */
+  readonly words: { readonly size: string; readonly channels: number; readonly values: number };
+}
+
+/** To be made once for a server: a schema with a name stays in zod's registry for ever. */
+export const attackSchemas = (card: ClassifierCard, limits: RequestLimits): AttackSchemas => ({
+  jsonOptions: jsonOptions(card),
+  options: attackOptions(card),
+  request: attackRequest(card, limits),
+  answer: attackAnswer(card),
+  words: { size: sizeText(card.image), channels: card.image.channels, values: valuesOf(card.image) },
 });
-
-const Prediction = z
-  .strictObject({
-    prediction: labelOf.openapi({ description: 'The most probable class' }),
-    probabilities: z.array(z.number()).length(classes),
-  })
-  .openapi('Prediction');
-
-const Verdict = z
-  .strictObject({ before: Prediction, after: Prediction })
-  .openapi('Verdict', { description: 'What a classifier says of the image and of the attacked image' });
-
-const Attacked = z
-  .strictObject({
-    perturbation: z
-      .array(z.array(z.number()).length(side))
-      .length(side)
-      .openapi({ description: "The attacker's output, in [-eps, eps], before it is clipped or rounded" }),
-    attacked: z
-      .array(z.array(z.number()).length(side))
-      .length(side)
-      .openapi({ description: 'The image plus the perturbation, clipped and rounded as asked' }),
-    linf: z
-      .number()
-      .openapi({ description: 'Largest change of a pixel from the image to the attacked image' }),
-    l2: z.number().openapi({ description: 'Euclidean distance of the two' }),
-    c1: Verdict,
-    c2: Verdict,
-    label: labelOf.nullable().openapi({ description: 'As it was given' }),
-    success: z.boolean().nullable().openapi({
-      description:
-        'C1 was right before and is wrong after; right is the label, or without one its answer before. null: a label was given and C1 was wrong already',
-    }),
-  })
-  .openapi('Attacked');
-
-/** The JSON answer of `POST /attack`. */
-export const AttackAnswer = z
-  .strictObject({
-    attacker: z.strictObject({
-      folder: z.string(),
-      mode: z.string(),
-      eps: z.number(),
-      bound: z.string(),
-      seed: z.int(),
-    }),
-    clip: z.boolean(),
-    bits: z.union([z.literal(8), z.null()]),
-    results: z.array(Attacked),
-  })
-  .openapi('AttackAnswer');
-export type AttackAnswer = z.infer<typeof AttackAnswer>;
 
 const Scores = z.looseObject({ accuracy: z.number(), loss: z.number() });
 const Metrics = z
@@ -164,6 +185,13 @@ export const ManifestAnswer = z
     schema: z.literal(1),
     run: z.string(),
     data: z.strictObject({ name: z.string(), testImages: z.int().nullable() }),
+    classifier: z
+      .strictObject({
+        image: z.strictObject({ channels: z.int(), height: z.int(), width: z.int() }),
+        classes: z.int(),
+        labels: z.array(z.string()).nullable().openapi({ description: 'The names of the classes' }),
+      })
+      .openapi('Classifier', { description: 'What the classifiers of the run have in common' }),
     cells: z.array(
       z.strictObject({
         mode: z.enum(modes),
@@ -178,7 +206,7 @@ export const ManifestAnswer = z
           c2: File,
           attacker: File,
           attackerCompact: File.optional(),
-          attackStep: File.optional(),
+          gradient: File.optional(),
         }),
       }),
     ),

@@ -16,7 +16,7 @@ export interface ServeOptions
       AppDeps,
       'catalogue' | 'log' | 'limits' | 'token' | 'origins' | 'demo' | 'demoFiles' | 'docsScript' | 'version'
     >,
-    Omit<PoolOptions, 'cells' | 'onEnd'>,
+    Omit<PoolOptions, 'cells' | 'card' | 'onEnd'>,
     BatcherOptions {
   readonly host: string;
   /** 0 takes a free one. */
@@ -61,6 +61,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const pool = await createPool({
     ...options,
     cells: catalogue.cells,
+    card: catalogue.card,
     onEnd(error) {
       metrics.events.workerEnd();
       log.error({ err: error }, 'a worker ended; it is replaced');

@@ -1,4 +1,5 @@
 /** The worker process: holds the sessions. */
+import type { ImageShape } from '../runtime/attacks/images.ts';
 import { openCell, type Batch, type BatchResult, type OpenCell } from './inference.ts';
 import { readModelFile } from './model-files.ts';
 import { answerTasks } from './supervised.ts';
@@ -13,6 +14,7 @@ export interface ModelSource {
 export interface CellSource {
   readonly folder: string;
   readonly eps: number;
+  readonly image: ImageShape;
   readonly c1: ModelSource;
   readonly c2: ModelSource;
   readonly attacker: ModelSource;
@@ -46,7 +48,8 @@ async function attack(task: Task): Promise<BatchResult> {
   return await cell.attack(task.batch);
 }
 
-async function opened({ source: { eps, c1, c2, attacker }, threads, openCells }: Task): Promise<OpenCell> {
+async function opened({ source, threads, openCells }: Task): Promise<OpenCell> {
+  const { eps, image, c1, c2, attacker } = source;
   const [oldest] = open;
   if (oldest && open.size >= openCells) {
     open.delete(oldest[0]);
@@ -54,7 +57,7 @@ async function opened({ source: { eps, c1, c2, attacker }, threads, openCells }:
   }
   const read = ({ path, sha256 }: ModelSource): Promise<Uint8Array> => readModelFile(path, sha256);
   const models = { c1: await read(c1), c2: await read(c2), attacker: await read(attacker) };
-  return await openCell({ eps, ...models }, threads);
+  return await openCell({ eps, image, ...models }, threads);
 }
 
 answerTasks(attack);

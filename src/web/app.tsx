@@ -2,8 +2,9 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Demo } from './demo.ts';
 import type { ClassifierName } from './engine/protocol.ts';
-import { readPicture } from './picture/file.ts';
-import { fitDigit } from './picture/fit.ts';
+import { readDigit } from './digits/file.ts';
+import { readsDigits } from './digits/shape.ts';
+import { readImage } from './picture/file.ts';
 import type { Theme } from './picture/palette.ts';
 import { Actions } from './views/actions.tsx';
 import { Bars } from './views/bars.tsx';
@@ -25,9 +26,9 @@ export function App({ demo }: { readonly demo: Demo }) {
   const refused = useSignal<string | null>(null);
   const open = (file: File): void => {
     refused.value = null;
-    readPicture(file).then(
-      (picture) =>
-        demo.show({ pixels: fitDigit(picture), source: { kind: 'own', name: file.name }, label: null }),
+    const read = readsDigits(demo.card) ? readDigit(file) : readImage(file, demo.card.image);
+    read.then(
+      (pixels) => demo.show({ pixels, source: { kind: 'own', name: file.name }, label: null }),
       (error: unknown) => (refused.value = (error as Error).message),
     );
   };
@@ -71,6 +72,7 @@ export function App({ demo }: { readonly demo: Demo }) {
                 key={name}
                 name={name}
                 target={target}
+                card={demo.card}
                 label={shown?.clean?.label ?? null}
                 before={shown?.clean?.predictions[name] ?? null}
                 after={shown?.outcomes[method]?.predictions[name] ?? null}

@@ -1,4 +1,4 @@
-import type { Backend, Method, PgdOptions } from './engine/protocol.ts';
+import type { Backend, Method } from './engine/protocol.ts';
 
 /** Where an image comes from. */
 export type Source =
@@ -23,12 +23,3 @@ export interface Choice {
   /** Null to let the page choose. */
   readonly backend: Backend | null;
 }
-
-/** PGD as the demo runs it. */
-export const pgd: PgdOptions = { steps: 40, stepSize: 2.5 / 40, seed: 1 };
-
-/** In the order of the table. */
-export const methods: readonly Method[] = ['attacker', 'fgsm', 'pgd', 'noise'];
-
-/** Whether a method needs gradients of its target. */
-export const needsGradients = (method: Method): boolean => method === 'fgsm' || method === 'pgd';

@@ -1,13 +1,14 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
 import type { DemoData } from '../runtime/experiment/demo-data.ts';
 import type { Manifest } from '../runtime/experiment/manifest.ts';
-import { methods, needsGradients, pgd, type Choice } from './choice.ts';
+import { valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
+import { configured, methods, needsGradients, seed } from './attacks.ts';
+import type { Choice } from './choice.ts';
 import { startEngine, wasmThreads, type Engine } from './engine/client.ts';
 import type { Backend, Models, Reply } from './engine/protocol.ts';
 import { findWebGpu, type WebGpu } from './engine/webgpu.ts';
 import { lineUp, seriesOf, type LineUp, type Series } from './lineup.ts';
 import { fromHash, toHash } from './permalink.ts';
-import { side } from './picture/stroke.ts';
 import { progressOf, runtimeName, type Progress } from './progress.ts';
 import { isAnswer, isEmpty, sameAttack, shippedResults, type Results } from './results.ts';
 import { digitsOf, wordsFor, type Digit, type Words } from './samples.ts';
@@ -18,6 +19,8 @@ export type Picture = Pick<Choice, 'source' | 'pixels' | 'label'>;
 /** The state of the page and the ways to change it. */
 export interface Demo {
   readonly manifest: Manifest;
+  /** What the classifiers read. */
+  readonly card: ClassifierCard;
   readonly data: DemoData;
   readonly digits: readonly Digit[];
   readonly words: Words;
@@ -58,9 +61,10 @@ const remembered = 50;
 
 /** Reads the address, starts the worker and keeps both in step with what is chosen. */
 export async function startDemo(manifest: Manifest, data: DemoData): Promise<Demo> {
+  const { classifier: card } = manifest;
   const digits = digitsOf(data.samples);
   const series = seriesOf(manifest);
-  const choice = signal(await initialChoice(data, digits, series));
+  const choice = signal(await initialChoice(data, digits, series, card));
   const line = computed(() => lineUp(manifest, choice.value));
   const empty = computed(() => isEmpty(choice.value.pixels));
   const results = signal<Results | null>(shippedResults(data.first, choice.peek(), line.peek()));
@@ -151,8 +155,8 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
   });
 
   const models = computed((): Models => {
-    const { attacker, classifiers, attackStep } = line.value;
-    return { attacker, classifiers, attackStep };
+    const { attacker, classifiers, gradient } = line.value;
+    return { attacker, classifiers, gradient };
   });
   // what an attack depends on: not the method, because all of them are computed
   const wanted = computed(() => ({ ...choice.value, method: undefined, backend: undefined }));
@@ -186,10 +190,11 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
       failure.value = null;
     });
     const { pixels, label, eps, clip, bits, method } = chosen;
-    const possible = methods.filter((m) => models.peek().attackStep || !needsGradients(m));
+    const possible = methods.filter((m) => models.peek().gradient || !needsGradients(m));
     own.attack({
       job: jobs,
       image: pixels,
+      card,
       label,
       eps,
       clip,
@@ -197,8 +202,8 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
       models: models.peek(),
       scale,
       target,
-      pgd,
-      methods: possible.toSorted((a, b) => Number(b === method) - Number(a === method)),
+      seed,
+      attacks: possible.toSorted((a, b) => Number(b === method) - Number(a === method)).map(configured),
     });
   });
 
@@ -213,7 +218,7 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
 
   keepAddress(choice);
   addEventListener('hashchange', () => {
-    void fromHash(location.hash, digits).then((change) => {
+    void fromHash(location.hash, digits, card).then((change) => {
       if (change.pixels) remember();
       choose(change);
     });
@@ -221,9 +226,10 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
 
   return {
     manifest,
+    card,
     data,
     digits,
-    words: wordsFor(data.samples?.name ?? ''),
+    words: wordsFor(data.samples?.name ?? '', card),
     series,
     choice,
     lineUp: line,
@@ -238,11 +244,11 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
     note: computed(() => noteOn(broken.value, found.value, choice.value.backend)),
     download: computed(() => {
       const kind = backend.value ?? 'wasm';
-      const { attacker, classifiers, attackStep } = models.value;
+      const { attacker, classifiers, gradient } = models.value;
       const needed = [
         { url: runtimeName, bytes: WASM_BYTES[kind] },
         ...Object.values(classifiers),
-        ...(attackStep ? [attackStep] : []),
+        ...(gradient ? [gradient] : []),
         attacker,
       ];
       const progress = progressOf(needed, loaded.value);
@@ -291,6 +297,7 @@ async function initialChoice(
   { first }: DemoData,
   digits: readonly Digit[],
   series: readonly Series[],
+  card: ClassifierCard,
 ): Promise<Choice> {
   const digit = digits.find(({ index }) => index === first?.index) ?? digits[0];
   const [own] = series;
@@ -298,15 +305,19 @@ async function initialChoice(
   return {
     ...(digit
       ? pictureOf(digit)
-      : { source: { kind: 'own', name: 'drawing' }, pixels: new Float32Array(side * side), label: null }),
-    method: 'attacker',
+      : {
+          source: { kind: 'own', name: 'drawing' },
+          pixels: new Float32Array(valuesOf(card.image)),
+          label: null,
+        }),
+    method: 'generator',
     eps: cell.eps,
     clip: cell.clip,
     bits: null,
     weights: cell.models.attackerCompact ? 'compact' : 'full',
     series: own!.id,
     backend: null,
-    ...(await fromHash(location.hash, digits)),
+    ...(await fromHash(location.hash, digits, card)),
   };
 }
 

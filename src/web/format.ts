@@ -1,12 +1,4 @@
-import type { ClassifierName, Method } from './engine/protocol.ts';
-import { pgd } from './choice.ts';
-
-export const methodNames: Readonly<Record<Method, string>> = {
-  attacker: 'Attacker',
-  fgsm: 'FGSM',
-  pgd: `PGD-${pgd.steps}`,
-  noise: 'Random noise',
-};
+import type { ClassifierName } from './engine/protocol.ts';
 
 /**
  * What a classifier is called. The Target is C1, the Bystander is C2 of the run's files.

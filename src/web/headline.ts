@@ -1,5 +1,6 @@
 import type { Favourite } from '../runtime/experiment/demo-data.ts';
-import { pgd } from './choice.ts';
+import type { ManifestCell } from '../runtime/experiment/manifest.ts';
+import { shownAttacks } from './attacks.ts';
 import type { Method } from './engine/protocol.ts';
 import { number, percent } from './format.ts';
 import type { Words } from './samples.ts';
@@ -40,23 +41,8 @@ export function headline(
 }
 
 /** How the picture was changed, in a sentence or two. */
-export function means(method: Method, mode: 'consecutive' | 'alternating', eps: number): string {
-  const most = `each pixel by at most ${number(100 * eps, 1)} %.`;
-  switch (method) {
-    case 'attacker':
-      return mode === 'alternating'
-        ? `Another network changed ${most} The two learned by playing against each other.`
-        : `Another network changed ${most} It learned how by attacking this one.`;
-    case 'fgsm':
-      return `One step along this network’s own gradient changed ${most}`;
-    case 'pgd':
-      return `${pgd.steps} steps along this network’s own gradient changed ${most}`;
-    case 'noise':
-      return `Random noise changed ${most} It knows nothing of the network.`;
-    default:
-      return method satisfies never;
-  }
-}
+export const means = (method: Method, mode: ManifestCell['mode'], eps: number): string =>
+  shownAttacks[method].means(`each pixel by at most ${number(100 * eps, 1)} %.`, mode);
 
 /** Whether an attacker makes most of its images look like one class, which is less than it seems. */
 export const trick = ({ count, images }: Favourite): boolean => count > images / 2;

@@ -33,7 +33,7 @@ export interface LineUp {
   readonly attacker: ModelFile;
   readonly target: ClassifierName;
   readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelFile>>>;
-  readonly attackStep: ModelFile | null;
+  readonly gradient: ModelFile | null;
 }
 
 /** Settles which models a choice takes. */
@@ -61,7 +61,7 @@ export function lineUp(
       c2: one(manifest, plain ?? cell, 'c2'),
       ...(alternating && { alternating: one(manifest, alternating, 'c1') }),
     },
-    attackStep: models.attackStep ? one(manifest, cell, 'attackStep') : null,
+    gradient: models.gradient ? one(manifest, cell, 'gradient') : null,
   };
 }
 

@@ -1,6 +1,6 @@
 import { render } from 'preact';
 import type { DemoData } from '../runtime/experiment/demo-data.ts';
-import type { Manifest } from '../runtime/experiment/manifest.ts';
+import { upgradeManifest, type StoredManifest } from '../runtime/experiment/manifest.ts';
 import { App } from './app.tsx';
 import { startDemo } from './demo.ts';
 
@@ -13,7 +13,7 @@ async function open(): Promise<void> {
     const data = json<DemoData>('demo.json');
     // where both are missing, models.json is the one to name
     data.catch(() => {});
-    const manifest = await json<Manifest>('models.json');
+    const manifest = upgradeManifest(await json<StoredManifest>('models.json'));
     render(<App demo={await startDemo(manifest, await data)} />, root);
   } catch (error) {
     render(

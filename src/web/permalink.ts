@@ -1,4 +1,6 @@
-import { methods, type Choice } from './choice.ts';
+import { valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
+import { methodOf, shownAttacks } from './attacks.ts';
+import type { Choice } from './choice.ts';
 import type { Backend } from './engine/protocol.ts';
 import type { Digit } from './samples.ts';
 
@@ -13,7 +15,7 @@ export async function toHash(choice: Choice): Promise<string> {
       ? { digit: String(source.index) }
       : { pixels: await pack(Uint8Array.from(pixels, (v) => Math.round(255 * v))), name: source.name }),
     ...(label !== null && { label: String(label) }),
-    attack: method,
+    attack: shownAttacks[method].id,
     eps: String(eps),
     clip: clip ? '1' : '0',
     bits: bits === 8 ? '8' : '32',
@@ -25,12 +27,16 @@ export async function toHash(choice: Choice): Promise<string> {
 }
 
 /** What of a choice an address holds; parts that are missing or make no sense are left out. */
-export async function fromHash(hash: string, digits: readonly Digit[]): Promise<Partial<Choice>> {
+export async function fromHash(
+  hash: string,
+  digits: readonly Digit[],
+  card: ClassifierCard,
+): Promise<Partial<Choice>> {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const one = <T extends string>(name: string, values: readonly T[]): T | undefined =>
     values.find((value) => value === parts.get(name));
-  const label = one('label', ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
-  const method = one('attack', methods);
+  const label = /^\d+$/.test(parts.get('label') ?? '') ? Number(parts.get('label')) : null;
+  const method = methodOf(parts.get('attack'));
   const clip = one('clip', ['0', '1']);
   const bits = one('bits', ['8', '32']);
   const weights = one('weights', ['compact', 'full']);
@@ -38,8 +44,8 @@ export async function fromHash(hash: string, digits: readonly Digit[]): Promise<
   const series = parts.get('series');
   const eps = numberOf(parts.get('eps'));
   return {
-    ...(await pictureOf(parts, digits)),
-    ...(label && { label: Number(label) }),
+    ...(await pictureOf(parts, digits, valuesOf(card.image))),
+    ...(label !== null && label < card.classes && { label }),
     ...(method && { method }),
     ...(eps >= 0 && eps <= 1 && { eps }),
     // 8-bit pixels are valid ones: the page and the server clip them
@@ -54,7 +60,12 @@ export async function fromHash(hash: string, digits: readonly Digit[]): Promise<
 /** NaN where there is no number: `Number('')` would be 0. */
 const numberOf = (text: string | null): number => (text?.trim() ? Number(text) : NaN);
 
-async function pictureOf(parts: URLSearchParams, digits: readonly Digit[]): Promise<Partial<Choice>> {
+/** @param size values of an image. */
+async function pictureOf(
+  parts: URLSearchParams,
+  digits: readonly Digit[],
+  size: number,
+): Promise<Partial<Choice>> {
   const index = parts.get('digit');
   const digit = digits.find((d) => String(d.index) === index);
   if (digit) {
@@ -62,7 +73,7 @@ async function pictureOf(parts: URLSearchParams, digits: readonly Digit[]): Prom
   }
   const packed = parts.get('pixels');
   const bytes = packed === null ? null : await unpack(packed).catch(() => null);
-  if (bytes?.length !== 784) return {};
+  if (bytes?.length !== size) return {};
   return {
     source: { kind: 'own', name: parts.get('name') || 'drawing' },
     pixels: Float32Array.from(bytes, (byte) => byte / 255),

@@ -1,5 +1,7 @@
 import type { Manifest } from '../runtime/experiment/manifest.ts';
-import { methods, pgd, type Choice } from './choice.ts';
+import { nestedOf } from '../runtime/classifier-card.ts';
+import { methods, seed, shownAttacks } from './attacks.ts';
+import type { Choice } from './choice.ts';
 import type { Backend, Predictions } from './engine/protocol.ts';
 import type { LineUp } from './lineup.ts';
 import type { Clean, Results } from './results.ts';
@@ -18,6 +20,8 @@ export interface Shown {
 /** What the page shows as plain JSON: enough to check every number elsewhere. */
 export function recordOf({ manifest, choice, lineUp, clean, outcomes, engine }: Shown): object {
   const { cell, scale, target } = lineUp;
+  const { image } = manifest.classifier;
+  const { steps, stepSize } = shownAttacks.pgd.settings;
   const models = Object.fromEntries(
     Object.entries(cell.models).map(([name, { sha256 }]) => [name, sha256] as const),
   );
@@ -36,23 +40,24 @@ export function recordOf({ manifest, choice, lineUp, clean, outcomes, engine }: 
     models,
     threat: { norm: 'linf', eps: choice.eps, clip: choice.clip, bits: choice.bits },
     engine,
-    pgd,
-    image: { source: choice.source, pixels: rows(choice.pixels) },
+    pgd: { steps, stepSize, seed },
+    image: { source: choice.source, pixels: nestedOf(choice.pixels, image) },
     label: clean.label,
     target,
     before: predictionsOf(clean.predictions),
     attacks: methods
       .flatMap((method) => outcomes[method] ?? [])
       .map((outcome) => ({
-        method: outcome.method,
+        method: shownAttacks[outcome.method].id,
+        settings: shownAttacks[outcome.method].settings,
         result: verdict(clean.predictions[target]!, outcome.predictions[target]!, clean.label).kind,
         linf: outcome.linf,
         l2: outcome.l2,
         gradientSteps: outcome.gradientSteps,
         milliseconds: outcome.milliseconds,
         after: predictionsOf(outcome.predictions),
-        perturbation: rows(outcome.perturbation),
-        attacked: rows(outcome.attacked),
+        perturbation: nestedOf(outcome.perturbation, image),
+        attacked: nestedOf(outcome.attacked, image),
       })),
   };
 }
@@ -64,6 +69,3 @@ const predictionsOf = (predictions: Predictions): object =>
       { prediction: highest(probabilities), probabilities: [...probabilities] },
     ]),
   );
-
-const rows = (image: Float32Array): readonly (readonly number[])[] =>
-  Array.from({ length: 28 }, (_, row) => [...image.subarray(28 * row, 28 * row + 28)]);

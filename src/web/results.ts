@@ -27,7 +27,7 @@ export const isAnswer = ({ clean, outcomes }: Results, method: Method): boolean 
   clean !== null && outcomes[method] !== undefined;
 
 /** Whether the attacker's result came with the page and was not computed here yet. */
-export const isShipped = ({ outcomes }: Results): boolean => outcomes.attacker?.milliseconds === null;
+export const isShipped = ({ outcomes }: Results): boolean => outcomes.generator?.milliseconds === null;
 
 /** Whether an attack on one choice is also one on the other: all is equal that an attack depends on. */
 export function sameAttack(a: Choice, b: Choice): boolean {
@@ -74,7 +74,7 @@ export function shippedResults(first: FirstResult | null, choice: Choice, lineUp
   const perturbation = new Float32Array(fromBase64(first.perturbation).buffer);
   const attacked = constrain(choice.pixels, perturbation, choice);
   const outcome: Outcome = {
-    method: 'attacker',
+    method: 'generator',
     perturbation,
     attacked,
     ...distances(choice.pixels, attacked),
@@ -87,6 +87,6 @@ export function shippedResults(first: FirstResult | null, choice: Choice, lineUp
     choice,
     lineUp,
     clean: { label: choice.label, predictions: part('before') },
-    outcomes: { attacker: outcome },
+    outcomes: { generator: outcome },
   };
 }

@@ -1,4 +1,6 @@
+import { nameOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 import { fromBase64, type DemoSamples } from '../runtime/experiment/demo-data.ts';
+import { readsDigits } from './digits/shape.ts';
 
 /** A test image that comes with the page. */
 export interface Digit {
@@ -13,7 +15,7 @@ export interface Digit {
 /** The sample images, class by class; none where the page has none. */
 export function digitsOf(samples: DemoSamples | null): readonly Digit[] {
   if (!samples) return [];
-  const size = samples.width * samples.height;
+  const size = (samples.channels ?? 1) * samples.width * samples.height;
   const bytes = fromBase64(samples.pixels);
   return samples.indices.map((index, i) => ({
     index,
@@ -26,28 +28,29 @@ export function digitsOf(samples: DemoSamples | null): readonly Digit[] {
 export interface Words {
   /** `digit` or `image` */
   readonly thing: 'digit' | 'image';
-  /** `Draw a digit`, `Draw an image` */
+  /** `Draw a digit`, `Draw an image`, or `Open a picture` where nothing can be drawn. */
   readonly draw: string;
   /** `true digit`, `true class` */
   readonly truth: string;
-  /** `7`, or `class 7` */
+  /** `7`, or `class 7`, or the name of the class */
   readonly named: (label: number) => string;
-  /** `a 7`, `an 8`, or `class 7` */
+  /** `a 7`, `an 8`, or `class 7`, or the name of the class */
   readonly one: (label: number) => string;
   /** `MNIST test image 17` */
   readonly source: (index: number) => string;
 }
 
 /** @param name of the samples' data set, which is `mnist` for MNIST alone; empty where there are none. */
-export function wordsFor(name: string): Words {
+export function wordsFor(name: string, card: ClassifierCard): Words {
   const digits = name === 'mnist';
+  const classNamed = (label: number): string => (card.labels ? nameOf(card, label) : `class ${label}`);
   return {
     thing: digits ? 'digit' : 'image',
-    draw: digits ? 'Draw a digit' : 'Draw an image',
+    draw: digits ? 'Draw a digit' : readsDigits(card) ? 'Draw an image' : 'Open a picture',
     truth: digits ? 'true digit' : 'true class',
-    named: (label) => (digits ? String(label) : `class ${label}`),
+    named: (label) => (digits ? String(label) : classNamed(label)),
     one: (label) =>
-      digits ? `${/^(?:8|11$|18$)/.test(String(label)) ? 'an' : 'a'} ${label}` : `class ${label}`,
+      digits ? `${/^(?:8|11$|18$)/.test(String(label)) ? 'an' : 'a'} ${label}` : classNamed(label),
     source: (index) => `${digits ? 'MNIST' : name} test image ${index}`,
   };
 }

@@ -1,3 +1,5 @@
+import { nestedOf, type Nested } from '../runtime/classifier-card.ts';
+import type { ImageShape } from '../runtime/attacks/images.ts';
 import type { Choice } from './choice.ts';
 import type { Outcome, Predictions } from './engine/protocol.ts';
 import type { LineUp } from './lineup.ts';
@@ -14,8 +16,8 @@ export interface Agreement {
 /** What is read of the answer to `POST /attack`. */
 interface Answer {
   readonly results: readonly {
-    readonly perturbation: readonly (readonly number[])[];
-    readonly attacked: readonly (readonly number[])[];
+    readonly perturbation: Nested;
+    readonly attacked: Nested;
     readonly c1: Verdict;
     readonly c2: Verdict;
   }[];
@@ -34,18 +36,18 @@ interface Verdict {
  */
 export async function askServer(
   url: string,
+  image: ImageShape,
   { pixels, label, clip, bits }: Choice,
   { cell, target }: LineUp,
   outcome: Outcome,
   clean: Predictions,
 ): Promise<Agreement> {
-  const rows = Array.from({ length: 28 }, (_, row) => [...pixels.subarray(28 * row, 28 * row + 28)]);
   const started = performance.now();
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json' },
     body: JSON.stringify({
-      images: [rows],
+      images: [nestedOf(pixels, image)],
       attacker: cell.folder,
       clip,
       ...(label !== null && { labels: [label] }),
@@ -66,8 +68,8 @@ export async function askServer(
     ...(target === 'c1' ? ([[own!.c2, clean.c2, outcome.predictions.c2]] as const) : []),
   ];
   return {
-    perturbation: apart(own!.perturbation.flat(), outcome.perturbation),
-    attacked: apart(own!.attacked.flat(), outcome.attacked),
+    perturbation: apart(flat(own!.perturbation), outcome.perturbation),
+    attacked: apart(flat(own!.attacked), outcome.attacked),
     probabilities: Math.max(
       ...pairs.flatMap(([said, before, after]) => [
         before ? apart(said.before.probabilities, before) : 0,
@@ -77,6 +79,8 @@ export async function askServer(
     milliseconds,
   };
 }
+
+const flat = (image: Nested): readonly number[] => (image as readonly number[][]).flat(2);
 
 const apart = (a: readonly number[], b: Float32Array): number =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);

@@ -70,10 +70,10 @@ describe.skipIf(!chromiumPath)(`the states of the demo${reason}`, () => {
             readonly models: Readonly<Record<string, { readonly bytes: number }>>;
           }[];
         };
-        const { c1, c2, attackStep, attackerCompact } = cells[0]!.models;
+        const { c1, c2, gradient, attackerCompact } = cells[0]!.models;
         const runtime = new URL('../../node_modules/onnxruntime-web/dist/', import.meta.url);
         const { size } = await stat(new URL('ort-wasm-simd-threaded.wasm', runtime));
-        const all = size + c1!.bytes + c2!.bytes + attackStep!.bytes + attackerCompact!.bytes;
+        const all = size + c1!.bytes + c2!.bytes + gradient!.bytes + attackerCompact!.bytes;
         const progress = page.getByRole('progressbar');
         expect(Number(await progress.getAttribute('max'))).toBe(all);
         await page.getByText(`of ${(all / 1e6).toFixed(1)} MB`).waitFor();

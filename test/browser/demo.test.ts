@@ -87,7 +87,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   }, patience);
 
   it(
-    'attacks a digit when it opens, by three methods and with noise, without asking anybody else',
+    'attacks a digit when it opens, by every method and with noise, without asking anybody else',
     async () => {
       const page = await open();
       const asked: string[] = [];
@@ -103,13 +103,15 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       expect(attacks.map(({ method, gradientSteps }) => [method, gradientSteps])).toEqual([
         ['attacker', 0],
         ['fgsm', 1],
+        ['mi-fgsm', 10],
         ['pgd', 40],
         ['noise', 0],
       ]);
       for (const { linf } of attacks) expect(linf).toBeLessThanOrEqual(0.3 + 1e-6);
       // iterated, the gradient does at least as well as once, and both do something
-      const [before, fgsm, pgd] = await losses(page);
+      const [before, fgsm, momentum, pgd] = await losses(page);
       expect(fgsm).toBeGreaterThan(before!);
+      expect(momentum).toBeGreaterThan(before!);
       expect(pgd).toBeGreaterThan(before!);
       await page.context().setOffline(true);
       await page.getByRole('button', { name: 'Clear' }).click();
@@ -178,7 +180,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         atol: 1e-4,
       });
       expect(before['c1']!.probabilities).toBeAllClose(probabilities!.data as Float32Array, { atol: 1e-4 });
-      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'pgd', 'noise']);
+      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'mi-fgsm', 'pgd', 'noise']);
 
       await page.getByLabel('Computed here by').selectOption('wasm');
       await settled(page);
@@ -530,7 +532,7 @@ async function savedOfAllDigits(page: Page): Promise<readonly Saved[]> {
   return texts.map((text) => JSON.parse(text) as Saved);
 }
 
-/** C1's cross-entropy before, after FGSM and after PGD. */
+/** C1's cross-entropy before, and after each attack that is computed here from gradients, then with noise. */
 async function losses(page: Page): Promise<readonly number[]> {
   const { label, before, attacks } = await savedBy(page);
   const of = (said: Saved['before']): number => -Math.log(said['c1']!.probabilities[label]!);

@@ -91,7 +91,7 @@ describe('the first result', () => {
       source: { kind: 'digit', index: digit.index },
       pixels: digit.pixels,
       label: 7,
-      method: 'attacker',
+      method: 'generator',
       eps: 0.3,
       clip: true,
       bits: null,
@@ -100,7 +100,7 @@ describe('the first result', () => {
       backend: null,
     } as const;
     const { clean, outcomes } = shippedResults(data.first, choice, lineUp(manifest, choice))!;
-    const { attacked, linf, predictions } = outcomes.attacker!;
+    const { attacked, linf, predictions } = outcomes.generator!;
     expect(linf).toBeLessThanOrEqual(0.3 + 1e-6);
     const says = async (image: Float32Array) => {
       const c2 = catalogue.cells[1]!.models.c2.content as string;

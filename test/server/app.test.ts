@@ -21,13 +21,13 @@ import {
   type Catalogue,
   type Pool,
 } from '../../src/server/index.ts';
-import { encodePng } from '../../src/server/png.ts';
-import { AttackAnswer, ManifestAnswer } from '../../src/server/schemas.ts';
+import { attackSchemas, ManifestAnswer, type AttackSchemas } from '../../src/server/schemas.ts';
 import '../support/run.ts';
-import { digits, nested, untrainedRun } from '../support/server.ts';
+import { digitPng, digits, nested, untrainedRun, type GreyAnswer } from '../support/server.ts';
 
 let folder: string;
 let catalogue: Catalogue;
+let schemas: AttackSchemas;
 const open = new Map<string, OpenCell>();
 
 /** Real sessions, in this thread. */
@@ -43,9 +43,16 @@ beforeAll(async () => {
     { eps: 0.3, clip: false },
   ]);
   catalogue = await loadCatalogue(join(folder, 'made'));
+  schemas = attackSchemas(catalogue.card, { images: 8 });
   for (const { folder: name, eps, models } of catalogue.cells) {
     const [c1, c2, attacker] = [models.c1, models.c2, models.attacker].map(bytesOf);
-    open.set(name, await openCell({ eps, c1: await c1!, c2: await c2!, attacker: await attacker! }, 1));
+    open.set(
+      name,
+      await openCell(
+        { eps, image: catalogue.card.image, c1: await c1!, c2: await c2!, attacker: await attacker! },
+        1,
+      ),
+    );
   }
 }, 120_000);
 afterAll(async () => {
@@ -88,12 +95,12 @@ const json = (body: unknown, deps: Partial<AppDeps> & { readonly queue?: number 
   post(JSON.stringify(body), { 'content-type': 'application/json' }, deps);
 const answered = async (response: Response) => {
   expect(response.status).toBe(200);
-  return AttackAnswer.parse(await response.json());
+  return schemas.answer.parse(await response.json()) as GreyAnswer;
 };
 
 const three = digits(3);
 const one = three.slice(0, 784);
-const png = encodePng(one);
+const png = digitPng(one);
 const maxOf = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => Math.max(a, b));
 
 describe('POST /attack', () => {
@@ -177,7 +184,7 @@ describe('POST /attack', () => {
 
   it('takes several pictures as multipart', async () => {
     const form = new FormData();
-    const file = (image: Float32Array) => new File([encodePng(image) as Uint8Array<ArrayBuffer>], 'x.png');
+    const file = (image: Float32Array) => new File([digitPng(image) as Uint8Array<ArrayBuffer>], 'x.png');
     for (let i = 0; i < 3; i++) form.append('images', file(three.slice(784 * i, 784 * (i + 1))));
     const { results } = await answered(await post(form));
     expect(results).toHaveLength(3);
@@ -542,7 +549,9 @@ describe('a refusal', () => {
       ),
     };
     const gone = new AbortController();
-    const waits = full.attack({ cell: '', images: one, constraints: [] }, gone.signal).catch(() => null);
+    const waits = full
+      .attack({ cell: '', images: one, constraints: [{ clip: true, bits: null }] }, gone.signal)
+      .catch(() => null);
     const body = new ReadableStream(
       {
         pull: () => {

@@ -7,9 +7,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPacer } from '../../src/server/door.ts';
 import { loadCatalogue, serve, type ServeOptions, type Serving } from '../../src/server/index.ts';
-import { encodePng } from '../../src/server/png.ts';
 import { allowedHosts, hostName } from '../../src/server/security.ts';
-import { digits, execArgv, untrainedRun } from '../support/server.ts';
+import { digitPng, digits, execArgv, untrainedRun } from '../support/server.ts';
 
 const cell = 'consecutive-eps0.16-seed1';
 let folder: string;
@@ -56,7 +55,7 @@ const attack = async (one: Serving = server): Promise<Response> =>
   await fetch(url('/attack', one), {
     method: 'POST',
     headers: { 'content-type': 'image/png' },
-    body: encodePng(digits(1)) as BodyInit,
+    body: digitPng(digits(1)) as BodyInit,
   });
 
 /** What comes back for these bytes until the connection ends. */
@@ -133,7 +132,7 @@ describe('a request', () => {
       fetch(url('/attack', busy), {
         method: 'POST',
         headers: { 'content-type': 'image/png' },
-        body: encodePng(digits(1)) as BodyInit,
+        body: digitPng(digits(1)) as BodyInit,
         signal,
       }).catch(() => null),
     );

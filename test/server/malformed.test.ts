@@ -5,9 +5,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stream } from '../../src/runtime/random.ts';
 import { loadCatalogue, serve, type Serving } from '../../src/server/index.ts';
-import { encodePng } from '../../src/server/png.ts';
 import { hangUp, malformed } from '../support/malformed.ts';
-import { digits, execArgv, untrainedRun } from '../support/server.ts';
+import { digitPng, digits, execArgv, untrainedRun } from '../support/server.ts';
 
 /** How many are sent: `SPARRING_MALFORMED=5000` sends as many as the project promises to stand. */
 const count = Number(process.env['SPARRING_MALFORMED'] ?? 1000);
@@ -49,7 +48,7 @@ afterAll(async () => {
 });
 
 const good = async (): Promise<number> => {
-  const body = encodePng(digits(1)) as BodyInit;
+  const body = digitPng(digits(1)) as BodyInit;
   const headers = { 'content-type': 'image/png' };
   return (await fetch(`http://127.0.0.1:${server.port}/attack`, { method: 'POST', headers, body })).status;
 };

@@ -11,11 +11,10 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { InputError, loadDigits } from '../../src/runtime/index.ts';
 import { loadCatalogue, serve, type ServeOptions, type Serving } from '../../src/server/index.ts';
-import { encodePng } from '../../src/server/png.ts';
-import { AttackAnswer } from '../../src/server/schemas.ts';
+import { attackSchemas } from '../../src/server/schemas.ts';
 import { sparring, start } from '../support/cli.ts';
 import '../support/run.ts';
-import { execArgv } from '../support/server.ts';
+import { digitPng, digitShape, execArgv, type GreyAnswer } from '../support/server.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
 const patience = 240_000;
@@ -31,7 +30,7 @@ beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'sparring-serve-'));
   const { test } = await loadDigits('mnist');
   images = Float32Array.from(test.stored.images.subarray(0, 100 * 784), (pixel) => pixel / 255);
-  png = encodePng(images.subarray(0, 784));
+  png = digitPng(images.subarray(0, 784));
   const options = '--device cpu --threads 1 --train-limit 300 --test-limit 100 --classifier-epochs 1';
   const { code, stderr } = await sparring(['train', ...options.split(' '), '--out', 'runs/tiny'], { cwd });
   if (code !== 0) throw new Error(stderr);
@@ -76,12 +75,13 @@ const attack = async (url: string, body: Uint8Array = png, type = 'image/png') =
 describe('a server with real sockets and workers', () => {
   it('gives the perturbations of plain ONNX Runtime for 100 test digits, within 1e-4', async () => {
     const { url } = await started();
+    const { answer } = attackSchemas({ image: digitShape, classes: 10, labels: null }, { images: 1 });
     // one by one and all at once, so that they are batched in ways that nobody chose
     const answers = await Promise.all(
       Array.from({ length: 100 }, async (_, i) => {
         const one = new Uint8Array(images.slice(i * 784, (i + 1) * 784).buffer);
         const response = await attack(url, one, 'application/octet-stream');
-        return AttackAnswer.parse(await response.json()).results[0]!;
+        return (answer.parse(await response.json()) as GreyAnswer).results[0]!;
       }),
     );
     const session = await ort.InferenceSession.create(join(cwd, 'runs/latest', cell, 'attacker.onnx'));
@@ -89,7 +89,7 @@ describe('a server with real sockets and workers', () => {
       image: new ort.Tensor('float32', images, [100, 1, 28, 28]),
     });
     await session.release();
-    const flat = answers.flatMap((answer) => answer.perturbation.flat());
+    const flat = answers.flatMap(({ perturbation: own }) => own.flat());
     expect(flat).toBeAllClose(perturbation!.data as Float32Array, { atol: 1e-4 });
     // it is no attacker that does nothing
     expect(Math.max(...flat.map(Math.abs))).toBeGreaterThan(0.01);
@@ -222,7 +222,7 @@ describe('sparring serve', () => {
       await Promise.all(clients);
       agent.destroy();
       expect({ code, signal }).toEqual({ code: 0, signal: null });
-      expect(stderr).toContain('finishing the requests in work');
+      expect(stderr).toContain('finishing the requests in progress');
       expect(ends.filter((end) => end !== 200 && end !== 'refused')).toEqual([]);
     },
     patience,

@@ -2,9 +2,8 @@ import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { crc32, deflateSync } from 'node:zlib';
 import type { Random } from '../../src/runtime/random.ts';
-import { encodePng } from '../../src/server/png.ts';
 import { pick } from './run.ts';
-import { digits, nested } from './server.ts';
+import { digitPng, digits, nested } from './server.ts';
 
 /** A request that no server may like, and how to send it. */
 export interface Malformed {
@@ -15,7 +14,7 @@ export interface Malformed {
 
 const image = digits(1);
 const rows = nested(image);
-const png = Buffer.from(encodePng(image));
+const png = Buffer.from(digitPng(image));
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
 interface Http {

@@ -9,6 +9,8 @@ import { attackerInfer, classifierInfer } from '../../src/models/programs.ts';
 import { environment } from '../../src/cli/version.ts';
 import { cellName, type CellResult, type Result, type RunConfig } from '../../src/runtime/index.ts';
 import { stream } from '../../src/runtime/random.ts';
+import { encodePng } from '../../src/server/png.ts';
+import type { AttackAnswer } from '../../src/server/schemas.ts';
 import { float32 } from '../../src/runtime/tensor.ts';
 import { examples } from './idx.ts';
 
@@ -84,6 +86,18 @@ export async function untrainedRun(
   };
   const result: Result = { schema: 1, config, environment: await environment(config, 0), runs };
   await writeFile(join(folder, 'result.json'), JSON.stringify(result));
+}
+
+/** The images of the runs that the tests make. */
+export const digitShape = { channels: 1, height: 28, width: 28 } as const;
+
+/** An image of such a run as a PNG. */
+export const digitPng = (image: Float32Array): Uint8Array => encodePng(image, digitShape);
+
+/** The answer of `POST /attack` to images of one channel: rows of pixels. */
+export interface GreyAnswer extends Omit<AttackAnswer, 'results'> {
+  readonly results: readonly (Omit<AttackAnswer['results'][number], 'perturbation' | 'attacked'> &
+    Readonly<Record<'perturbation' | 'attacked', number[][]>>)[];
 }
 
 /** The first `n` examples as pixels in 0..1. */

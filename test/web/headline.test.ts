@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { percent } from '../../src/web/format.ts';
 import { headline, means, trick } from '../../src/web/headline.ts';
 import { wordsFor } from '../../src/web/samples.ts';
+import { colourCard, digitCard } from '../support/cards.ts';
 
-const digits = wordsFor('mnist');
+const digits = wordsFor('mnist', digitCard);
 const sentence = (...args: Parameters<typeof headline>): string => {
   const { title, rest } = headline(...args);
   return `${title} ${rest}`;
@@ -29,17 +30,23 @@ describe('headline', () => {
   });
 
   it('speaks of classes where the data has no digits', () => {
-    expect(sentence({ kind: 'fooled', before: 7, after: 8 }, 7, 0.5, wordsFor('fashion'))).toBe(
+    expect(sentence({ kind: 'fooled', before: 7, after: 8 }, 7, 0.5, wordsFor('fashion', digitCard))).toBe(
       'Class 7? This network is 50 % sure it is class 8.',
+    );
+  });
+
+  it('calls classes by their names where they have some', () => {
+    expect(sentence({ kind: 'fooled', before: 2, after: 5 }, 2, 0.5, wordsFor('zoo', colourCard))).toBe(
+      'Cat? This network is 50 % sure it is fox.',
     );
   });
 });
 
 it('says how much was changed, and by whom', () => {
-  expect(means('attacker', 'consecutive', 0.16)).toMatch(
+  expect(means('generator', 'consecutive', 0.16)).toMatch(
     /^Another network changed each pixel by at most 16 %/,
   );
-  expect(means('attacker', 'alternating', 8 / 255)).toMatch(/at most 3\.1 %.*against each other/);
+  expect(means('generator', 'alternating', 8 / 255)).toMatch(/at most 3\.1 %.*against each other/);
   expect(means('noise', 'consecutive', 0.3)).toMatch(/^Random noise/);
 });
 

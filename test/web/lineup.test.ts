@@ -29,6 +29,7 @@ const manifest = (...cells: readonly ManifestCell[]): Manifest => ({
   schema: 1,
   run: 'r',
   data: { name: 'mnist', testImages: 100 },
+  classifier: { image: { channels: 1, height: 28, width: 28 }, classes: 10, labels: null },
   cells,
 });
 
@@ -83,7 +84,7 @@ describe('lineUp', () => {
 
   it('falls back to the full attacker, and does without gradients, where a run has no others', () => {
     expect(choose('unknown', 0.16, 'compact').attacker.url).toBe('consecutive-eps0.16/attacker');
-    expect(choose('unknown', 0.16).attackStep).toBeNull();
+    expect(choose('unknown', 0.16).gradient).toBeNull();
   });
 
   it('takes the small attacker unless the full one is asked for', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../src/web/choice.ts';
 import { fromHash, toHash } from '../../src/web/permalink.ts';
+import { colourCard, digitCard } from '../support/cards.ts';
 
 const digit = { index: 17, label: 7, pixels: Float32Array.from({ length: 784 }, (_, i) => (i % 256) / 255) };
 const choice: Choice = {
@@ -18,14 +19,14 @@ const choice: Choice = {
 
 describe('a permalink', () => {
   it('brings back every choice', async () => {
-    expect(await fromHash(`#${await toHash(choice)}`, [digit])).toEqual(choice);
+    expect(await fromHash(`#${await toHash(choice)}`, [digit], digitCard)).toEqual(choice);
   });
 
   it('brings back a drawing pixel by pixel, in a short address', async () => {
     const pixels = new Float32Array(784).fill(200 / 255, 300, 340);
     const drawn: Choice = { ...choice, source: { kind: 'own', name: 'drawing' }, pixels, label: null };
     const hash = await toHash(drawn);
-    expect(await fromHash(hash, [digit])).toEqual(drawn);
+    expect(await fromHash(hash, [digit], digitCard)).toEqual(drawn);
     expect(hash.length).toBeLessThan(300);
   });
 
@@ -39,16 +40,31 @@ describe('a permalink', () => {
     '#eps=&series=&label=&bits=',
     '#eps=%20',
   ])('leaves out what makes no sense: %s', async (hash) => {
-    expect(await fromHash(hash, [digit])).toEqual({});
+    expect(await fromHash(hash, [digit], digitCard)).toEqual({});
   });
 
   it('takes 0 for an eps, and clips 8-bit pixels as the page does', async () => {
-    expect(await fromHash('#eps=0', [])).toEqual({ eps: 0 });
-    expect(await fromHash('#bits=8&clip=0', [])).toEqual({ bits: 8, clip: true });
-    expect(await fromHash('#bits=32&clip=0', [])).toEqual({ bits: null, clip: false });
+    expect(await fromHash('#eps=0', [], digitCard)).toEqual({ eps: 0 });
+    expect(await fromHash('#bits=8&clip=0', [], digitCard)).toEqual({ bits: 8, clip: true });
+    expect(await fromHash('#bits=32&clip=0', [], digitCard)).toEqual({ bits: null, clip: false });
   });
 
   it('names noise as one of the methods', async () => {
-    expect(await fromHash('#attack=noise', [])).toEqual({ method: 'noise' });
+    expect(await fromHash('#attack=noise', [], digitCard)).toEqual({ method: 'noise' });
+  });
+
+  it('calls the trained attacker as links always did', async () => {
+    expect(await toHash({ ...choice, method: 'generator' })).toContain('attack=attacker');
+    expect(await fromHash('#attack=attacker', [], digitCard)).toEqual({ method: 'generator' });
+  });
+
+  it('holds images of any size, and classes that there are', async () => {
+    const pixels = Float32Array.from({ length: 60 }, (_, i) => (4 * i) / 255);
+    const own: Choice = { ...choice, source: { kind: 'own', name: 'photo' }, pixels, label: 6 };
+    const hash = await toHash(own);
+    const back = await fromHash(hash, [], colourCard);
+    expect([back.pixels, back.label]).toEqual([pixels, 6]);
+    expect(await fromHash('#label=7', [], colourCard)).toEqual({});
+    expect((await fromHash(hash, [], digitCard)).pixels).toBeUndefined();
   });
 });

@@ -11,6 +11,7 @@ const manifest: Manifest = {
   schema: 1,
   run: 'r',
   data: { name: 'mnist', testImages: 100 },
+  classifier: { image: { channels: 1, height: 28, width: 28 }, classes: 10, labels: null },
   cells: [
     {
       mode: 'consecutive',
@@ -29,7 +30,7 @@ const choice: Choice = {
   source: { kind: 'digit', index: 4 },
   pixels,
   label: 1,
-  method: 'attacker',
+  method: 'generator',
   eps: 0.25,
   clip: true,
   bits: null,
@@ -55,14 +56,14 @@ const shipped = (change: Partial<Choice> = {}, own: FirstResult | null = first) 
 describe('the result that comes with the page', () => {
   it('is shown for the picture and the settings that it was computed for', () => {
     const results = shipped()!;
-    expect([...results.outcomes.attacker!.attacked]).toEqual([0.25, 0.25, 1, 1]);
-    expect(results.outcomes.attacker!.linf).toBe(0.25);
+    expect([...results.outcomes.generator!.attacked]).toEqual([0.25, 0.25, 1, 1]);
+    expect(results.outcomes.generator!.linf).toBe(0.25);
     expect(results.clean).toEqual({
       label: 1,
       predictions: { c1: Float32Array.of(0, 1), c2: Float32Array.of(0.25, 0.75) },
     });
     expect(isShipped(results)).toBe(true);
-    expect([isAnswer(results, 'attacker'), isAnswer(results, 'fgsm')]).toEqual([true, false]);
+    expect([isAnswer(results, 'generator'), isAnswer(results, 'fgsm')]).toEqual([true, false]);
   });
 
   it.each<[string, Partial<Choice>]>([

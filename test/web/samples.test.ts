@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { toBase64 } from '../../src/runtime/experiment/demo-data.ts';
 import { digitsOf, wordsFor } from '../../src/web/samples.ts';
+import { colourCard, digitCard } from '../support/cards.ts';
 
 it('reads sample images of any size', () => {
   const samples = {
@@ -19,15 +20,15 @@ it('reads sample images of any size', () => {
 });
 
 it('calls the images what they are', () => {
-  expect([wordsFor('mnist').source(3), wordsFor('mnist').draw]).toEqual([
+  expect([wordsFor('mnist', digitCard).source(3), wordsFor('mnist', digitCard).draw]).toEqual([
     'MNIST test image 3',
     'Draw a digit',
   ]);
-  expect([wordsFor('fashion').source(3), wordsFor('fashion').draw]).toEqual([
+  expect([wordsFor('fashion', digitCard).source(3), wordsFor('fashion', digitCard).draw]).toEqual([
     'fashion test image 3',
     'Draw an image',
   ]);
-  expect([8, 11, 18, 80, 1, 10].map(wordsFor('mnist').one)).toEqual([
+  expect([8, 11, 18, 80, 1, 10].map(wordsFor('mnist', digitCard).one)).toEqual([
     'an 8',
     'an 11',
     'an 18',
@@ -35,4 +36,9 @@ it('calls the images what they are', () => {
     'a 1',
     'a 10',
   ]);
+});
+
+it('asks for a picture where nothing can be drawn', () => {
+  expect(wordsFor('zoo', colourCard)).toMatchObject({ thing: 'image', draw: 'Open a picture' });
+  expect(wordsFor('zoo', colourCard).named(3)).toBe('dog');
 });

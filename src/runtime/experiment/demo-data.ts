@@ -24,11 +24,13 @@ export interface DemoSamples {
   readonly width: number;
   readonly height: number;
   readonly classes: number;
+  /** Of each image; 1 when absent. */
+  readonly channels?: number;
   /** Where each stands in the test set. */
   readonly indices: readonly number[];
   /** Its class. */
   readonly labels: readonly number[];
-  /** `width * height` bytes each, row by row. */
+  /** `channels * width * height` bytes each, channel by channel, row by row. */
   readonly pixels: string;
 }
 

@@ -1,3 +1,4 @@
+import type { ClassifierCard } from '../classifier-card.ts';
 import type { CellResult } from './result.ts';
 
 /** A model that can be fetched. */
@@ -11,7 +12,7 @@ export interface ModelFile {
 
 /** The models of a cell. Those that not every run or server has are optional. */
 export interface CellModels {
-  /** `image` [batch,1,28,28] in 0..1 -> `logits`, `probabilities` [batch,10]. */
+  /** `image` [batch, channels, height, width] in 0..1 -> `logits`, `probabilities` [batch, classes]. */
   readonly c1: ModelFile;
   readonly c2: ModelFile;
   /** `image` -> `perturbation` in [-eps, eps], `attacked`. */
@@ -19,7 +20,7 @@ export interface CellModels {
   /** The attacker with its weights in 8 bits: a quarter of the size, the same inputs and outputs. */
   readonly attackerCompact?: ModelFile;
   /** The gradient of C1's `gap` for FGSM and PGD, as `classifierGradient` describes it. */
-  readonly attackStep?: ModelFile;
+  readonly gradient?: ModelFile;
 }
 
 /** One trained attacker, the classifiers it was measured on, and how they did. */
@@ -41,7 +42,24 @@ export interface Manifest {
   readonly run: string;
   /** The data set's name, and how many test images the scores are of: null where the run did not write it down. */
   readonly data: { readonly name: string; readonly testImages: number | null };
+  /** What the run's classifiers have in common. */
+  readonly classifier: ClassifierCard;
   readonly cells: readonly ManifestCell[];
   /** Where attacks are computed on request, relative to the manifest; absent in a static demo. */
   readonly server?: { readonly attack: string };
 }
+
+/** A manifest as some version wrote it. Older ones say nothing of the classifiers, which then are the paper's. */
+export type StoredManifest = Omit<Manifest, 'classifier'> & Partial<Pick<Manifest, 'classifier'>>;
+
+/**
+ * A manifest of any version as this one has it. What older versions called `attackStep` stays out of it: that file is
+ * not the gradient but a whole step of an attack.
+ */
+export const upgradeManifest = (stored: StoredManifest): Manifest => ({ classifier: paperCard, ...stored });
+
+const paperCard: ClassifierCard = {
+  image: { channels: 1, height: 28, width: 28 },
+  classes: 10,
+  labels: null,
+};

@@ -3,12 +3,14 @@ import {
   balls,
   drawsOf,
   to8Bits,
-  type AttackName,
+  type Access,
+  type Attack,
+  type Configured,
   type Images,
   type ThreatModel,
 } from '../../runtime/attacks/index.ts';
 import { gradientOf, imagesOf, oracleOf, perturbationOf, type Asked } from './oracle.ts';
-import type { AttackRequest, Method, Models, Outcome, Predictions } from './protocol.ts';
+import type { AttackRequest, Models, Outcome, Predictions } from './protocol.ts';
 import type { Sessions } from './sessions.ts';
 
 /** Thrown by an attack that a newer job has made useless. */
@@ -23,46 +25,38 @@ export interface Lab {
   readonly breathe: () => Promise<void>;
 }
 
-const rows = {
-  attacker: 'generator',
-  fgsm: 'fgsm',
-  pgd: 'pgd',
-  noise: 'noise',
-} as const satisfies Record<Method, AttackName>;
-
-/** Attacks the job's image by one method and classifies the result. */
-export async function attackBy(method: Method, job: AttackRequest, lab: Lab): Promise<Outcome> {
-  const origin = imagesOf(job.image);
+/** Runs one attack on the job's image and classifies the result. */
+export async function attackBy(configured: Configured, job: AttackRequest, lab: Lab): Promise<Outcome> {
+  const origin = imagesOf(job.image, job.card.image);
   const threat: ThreatModel = {
     norm: 'linf',
     eps: job.eps,
     range: job.clip ? [0, 1] : null,
     goal: 'untargeted',
   };
-  const { images, ...took } = await run(method, job, threat, lab);
+  const { images, ...took } = await run(configured, job, threat, lab);
   const valid = balls.linf.project(images, origin, threat.eps, threat.range);
   const attacked = job.bits === 8 ? to8Bits(valid, origin, threat) : valid;
   return {
-    method,
+    method: configured.attack,
     perturbation: images.data.map((x, i) => x - job.image[i]!),
     attacked: attacked.data,
     linf: balls.linf.distance(attacked, origin)[0]!,
     l2: balls.l2.distance(attacked, origin)[0]!,
-    predictions: await classify(attacked.data, job.models, lab.sessions),
+    predictions: await classify(attacked, job.models, lab.sessions),
     ...took,
   };
 }
 
 /** What every classifier of the job says of an image. */
 export async function classify(
-  image: Float32Array,
+  images: Images,
   { classifiers }: Pick<Models, 'classifiers'>,
   sessions: Sessions,
 ): Promise<Predictions> {
   const said: Record<string, Float32Array> = {};
   for (const [name, model] of Object.entries(classifiers)) {
-    const { shape } = imagesOf(image);
-    const { probabilities } = await sessions.run(model, { image: { data: image, shape } });
+    const { probabilities } = await sessions.run(model, { image: images });
     said[name] = probabilities!;
   }
   return said;
@@ -70,22 +64,25 @@ export async function classify(
 
 /** Runs an attack to its end, letting messages in after each gradient step; those do not count as its time. */
 async function run(
-  method: Method,
+  { attack, settings }: Configured,
   job: AttackRequest,
   threat: ThreatModel,
   { sessions, label, breathe }: Lab,
 ): Promise<Pick<Outcome, 'milliseconds' | 'gradientSteps'> & { readonly images: Images }> {
   const oracle = oracleOf(job, sessions);
-  const batch = { images: imagesOf(job.image), labels: Int32Array.of(label), places: Int32Array.of(0) };
-  const draws = drawsOf(job.pgd.seed, rows[method]);
-  const { access } = attackOf(rows[method]);
+  const batch = {
+    images: imagesOf(job.image, job.card.image),
+    labels: Int32Array.of(label),
+    places: Int32Array.of(0),
+  };
+  const draws = drawsOf(job.seed, attack);
+  // the settings are those of this very attack
+  const own = attackOf(attack) as unknown as Attack<Configured['settings']>;
+  const { access } = own;
   // what takes no steps is shown before it is clipped
-  const own = access === 'gradient' ? threat : { ...threat, range: null };
-  const work =
-    method === 'pgd'
-      ? attackOf('pgd').run(oracle, batch, own, { ...job.pgd, restarts: 1 }, draws)
-      : attackOf(rows[method]).run(oracle, batch, own, {}, draws);
-  const asked = askedBy(method, job, batch);
+  const within = access === 'gradient' ? threat : { ...threat, range: null };
+  const work = own.run(oracle, batch, within, settings, draws);
+  const asked = askedBy(access, job, batch);
   if (asked) await sessions.warm(asked.model, asked.feeds);
   let milliseconds = 0;
   let steps = 0;
@@ -105,20 +102,21 @@ async function run(
   }
 }
 
+/** What an attack runs first. */
 function askedBy(
-  method: Method,
+  access: Access,
   { models }: AttackRequest,
   { images, labels }: { readonly images: Images; readonly labels: Int32Array },
 ): Asked | null {
-  switch (method) {
-    case 'noise':
+  switch (access) {
+    case 'none':
+    case 'logits':
       return null;
-    case 'attacker':
+    case 'model':
       return perturbationOf(models.attacker, images);
-    case 'fgsm':
-    case 'pgd':
-      return gradientOf(models.attackStep!, images, labels);
+    case 'gradient':
+      return gradientOf(models.gradient!, images, labels);
     default:
-      return method satisfies never;
+      return access satisfies never;
   }
 }

@@ -1,4 +1,4 @@
-import type { Images, Oracle } from '../../runtime/attacks/index.ts';
+import type { Images, ImageShape, Oracle } from '../../runtime/attacks/index.ts';
 import type { AttackRequest, ModelRef } from './protocol.ts';
 import type { Feeds, Sessions } from './sessions.ts';
 
@@ -8,15 +8,13 @@ export interface Asked {
   readonly feeds: Feeds;
 }
 
-/** The shape of the image of a job, as a batch of one. */
-const shape = [1, 1, 28, 28] as const;
-
 /** The image of a job, as a batch of one. */
-export const imagesOf = (data: Float32Array): Images => ({ data, shape });
+export const imagesOf = (data: Float32Array, { channels, height, width }: ImageShape): Images => ({
+  data,
+  shape: [1, channels, height, width],
+});
 
-const classes = 10;
-
-const imageFeed = ({ data }: Images): Feeds => ({ image: { data, shape } });
+const imageFeed = (images: Images): Feeds => ({ image: images });
 
 /** What a gradient attack asks. */
 export const gradientOf = (model: ModelRef, images: Images, labels: Int32Array): Asked => ({
@@ -31,21 +29,22 @@ export const perturbationOf = (model: ModelRef, images: Images): Asked => ({
 });
 
 /** The classifier that a job attacks, over the sessions of the worker. */
-export function oracleOf({ models, target, eps, scale }: AttackRequest, sessions: Sessions): Oracle {
-  const { attackStep } = models;
+export function oracleOf({ models, card, target, eps, scale }: AttackRequest, sessions: Sessions): Oracle {
+  const { gradient: file } = models;
+  const { image, classes } = card;
   const logitsOf = (data: Float32Array) => ({ data, shape: [1, classes] as const });
   return {
-    image: { channels: 1, height: 28, width: 28 },
+    image,
     classes,
     async logits(images) {
       const { logits } = await sessions.run(models.classifiers[target]!, imageFeed(images));
       return logitsOf(logits!);
     },
-    ...(attackStep && {
+    ...(file && {
       gradient: async ({ images, labels }: { readonly images: Images; readonly labels: Int32Array }) => {
-        const { model, feeds } = gradientOf(attackStep, images, labels);
+        const { model, feeds } = gradientOf(file, images, labels);
         const { logits, loss, gradient } = await sessions.run(model, feeds);
-        return { logits: logitsOf(logits!), loss: loss!, gradient: imagesOf(gradient!) };
+        return { logits: logitsOf(logits!), loss: loss!, gradient: imagesOf(gradient!, image) };
       },
     }),
     generator: {
@@ -53,7 +52,7 @@ export function oracleOf({ models, target, eps, scale }: AttackRequest, sessions
       async perturbation(images) {
         const { model, feeds } = perturbationOf(models.attacker, images);
         const { perturbation } = await sessions.run(model, feeds);
-        return imagesOf(perturbation!);
+        return imagesOf(perturbation!, image);
       },
     },
   };

@@ -1,15 +1,18 @@
+import type { AttackName, Configured } from '../../runtime/attacks/index.ts';
+import type { ClassifierCard } from '../../runtime/classifier-card.ts';
+
 /** What page and worker say to each other. Everything is plain data; arrays are copied, never shared. */
 
 /** How ONNX Runtime computes in a browser. */
 export type Backend = 'wasm' | 'webgpu';
 
-/** The learned attacker; the fast gradient sign method; projected gradient descent; random noise, which attacks nothing. */
-export type Method = 'attacker' | 'fgsm' | 'pgd' | 'noise';
+/** One of the runtime's attacks. */
+export type Method = AttackName;
 
 /** C1 is what the attacks aim at, C2 never takes part, `alternating` is C1 as alternating training left it. */
 export type ClassifierName = 'c1' | 'c2' | 'alternating';
 
-/** Probabilities of the ten classes by classifier; those that a run does not have are absent. */
+/** Probabilities of the classes by classifier; those that a run does not have are absent. */
 export type Predictions = Readonly<Partial<Record<ClassifierName, Float32Array>>>;
 
 /** A model to be fetched, opened once, and kept. */
@@ -33,7 +36,7 @@ export interface Models {
   readonly attacker: ModelRef;
   readonly classifiers: Readonly<Partial<Record<ClassifierName, ModelRef>>>;
   /** The gradient of the target; null when the run was published without. */
-  readonly attackStep: ModelRef | null;
+  readonly gradient: ModelRef | null;
 }
 
 /** Models that an attack will need. */
@@ -46,8 +49,10 @@ export interface LoadRequest {
 export interface AttackRequest {
   readonly kind: 'attack';
   readonly job: number;
-  /** 784 pixels in 0..1. */
+  /** Its values, in 0..1. */
   readonly image: Float32Array;
+  /** What the classifiers read. */
+  readonly card: ClassifierCard;
   /** The true class; null to take what the target says of the clean image. */
   readonly label: number | null;
   readonly eps: number;
@@ -59,15 +64,8 @@ export interface AttackRequest {
   /** The classifier under attack: the attacker was trained against it, and gradients are of it. */
   readonly target: ClassifierName;
   /** In this order; the attacker last while its file is still on its way. */
-  readonly methods: readonly Method[];
-  readonly pgd: PgdOptions;
-}
-
-/** Projected gradient descent (Madry et al. 2018): so many steps, each of `stepSize` of eps, from a random start. */
-export interface PgdOptions {
-  readonly steps: number;
-  /** As a multiple of eps. */
-  readonly stepSize: number;
+  readonly attacks: readonly Configured[];
+  /** Where random numbers come from. */
   readonly seed: number;
 }
 
@@ -76,7 +74,7 @@ export type Request = StartRequest | LoadRequest | AttackRequest;
 /** One attacked image, and what it took. */
 export interface Outcome {
   readonly method: Method;
-  /** As the method gives it, before clipping and rounding; 784 values in [-eps, eps]. */
+  /** As the method gives it, before clipping and rounding; as many values, in [-eps, eps]. */
   readonly perturbation: Float32Array;
   readonly attacked: Float32Array;
   readonly linf: number;

@@ -1,4 +1,6 @@
+import { attackOf, type Configured } from '../../runtime/attacks/index.ts';
 import { Abandoned, attackBy, classify } from './attacks.ts';
+import { imagesOf } from './oracle.ts';
 import { loadRuntime } from './ort.ts';
 import type { AttackRequest, ModelRef, Models, Reply, Request, StartRequest } from './protocol.ts';
 import { BackendError, Sessions } from './sessions.ts';
@@ -69,8 +71,8 @@ async function prepare(
 }
 
 /** Begins to fetch and open models: the small ones first, the attacker when they are there. */
-function load({ classifiers, attackStep, attacker }: Models): void {
-  const small = [...Object.values(classifiers), ...(attackStep ? [attackStep] : [])];
+function load({ classifiers, gradient, attacker }: Models): void {
+  const small = [...Object.values(classifiers), ...(gradient ? [gradient] : [])];
   // what fails here fails again where it is waited for
   void Promise.allSettled(small.map((model) => sessions!.open(model))).then(() =>
     sessions!.open(attacker).catch(() => {}),
@@ -102,16 +104,17 @@ function take(): AttackRequest | undefined {
 
 /** Attacks by each method. One that fails does not keep the others from being done; its error is thrown at the end. */
 async function attack(request: AttackRequest): Promise<void> {
-  const { job, image, models, target } = request;
+  const { job, image, card, models, target } = request;
   const opened = sessions!;
   load(models);
   for (const model of Object.values(models.classifiers)) await openUnlessNewer(model);
-  const predictions = await classify(image, models, opened);
+  const predictions = await classify(imagesOf(image, card.image), models, opened);
   const label = request.label ?? highest(predictions[target]!);
   send({ kind: 'clean', job, label, predictions });
-  const late = (method: string): number => Number(method === 'attacker' && !opened.isOpen(models.attacker));
+  const isTrained = ({ attack: name }: Configured): boolean => attackOf(name).access === 'model';
+  const late = (one: Configured): number => Number(isTrained(one) && !opened.isOpen(models.attacker));
   const failures: unknown[] = [];
-  for (const [i, method] of request.methods.toSorted((a, b) => late(a) - late(b)).entries()) {
+  for (const [i, one] of request.attacks.toSorted((a, b) => late(a) - late(b)).entries()) {
     const breathe = async (): Promise<void> => {
       await macrotask();
       // the first is what the person looks at: dropping it too would freeze the picture while a slider moves
@@ -119,8 +122,8 @@ async function attack(request: AttackRequest): Promise<void> {
     };
     try {
       await breathe();
-      if (method === 'attacker') await openUnlessNewer(models.attacker);
-      const outcome = await attackBy(method, request, { sessions: opened, label, breathe });
+      if (isTrained(one)) await openUnlessNewer(models.attacker);
+      const outcome = await attackBy(one, request, { sessions: opened, label, breathe });
       send({ kind: 'attacked', job, outcome });
     } catch (error) {
       if (error instanceof Abandoned) throw error;

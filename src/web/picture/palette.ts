@@ -1,3 +1,5 @@
+import type { ImageShape } from '../../runtime/attacks/images.ts';
+
 /** Red, green and blue in 0..255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -9,26 +11,52 @@ const ends = {
 
 export type Theme = keyof typeof ends;
 
-/** A pixel of an image; what lies outside 0..1 is shown as black or white. */
-export function grey(value: number): Rgb {
-  const level = 255 * Math.min(1, Math.max(0, value));
-  return [level, level, level];
+/** How values become colours. */
+export interface Palette {
+  /** The colour of a value of an image of one channel. */
+  readonly one: (value: number) => Rgb;
+  /** The level, 0..255, of red, green or blue in an image of three. */
+  readonly channel: (value: number) => number;
 }
 
-/** A signed number: -1 is blue, 0 is the ground, 1 is red; beyond that as at the ends. */
-export const diverging =
-  (theme: Theme) =>
-  (value: number): Rgb => {
-    const { negative, zero, positive } = ends[theme];
-    const end = value < 0 ? negative : positive;
-    const weight = Math.min(1, Math.abs(value));
-    const mix = (i: 0 | 1 | 2): number => zero[i] + weight * (end[i] - zero[i]);
-    return [mix(0), mix(1), mix(2)];
-  };
+const within = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
+const level = (value: number): number => 255 * within(value, 0, 1);
 
-/** Values as the bytes of an ImageData. */
-export function paint(values: Float32Array, colour: (value: number) => Rgb): Uint8ClampedArray<ArrayBuffer> {
-  const bytes = new Uint8ClampedArray(4 * values.length);
-  values.forEach((value, i) => bytes.set([...colour(value), 255], 4 * i));
+/** The values of an image; what lies outside 0..1 is shown as black or white. */
+export const grey: Palette = {
+  one: (value) => [level(value), level(value), level(value)],
+  channel: level,
+};
+
+/**
+ * Changes of up to `eps`: -eps is blue, 0 is the ground, eps is red; beyond that as at the ends. In colour, a channel is
+ * darker or lighter than half.
+ */
+export function diverging(theme: Theme, eps: number): Palette {
+  const { negative, zero, positive } = ends[theme];
+  const part = (value: number): number => (eps > 0 ? within(value / eps, -1, 1) : 0);
+  return {
+    one(value) {
+      const signed = part(value);
+      const end = signed < 0 ? negative : positive;
+      const mix = (i: 0 | 1 | 2): number => zero[i] + Math.abs(signed) * (end[i] - zero[i]);
+      return [mix(0), mix(1), mix(2)];
+    },
+    channel: (value) => level((1 + part(value)) / 2),
+  };
+}
+
+/** An image as the bytes of an ImageData: in colour where it has three channels, else its first channel. */
+export function paint(
+  values: Float32Array,
+  { channels, height, width }: ImageShape,
+  { one, channel }: Palette,
+): Uint8ClampedArray<ArrayBuffer> {
+  const pixels = height * width;
+  const bytes = new Uint8ClampedArray(4 * pixels);
+  for (let i = 0; i < pixels; i++) {
+    const colour = channels === 3 ? [0, 1, 2].map((c) => channel(values[c * pixels + i]!)) : one(values[i]!);
+    bytes.set([...colour, 255], 4 * i);
+  }
   return bytes;
 }

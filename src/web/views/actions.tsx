@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { shownAttacks } from '../attacks.ts';
 import type { Demo } from '../demo.ts';
 import { figureOf } from '../figure.ts';
 import { duration } from '../format.ts';
@@ -27,7 +28,7 @@ export function Actions({ demo }: { readonly demo: Demo }) {
     results !== null &&
     isAnswer(results, method) &&
     !isShipped(results);
-  const name = `sparring-${source.kind === 'digit' ? source.index : 'drawing'}-${method}-eps${eps}`;
+  const name = `sparring-${source.kind === 'digit' ? source.index : 'drawing'}-${shownAttacks[method].id}-eps${eps}`;
   const work = (task: () => Promise<string>) => () => {
     said.value = '';
     task().then(
@@ -39,9 +40,10 @@ export function Actions({ demo }: { readonly demo: Demo }) {
     const { outcomes, clean } = shown();
     const answer = await askServer(
       manifest.server!.attack,
+      demo.card.image,
       choice.value,
       lineUp.value,
-      outcomes.attacker!,
+      outcomes.generator!,
       clean.predictions,
     );
     const { perturbation, attacked, probabilities, milliseconds } = answer;
@@ -82,7 +84,7 @@ export function Actions({ demo }: { readonly demo: Demo }) {
         {manifest.server && (
           <button
             type="button"
-            disabled={!settled || !trained || !results?.outcomes.attacker}
+            disabled={!settled || !trained || !results?.outcomes.generator}
             title={trained ? undefined : 'The server attacks at the eps that an attacker was trained for'}
             onClick={work(ask)}
           >

@@ -1,4 +1,5 @@
 import type { ClassifierName } from '../engine/protocol.ts';
+import { nameOf, type ClassifierCard } from '../../runtime/classifier-card.ts';
 import { classifierName, percent } from '../format.ts';
 import { verdict } from '../verdict.ts';
 
@@ -11,6 +12,7 @@ const axis = 34;
 export function Bars({
   name,
   target,
+  card,
   label,
   before,
   after,
@@ -18,6 +20,7 @@ export function Bars({
   readonly name: ClassifierName;
   /** The classifier that the attacks aim at. */
   readonly target: ClassifierName;
+  readonly card: ClassifierCard;
   /** The true class; null while nothing is known yet. */
   readonly label: number | null;
   readonly before: Float32Array | null;
@@ -25,11 +28,12 @@ export function Bars({
 }) {
   const title = classifierName(name, target);
   const own = before && after && label !== null ? verdict(before, after, label) : null;
-  const classes = (before ?? after)?.length ?? 10;
+  const shown = classesShown(card, label, before, after);
+  const classes = shown.length;
   const spoken =
     before && after && own
-      ? `${title}: before the attack ${own.before} with ${percent(before[own.before]!)}, ` +
-        `after it ${own.after} with ${percent(after[own.after]!)}`
+      ? `${title}: before the attack ${nameOf(card, own.before)} with ${percent(before[own.before]!)}, ` +
+        `after it ${nameOf(card, own.after)} with ${percent(after[own.after]!)}`
       : `${title}: not computed yet`;
   return (
     <figure class="bars">
@@ -37,8 +41,8 @@ export function Bars({
         <b>{title}</b>
         {own && (
           <span class={`outcome ${own.kind.replace(' ', '-')}`}>
-            {own.before} <span aria-hidden="true">→</span>
-            <span class="visually-hidden"> then </span> {own.after}
+            {nameOf(card, own.before)} <span aria-hidden="true">→</span>
+            <span class="visually-hidden"> then </span> {nameOf(card, own.after)}
           </span>
         )}
         <span class="role">{roleOf(name, target)}</span>
@@ -58,8 +62,8 @@ export function Bars({
             </text>
           </g>
         ))}
-        {Array.from({ length: classes }, (_, one) => {
-          const x = one * width;
+        {shown.map((one, place) => {
+          const x = place * width;
           const [p, q] = [before?.[one] ?? 0, after?.[one] ?? 0];
           const wrong = own && one === own.after && own.after !== label;
           return (
@@ -73,7 +77,8 @@ export function Bars({
                 height={height * q}
               />
               <text class={one === label ? 'class true' : 'class'} x={x + 13.5} y={height + 13}>
-                {one}
+                {nameOf(card, one).slice(0, 4)}
+                {card.labels && <title>{nameOf(card, one)}</title>}
               </text>
             </g>
           );
@@ -81,6 +86,26 @@ export function Bars({
       </svg>
     </figure>
   );
+}
+
+/** Bars that there is room for. */
+const most = 10;
+
+/** The classes that have bars: all, or of many the most probable ones and the true one. */
+function classesShown(
+  { classes }: ClassifierCard,
+  label: number | null,
+  before: Float32Array | null,
+  after: Float32Array | null,
+): readonly number[] {
+  const all = Array.from({ length: classes }, (_, one) => one);
+  if (classes <= most) return all;
+  const weight = (one: number): number =>
+    one === label ? 2 : Math.max(before?.[one] ?? 0, after?.[one] ?? 0);
+  return all
+    .toSorted((a, b) => weight(b) - weight(a))
+    .slice(0, most)
+    .toSorted((a, b) => a - b);
 }
 
 function roleOf(name: ClassifierName, target: ClassifierName): string {

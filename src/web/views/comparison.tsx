@@ -1,29 +1,25 @@
 import { useMemo } from 'preact/hooks';
-import { methods, needsGradients, pgd } from '../choice.ts';
+import { nameOf } from '../../runtime/classifier-card.ts';
+import { methods, needsGradients, shownAttacks } from '../attacks.ts';
+import type { ImageShape } from '../../runtime/attacks/images.ts';
 import type { Demo } from '../demo.ts';
 import type { ClassifierName, Method, Outcome } from '../engine/protocol.ts';
-import { classifierName, duration, methodNames, number, percent } from '../format.ts';
+import { classifierName, duration, number, percent } from '../format.ts';
 import { diverging, type Theme } from '../picture/palette.ts';
 import { highest, verdict } from '../verdict.ts';
 import { Pixels } from './pixels.tsx';
 
-const about: Readonly<Record<Method, string>> = {
-  attacker: 'a trained network, one pass',
-  fgsm: 'one step along the gradient’s sign',
-  pgd: `${pgd.steps} projected steps, random start`,
-  noise: 'no attack: the least that one must beat',
-};
-
 /** The attacks, and noise, at equal eps; choosing a row shows it above. */
 export function Comparison({ demo, theme }: { readonly demo: Demo; readonly theme: Theme }) {
-  const { classifiers, attackStep, target } = demo.lineUp.value;
+  const { classifiers, gradient, target } = demo.lineUp.value;
   const names = Object.keys(classifiers) as ClassifierName[];
-  const possible = methods.filter((method) => attackStep || !needsGradients(method));
+  const possible = methods.filter((method) => gradient || !needsGradients(method));
+  const missing = methods.filter((method) => !possible.includes(method)).map((m) => shownAttacks[m].title);
   return (
     <div class="comparison">
       <table>
         <caption>
-          {attackStep ? 'Three attacks and noise' : 'The attacker and noise'} at equal eps{' '}
+          {gradient ? 'Attacks and noise' : 'The attacker and noise'} at equal eps{' '}
           <span class="role">choose one to see it above</span>
         </caption>
         <thead>
@@ -52,12 +48,14 @@ export function Comparison({ demo, theme }: { readonly demo: Demo; readonly them
           ))}
         </tbody>
       </table>
-      {!attackStep && (
-        <p class="fine">This run was published without gradients, so FGSM and PGD are absent.</p>
+      {missing.length > 0 && (
+        <p class="fine">This run was published without gradients, so {listed.format(missing)} are absent.</p>
       )}
     </div>
   );
 }
+
+const listed = new Intl.ListFormat('en-GB');
 
 function Row({
   demo,
@@ -70,6 +68,7 @@ function Row({
   readonly method: Method;
   readonly names: readonly ClassifierName[];
 }) {
+  const { id, title, about } = shownAttacks[method];
   const { method: chosen } = demo.choice.value;
   const shown = demo.results.value;
   const { pixels, eps } = shown?.choice ?? demo.choice.value;
@@ -82,14 +81,14 @@ function Row({
           <input
             type="radio"
             name="method"
-            value={method}
+            value={id}
             checked={method === chosen}
             onChange={() => demo.choose({ method })}
           />
-          <Thumb outcome={outcome} pixels={pixels} eps={eps} theme={theme} />
+          <Thumb outcome={outcome} pixels={pixels} eps={eps} theme={theme} image={demo.card.image} />
           <span>
-            {methodNames[method]}
-            <span class="role wide">{about[method]}</span>
+            {title}
+            <span class="role wide">{about}</span>
           </span>
         </label>
       </th>
@@ -100,7 +99,7 @@ function Row({
         const { kind } = verdict(before, after, clean.label);
         return (
           <td class={kind.replace(' ', '-')}>
-            <b>{digit}</b>
+            <b>{nameOf(demo.card, digit)}</b>
             <span class="visually-hidden"> with </span> <span class="chance">{percent(after[digit]!)}</span>
           </td>
         );
@@ -122,23 +121,22 @@ function Thumb({
   pixels,
   eps,
   theme,
+  image,
 }: {
   readonly outcome: Outcome | undefined;
   readonly pixels: Float32Array;
   readonly eps: number;
   readonly theme: Theme;
+  readonly image: ImageShape;
 }) {
   const change = useMemo(
     () => (outcome ? outcome.attacked.map((x, i) => x - pixels[i]!) : new Float32Array(pixels.length)),
     [outcome, pixels],
   );
-  const colour = useMemo(() => {
-    const signed = diverging(theme);
-    return (value: number) => signed(eps > 0 ? value / eps : 0);
-  }, [theme, eps]);
+  const palette = useMemo(() => diverging(theme, eps), [theme, eps]);
   return (
     <span class="thumb wide">
-      <Pixels values={change} colour={colour} />
+      <Pixels values={change} image={image} palette={palette} />
     </span>
   );
 }

@@ -1,5 +1,5 @@
 import type { Demo } from '../demo.ts';
-import { pgd } from '../choice.ts';
+import { shownAttacks } from '../attacks.ts';
 import { Formulas } from './formulas.tsx';
 import { Scores } from './scores.tsx';
 
@@ -17,10 +17,11 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
           seen.
         </p>
         <p>
-          FGSM and PGD have no training behind them. They ask the Target itself: the gradient says for each
-          pixel whether making it lighter or darker raises the error. FGSM follows it once, PGD {pgd.steps}{' '}
-          times, and PGD puts the result back into the box of width eps each time. Both need the Target’s
-          weights for every image. The attacker does not.
+          FGSM, MI-FGSM and PGD have no training behind them. They ask the Target itself: the gradient says
+          for each pixel whether making it lighter or darker raises the error. FGSM follows it once, PGD{' '}
+          {shownAttacks.pgd.settings.steps} times, and PGD puts the result back into the box of width eps each
+          time. MI-FGSM follows a running sum of gradients, which carries over to other networks better. All
+          three need the Target’s weights for every image. The attacker does not.
         </p>
         <p>
           The Bystander has the same architecture and other weights, and took no part. Where it is fooled too,
@@ -88,7 +89,8 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
         </p>
         <p class="fine">
           FGSM: Goodfellow, Shlens and Szegedy, <i>Explaining and Harnessing Adversarial Examples</i> (2015).
-          PGD: Madry et al., <i>Towards Deep Learning Models Resistant to Adversarial Attacks</i> (2018).
+          MI-FGSM: Dong et al., <i>Boosting Adversarial Attacks with Momentum</i> (2018). PGD: Madry et al.,{' '}
+          <i>Towards Deep Learning Models Resistant to Adversarial Attacks</i> (2018).
         </p>
       </section>
     </div>

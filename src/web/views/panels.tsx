@@ -1,11 +1,13 @@
 import { useSignal, type Signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
+import type { ImageShape } from '../../runtime/attacks/images.ts';
 import type { Demo } from '../demo.ts';
-import { methodNames, number } from '../format.ts';
+import { shownAttacks } from '../attacks.ts';
+import { Pad } from '../digits/pad.tsx';
+import { readsDigits } from '../digits/shape.ts';
+import { number } from '../format.ts';
 import { diverging, grey, type Theme } from '../picture/palette.ts';
-import { side } from '../picture/stroke.ts';
-import { Pad } from './pad.tsx';
 import { Pixels } from './pixels.tsx';
 
 /** Original, perturbation and attacked image, side by side. */
@@ -27,37 +29,41 @@ export function Panels({
   const outcome = shown?.outcomes[method];
   const attacked = outcome?.attacked;
   const change = useMemo(() => attacked?.map((x, i) => x - pixels[i]!), [attacked, pixels]);
-  const signed = useMemo(() => {
-    const colour = diverging(theme);
-    return (value: number) => colour(eps > 0 ? value / eps : 0);
-  }, [theme, eps]);
+  const signed = useMemo(() => diverging(theme, eps), [theme, eps]);
+  const { image } = demo.card;
+  const draws = readsDigits(demo.card);
+  const { title } = shownAttacks[method];
   const inspected = useSignal<number | null>(null);
   const at = inspected.value;
-  const inspect = { inspected };
+  const inspect = { inspected, image };
   return (
     <div class="panels">
       <Panel
         title="Original"
         className="original"
         inspect={inspect}
-        note={<PadNote demo={demo} source={source} drawing={drawing.value} />}
+        note={<PadNote demo={demo} source={source} drawing={draws ? drawing.value : null} />}
       >
-        <Pad
-          pixels={drawn}
-          erasing={erasing}
-          drawing={drawing}
-          prompt={demo.empty.value ? `${demo.words.draw} here` : null}
-          onDraw={(draw, goesOn) =>
-            demo.show(
-              {
-                pixels: draw(demo.choice.peek().pixels),
-                source: { kind: 'own', name: 'drawing' },
-                label: null,
-              },
-              goesOn,
-            )
-          }
-        />
+        {draws ? (
+          <Pad
+            pixels={drawn}
+            erasing={erasing}
+            drawing={drawing}
+            prompt={demo.empty.value ? `${demo.words.draw} here` : null}
+            onDraw={(draw, goesOn) =>
+              demo.show(
+                {
+                  pixels: draw(demo.choice.peek().pixels),
+                  source: { kind: 'own', name: 'drawing' },
+                  label: null,
+                },
+                goesOn,
+              )
+            }
+          />
+        ) : (
+          <Pixels values={drawn} image={image} palette={grey} label="The original image" />
+        )}
       </Panel>
       <Panel
         title="Change"
@@ -67,7 +73,7 @@ export function Panels({
         note={<Scale eps={eps} />}
       >
         {change ? (
-          <Pixels values={change} colour={signed} label={`What ${methodNames[method]} adds, signed`} />
+          <Pixels values={change} image={image} palette={signed} label={`What ${title} adds, signed`} />
         ) : (
           <Nothing />
         )}
@@ -88,14 +94,18 @@ export function Panels({
             </span>
           ) : (
             <span class="readout">
-              {pixels[at]!.toFixed(3)} {change[at]! < 0 ? '−' : '+'} {Math.abs(change[at]!).toFixed(3)} ={' '}
-              {attacked[at]!.toFixed(3)}
+              {valuesAt(image, at).map((i) => (
+                <span>
+                  {pixels[i]!.toFixed(3)} {change[i]! < 0 ? '−' : '+'} {Math.abs(change[i]!).toFixed(3)} ={' '}
+                  {attacked[i]!.toFixed(3)}{' '}
+                </span>
+              ))}
             </span>
           )
         }
       >
         {attacked ? (
-          <Pixels values={attacked} colour={grey} label={`The image after ${methodNames[method]}`} />
+          <Pixels values={attacked} image={image} palette={grey} label={`The image after ${title}`} />
         ) : (
           <Nothing />
         )}
@@ -109,7 +119,7 @@ function Panel({
   more,
   className,
   note,
-  inspect: { inspected },
+  inspect: { inspected, image },
   children,
 }: {
   readonly title: string;
@@ -117,15 +127,17 @@ function Panel({
   readonly more?: string;
   readonly className: string;
   readonly note: ComponentChildren;
-  readonly inspect: { readonly inspected: Signal<number | null> };
+  /** The place of the pixel under the pointer, and the image it is in. */
+  readonly inspect: { readonly inspected: Signal<number | null>; readonly image: ImageShape };
   readonly children: ComponentChildren;
 }) {
   const at = inspected.value;
+  const { height, width: columns } = image;
   const onPointerMove = (event: PointerEvent): void => {
-    const { left, top, width, height } = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const x = Math.floor(((event.clientX - left) / width) * side);
-    const y = Math.floor(((event.clientY - top) / height) * side);
-    inspected.value = x >= 0 && y >= 0 && x < side && y < side ? side * y + x : null;
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const x = Math.floor(((event.clientX - box.left) / box.width) * columns);
+    const y = Math.floor(((event.clientY - box.top) / box.height) * height);
+    inspected.value = x >= 0 && y >= 0 && x < columns && y < height ? columns * y + x : null;
   };
   return (
     <figure class={`panel ${className}`}>
@@ -133,14 +145,21 @@ function Panel({
         {title}
         {more && <span class="wide">{more}</span>}
       </figcaption>
-      <div class="frame" onPointerMove={onPointerMove} onPointerLeave={() => (inspected.value = null)}>
+      <div
+        class="frame"
+        style={{ aspectRatio: `${columns} / ${height}` }}
+        onPointerMove={onPointerMove}
+        onPointerLeave={() => (inspected.value = null)}
+      >
         {children}
         {at !== null && (
           <span
             class="crosshair"
             style={{
-              left: `${(100 * (at % side)) / side}%`,
-              top: `${(100 * Math.floor(at / side)) / side}%`,
+              width: `${100 / columns}%`,
+              height: `${100 / height}%`,
+              left: `${(100 * (at % columns)) / columns}%`,
+              top: `${(100 * Math.floor(at / columns)) / height}%`,
             }}
           />
         )}
@@ -157,16 +176,25 @@ function PadNote({
 }: {
   readonly demo: Demo;
   readonly source: Demo['choice']['value']['source'];
-  readonly drawing: boolean;
+  /** Whether a finger draws; null where nothing can be drawn. */
+  readonly drawing: boolean | null;
 }) {
   return (
     <>
       {source.kind === 'digit' ? demo.words.source(source.index) : source.name}
-      <span class="hint fine-pointer">, draw on it</span>
-      <span class="hint touch">{drawing ? ', draw on it' : ', tap Draw to draw on it'}</span>
+      {drawing !== null && (
+        <>
+          <span class="hint fine-pointer">, draw on it</span>
+          <span class="hint touch">{drawing ? ', draw on it' : ', tap Draw to draw on it'}</span>
+        </>
+      )}
     </>
   );
 }
+
+/** Where the values of a pixel are, one a channel. */
+const valuesAt = ({ channels, height, width }: ImageShape, at: number): readonly number[] =>
+  Array.from({ length: channels }, (_, channel) => channel * height * width + at);
 
 /** Where a picture will be. */
 const Nothing = () => <div class="nothing">…</div>;

@@ -41,7 +41,7 @@ export function Picker({ demo }: { readonly demo: Demo }) {
           tabIndex={i === Math.max(0, chosen) ? 0 : -1}
           onClick={() => pick(digit)}
         >
-          <Pixels values={digit.pixels} colour={grey} />
+          <Pixels values={digit.pixels} image={demo.card.image} palette={grey} />
         </button>
       ))}
     </div>

@@ -1,29 +1,31 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { paint, type Rgb } from '../picture/palette.ts';
-import { side } from '../picture/stroke.ts';
+import type { ImageShape } from '../../runtime/attacks/images.ts';
+import { paint, type Palette } from '../picture/palette.ts';
 
-/** 784 values as a picture that CSS enlarges, every pixel a square. */
+/** The values of an image as a picture that CSS enlarges, every pixel a square. */
 export function Pixels({
   values,
-  colour,
+  image,
+  palette,
   label,
 }: {
   readonly values: Float32Array;
-  readonly colour: (value: number) => Rgb;
+  readonly image: ImageShape;
+  readonly palette: Palette;
   /** What it shows, for who does not see it; without, it is decoration. */
   readonly label?: string;
 }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
     const context = canvas.current!.getContext('2d')!;
-    context.putImageData(new ImageData(paint(values, colour), side, side), 0, 0);
-  }, [values, colour]);
+    context.putImageData(new ImageData(paint(values, image, palette), image.width, image.height), 0, 0);
+  }, [values, image, palette]);
   return (
     <canvas
       ref={canvas}
       class="pixels"
-      width={side}
-      height={side}
+      width={image.width}
+      height={image.height}
       {...(label === undefined ? { 'aria-hidden': true } : { role: 'img', 'aria-label': label })}
     />
   );

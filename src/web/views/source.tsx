@@ -1,23 +1,28 @@
+import { nameOf } from '../../runtime/classifier-card.ts';
 import type { Demo } from '../demo.ts';
+import { readsDigits } from '../digits/shape.ts';
 import { Picker } from './picker.tsx';
 
 /** The sample images to pick from, and the true class. */
 export function SourceControls({ demo }: { readonly demo: Demo }) {
   const { label, pixels } = demo.choice.value;
   const { thing } = demo.words;
-  const classes = demo.data.samples?.classes ?? classesOf(demo);
   return (
     <section class="block" aria-labelledby="source-title">
       <h2 id="source-title">{thing === 'digit' ? 'Digits' : 'Images'}</h2>
       {demo.digits.length > 0 ? <Picker demo={demo} /> : <p class="fine">{demo.data.noSamples}</p>}
-      <p id="pad-help" class="fine">
-        <span class="fine-pointer">Draw on the original, or drop a picture anywhere.</span>
-        <span class="touch">Tap Draw to draw on the original with a finger, or open a picture.</span>
-        <span class="fine-pointer">
-          {' '}
-          With the keyboard: arrows move the pen, Space draws, Shift draws along, Backspace erases.
-        </span>
-      </p>
+      {readsDigits(demo.card) ? (
+        <p id="pad-help" class="fine">
+          <span class="fine-pointer">Draw on the original, or drop a picture anywhere.</span>
+          <span class="touch">Tap Draw to draw on the original with a finger, or open a picture.</span>
+          <span class="fine-pointer">
+            {' '}
+            With the keyboard: arrows move the pen, Space draws, Shift draws along, Backspace erases.
+          </span>
+        </p>
+      ) : (
+        <p class="fine">Or open a picture, or drop one anywhere.</p>
+      )}
       <label class="field">
         <span>True {thing === 'digit' ? 'digit' : 'class'}</span>
         <select
@@ -28,17 +33,11 @@ export function SourceControls({ demo }: { readonly demo: Demo }) {
           }}
         >
           <option value="auto">what the classifier reads</option>
-          {Array.from({ length: classes }, (_, one) => (
-            <option value={one}>{one}</option>
+          {Array.from({ length: demo.card.classes }, (_, one) => (
+            <option value={one}>{nameOf(demo.card, one)}</option>
           ))}
         </select>
       </label>
     </section>
   );
-}
-
-/** As many as the classifiers have, once that is known. */
-function classesOf(demo: Demo): number {
-  const [one] = Object.values(demo.results.value?.clean?.predictions ?? {});
-  return one?.length ?? 10;
 }

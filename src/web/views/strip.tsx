@@ -1,7 +1,7 @@
 import type { Signal } from '@preact/signals';
 import type { Demo } from '../demo.ts';
-import { centred } from '../picture/fit.ts';
-import { side } from '../picture/stroke.ts';
+import { readsDigits } from '../digits/shape.ts';
+import { DrawTools, PenTools } from '../digits/tools.tsx';
 
 /** What is done with the picture most often, right under it. */
 export function Strip({
@@ -16,28 +16,10 @@ export function Strip({
   readonly drawing: Signal<boolean>;
   readonly onFile: (file: File) => void;
 }) {
-  const own = (pixels: Float32Array): void =>
-    demo.show({ pixels, source: { kind: 'own', name: 'drawing' }, label: null });
+  const draws = readsDigits(demo.card);
   return (
     <div class="row strip">
-      <button
-        type="button"
-        class="touch"
-        aria-pressed={drawing.value}
-        onClick={() => (drawing.value = !drawing.value)}
-      >
-        {drawing.value ? 'Done' : 'Draw'}
-      </button>
-      <button
-        type="button"
-        onClick={() => {
-          own(new Float32Array(side * side));
-          // an empty picture is asked for to be drawn on
-          drawing.value = true;
-        }}
-      >
-        Clear
-      </button>
+      {draws && <DrawTools demo={demo} drawing={drawing} />}
       <button type="button" disabled={!demo.undoable.value} onClick={() => demo.undo()}>
         Undo
       </button>
@@ -53,16 +35,7 @@ export function Strip({
         </button>
       )}
       <span class="more row">
-        <button type="button" aria-pressed={erasing.value} onClick={() => (erasing.value = !erasing.value)}>
-          Eraser
-        </button>
-        <button
-          type="button"
-          title="Scale to 20 pixels and centre by mass, as MNIST's digits are"
-          onClick={() => own(centred({ width: side, height: side, data: demo.choice.value.pixels }))}
-        >
-          Centre
-        </button>
+        {draws && <PenTools demo={demo} erasing={erasing} />}
         <label class="button">
           Open…
           <input

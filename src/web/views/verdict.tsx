@@ -54,7 +54,7 @@ function Sentence({ demo }: { readonly demo: Demo }) {
   return (
     <Said badge={badges[result.kind]} kind={result.kind.replace(' ', '-')} title={title} rest={rest}>
       {means(method, shown.lineUp.cell.mode, shown.choice.eps)}{' '}
-      {isShipped(shown) && method === 'attacker'
+      {isShipped(shown) && method === 'generator'
         ? 'This was computed in advance, until your browser has the networks.'
         : `${words.draw} and try.`}
     </Said>
@@ -112,7 +112,7 @@ export function Problems({ demo, refused }: { readonly demo: Demo; readonly refu
 export function Notes({ demo }: { readonly demo: Demo }) {
   const note = demo.note.value;
   const favourite = demo.data.favourites[demo.lineUp.value.cell.folder];
-  const tricky = demo.choice.value.method === 'attacker' && favourite && trick(favourite);
+  const tricky = demo.choice.value.method === 'generator' && favourite && trick(favourite);
   if (note === null && !tricky) return null;
   return (
     <div class="fine">

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { centred, fitDigit, greyOf, type Grey } from '../../src/web/picture/fit.ts';
+import { centred, fitDigit } from '../../../src/web/digits/fit.ts';
+import { greyOf, type Grey } from '../../../src/web/picture/grey.ts';
 
 /** A picture with a filled rectangle. */
 function rectangle(

@@ -1,8 +1,9 @@
 import { useSignal, type Signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { grey } from '../picture/palette.ts';
-import { side, stroke, type Point } from '../picture/stroke.ts';
-import { Pixels } from './pixels.tsx';
+import { Pixels } from '../views/pixels.tsx';
+import { digitShape, side } from './shape.ts';
+import { stroke, type Point } from './stroke.ts';
 
 /**
  * The original image, which is drawn on: with a mouse or the keyboard at any time, with a finger or a pen only while
@@ -84,12 +85,14 @@ export function Pad({
       onFocus={() => (focused.value = pad.current!.matches(':focus-visible'))}
       onBlur={() => (focused.value = false)}
     >
-      <Pixels values={pixels} colour={grey} />
+      <Pixels values={pixels} image={digitShape} palette={grey} />
       {prompt && <span class="prompt">{prompt}</span>}
       {focused.value && (
         <span
           class="pad-cursor"
           style={{
+            width: `${100 / side}%`,
+            height: `${100 / side}%`,
             left: `${(100 * (cursor.value.x - 0.5)) / side}%`,
             top: `${(100 * (cursor.value.y - 0.5)) / side}%`,
           }}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { side, stroke } from '../../src/web/picture/stroke.ts';
+import { side } from '../../../src/web/digits/shape.ts';
+import { stroke } from '../../../src/web/digits/stroke.ts';
 
 const blank = new Float32Array(side * side);
 const at = (pixels: Float32Array, x: number, y: number): number => pixels[y * side + x]!;

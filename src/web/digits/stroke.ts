@@ -1,5 +1,4 @@
-/** Pixels of a side. */
-export const side = 28;
+import { side } from './shape.ts';
 
 /** A place in an image, in pixels from its upper left corner; fractions are places within a pixel. */
 export interface Point {

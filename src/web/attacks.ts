@@ -1,0 +1,83 @@
+import { attackOf, type AttackName, type Configured, type SettingsOf } from '../runtime/attacks/index.ts';
+import type { ManifestCell } from '../runtime/experiment/manifest.ts';
+
+/** An attack as the page runs and names it. */
+export interface ShownAttack<K extends AttackName = AttackName> {
+  /** Its name in links and in saved results. */
+  readonly id: string;
+  readonly title: string;
+  /** What it does, in a few words. */
+  readonly about: string;
+  readonly settings: SettingsOf<K>;
+  /**
+   * How it changed the picture, in a sentence or two.
+   *
+   * @param most `each pixel by at most 16 %.`
+   */
+  readonly means: (most: string, mode: ManifestCell['mode']) => string;
+}
+
+const [miFgsm, pgd] = [
+  { steps: 10, stepSize: null, decay: 1 },
+  { steps: 40, stepSize: 2.5 / 40, restarts: 1 },
+] as const;
+
+/** The attacks of the runtime, in the order of the page's table: one that has no row here does not compile. */
+export const shownAttacks: { readonly [K in AttackName]: ShownAttack<K> } = {
+  generator: {
+    id: 'attacker',
+    title: 'Attacker',
+    about: 'a trained network, one pass',
+    settings: {},
+    means: (most, mode) =>
+      mode === 'alternating'
+        ? `Another network changed ${most} The two learned by playing against each other.`
+        : `Another network changed ${most} It learned how by attacking this one.`,
+  },
+  fgsm: {
+    id: 'fgsm',
+    title: 'FGSM',
+    about: 'one step along the gradient’s sign',
+    settings: {},
+    means: (most) => `One step along this network’s own gradient changed ${most}`,
+  },
+  'mi-fgsm': {
+    id: 'mi-fgsm',
+    title: 'MI-FGSM',
+    about: `${miFgsm.steps} steps along a running sum of gradients`,
+    settings: miFgsm,
+    means: (most) =>
+      `${miFgsm.steps} steps along a running sum of this network’s own gradients changed ${most}`,
+  },
+  pgd: {
+    id: 'pgd',
+    title: `PGD-${pgd.steps}`,
+    about: `${pgd.steps} projected steps, random start`,
+    settings: pgd,
+    means: (most) => `${pgd.steps} steps along this network’s own gradient changed ${most}`,
+  },
+  noise: {
+    id: 'noise',
+    title: 'Random noise',
+    about: 'no attack: the least that one must beat',
+    settings: {},
+    means: (most) => `Random noise changed ${most} It knows nothing of the network.`,
+  },
+};
+
+/** In the order of the table. */
+export const methods = Object.keys(shownAttacks) as readonly AttackName[];
+
+/** The attack that a link or a saved result names. */
+export const methodOf = (id: string | null): AttackName | undefined =>
+  methods.find((method) => shownAttacks[method].id === id);
+
+/** The number that all random numbers of the page come from. */
+export const seed = 1;
+
+/** Whether a method needs gradients of its target. */
+export const needsGradients = (method: AttackName): boolean => attackOf(method).access === 'gradient';
+
+/** An attack with the settings of the page. */
+export const configured = (method: AttackName): Configured =>
+  ({ attack: method, settings: shownAttacks[method].settings }) as Configured;
