@@ -1,18 +1,5 @@
-export { InputError } from './errors.ts';
+export * from './browser.ts';
 export { loadDataset, loadSameDataset, limit, type Dataset, type Split } from './data/dataset.ts';
-export { stream, permutation, fillUniform, type Random } from './random.ts';
-export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
-export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';
-export {
-  openModel,
-  openTraining,
-  initialState,
-  type Model,
-  type Training,
-  type ProgramFile,
-  type SessionOptions,
-} from './session.ts';
-export { openSteps, type Metrics, type Steps } from './training/steps.ts';
 export {
   evaluate,
   evaluateNoise,
@@ -119,5 +106,4 @@ export { readFinishedRun, type Cell, type FinishedRun } from './experiment/cells
 export { crossAttack, type MatrixCell } from './experiment/matrix.ts';
 export { evaluationFrom, probeWriting, writeEvaluation } from './experiment/write.ts';
 export { warningsOf } from './audit/checks.ts';
-export { describeFsError, makeFolder, writeAtomic } from './files.ts';
 export { lockRun, type RunLock } from './experiment/lock.ts';
