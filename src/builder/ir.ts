@@ -3,6 +3,7 @@ import { isStatic, showShape, type Shape } from './shape.ts';
 /** Element types, named as ONNX names them. */
 export type DType = 'float32' | 'float64' | 'int64' | 'int32' | 'uint8' | 'bool';
 
+/** The elements of a tensor, in the array type of its dtype; a bool is a byte. */
 export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array;
 
 /** A dense tensor in row-major order. `bool` is stored as bytes 0 and 1. */
@@ -25,11 +26,13 @@ export interface Value extends Type {
   readonly index: number;
 }
 
+/** A value that is fed from outside. */
 export interface Input {
   readonly kind: 'input';
   readonly name: string;
 }
 
+/** A value that is part of the graph. */
 export interface Constant {
   readonly kind: 'constant';
   readonly tensor: Tensor;
@@ -77,7 +80,9 @@ export interface Window {
   group?: number;
   auto_pad?: string;
 }
+/** The window of MaxPool, with the names of ONNX. */
 export type Pool = { ceil_mode?: number; storage_order?: number } & Window;
+/** The window of AveragePool, with the names of ONNX. */
 export type AveragePool = { ceil_mode?: number; count_include_pad?: number } & Omit<
   Window,
   'dilations' | 'group'
@@ -188,6 +193,7 @@ export interface Ops {
   StopGradient: Unary;
 }
 
+/** The name of an operator. */
 export type OpType = keyof Ops;
 
 /** The name of an input. Throws when the value is computed. */
@@ -247,6 +253,7 @@ export function constantNumbers(value: Value): readonly number[] | null {
 /** `float32[batch,10]` */
 export const showType = ({ dtype, shape }: Type): string => `${dtype}${showShape(shape)}`;
 
+/** Whether the dtype is a floating-point one. */
 export const isFloat = ({ dtype }: Type): boolean => dtype === 'float32' || dtype === 'float64';
 
 /** The shape as numbers. Throws, naming `what`, when a dimension is symbolic. */

@@ -39,33 +39,60 @@ function pair(a: Operand, b: Operand): readonly [Value, Value] {
   return [a, typeof b === 'number' ? scalar(b, a.dtype) : b];
 }
 
+/** -x. */
 export const neg = (x: Value): Value => one('Neg', [x], {});
+/** |x|. The gradient is 0 at 0. */
 export const abs = (x: Value): Value => one('Abs', [x], {});
+/** The square root. */
 export const sqrt = (x: Value): Value => one('Sqrt', [x], {});
+/** e^x. */
 export const exp = (x: Value): Value => one('Exp', [x], {});
+/** The natural logarithm. */
 export const log = (x: Value): Value => one('Log', [x], {});
+/** The hyperbolic tangent. */
 export const tanh = (x: Value): Value => one('Tanh', [x], {});
+/** 1 / (1 + e^-x). */
 export const sigmoid = (x: Value): Value => one('Sigmoid', [x], {});
+/** max(x, 0). The gradient is 0 at 0. */
 export const relu = (x: Value): Value => one('Relu', [x], {});
+/** -1, 0 or 1. It has no gradient. */
 export const sign = (x: Value): Value => one('Sign', [x], {});
+/** The value itself, as a node of its own. */
 export const identity = (x: Value): Value => one('Identity', [x], {});
+/** The opposite of a bool. */
 export const not = (x: Value): Value => one('Not', [x], {});
+/** `x` where it is 0 or more, `alpha * x` below. */
 export const leakyRelu = (x: Value, alpha: number): Value => one('LeakyRelu', [x], { alpha });
+/** e^x over the sum of e^x along `axis`. */
 export const softmax = (x: Value, axis = -1): Value => one('Softmax', [x], { axis });
+/** The logarithm of {@link softmax}, without its overflow. */
 export const logSoftmax = (x: Value, axis = -1): Value => one('LogSoftmax', [x], { axis });
+/** The value in another dtype; as it is where it has that one. */
 export const cast = (x: Value, to: DType): Value => (x.dtype === to ? x : one('Cast', [x], { to }));
 
+/** a + b, broadcast as in NumPy. */
 export const add = (a: Operand, b: Operand): Value => one('Add', pair(a, b), {});
+/** a - b, broadcast. */
 export const sub = (a: Operand, b: Operand): Value => one('Sub', pair(a, b), {});
+/** a * b, element by element, broadcast. */
 export const mul = (a: Operand, b: Operand): Value => one('Mul', pair(a, b), {});
+/** a / b, broadcast. */
 export const div = (a: Operand, b: Operand): Value => one('Div', pair(a, b), {});
+/** a^b, broadcast. */
 export const pow = (a: Operand, b: Operand): Value => one('Pow', pair(a, b), {});
+/** The larger of two, broadcast. */
 export const max = (a: Operand, b: Operand): Value => one('Max', pair(a, b), {});
+/** The smaller of two, broadcast. */
 export const min = (a: Operand, b: Operand): Value => one('Min', pair(a, b), {});
+/** Whether a is b, as bool, broadcast. */
 export const equal = (a: Operand, b: Operand): Value => one('Equal', pair(a, b), {});
+/** Whether a is above b, as bool, broadcast. */
 export const greater = (a: Operand, b: Operand): Value => one('Greater', pair(a, b), {});
+/** Whether a is below b, as bool, broadcast. */
 export const less = (a: Operand, b: Operand): Value => one('Less', pair(a, b), {});
+/** Whether both are true; bool, broadcast. */
 export const and = (a: Value, b: Value): Value => one('And', [a, b], {});
+/** `a` where `condition` holds, `b` elsewhere, broadcast. */
 export const where = (condition: Value, a: Operand, b: Operand): Value =>
   one('Where', [condition, ...pair(a, b)], {});
 /** `x` limited to [low, high]. The gradient is 1 inside and on the bounds, 0 outside, as in PyTorch's clamp. */
@@ -81,19 +108,25 @@ const reduction = ({ axes, keepdims = false }: ReduceOptions) => ({
   ...(axes && { axes }),
   keepdims: keepdims ? 1 : 0,
 });
+/** The sum. */
 export const reduceSum = (x: Value, { axes, keepdims = false }: ReduceOptions = {}): Value =>
   one('ReduceSum', axes ? [x, ints(axes)] : [x], { keepdims: keepdims ? 1 : 0 });
+/** The mean. */
 export const reduceMean = (x: Value, options: ReduceOptions = {}): Value =>
   one('ReduceMean', [x], reduction(options));
+/** The maximum. */
 export const reduceMax = (x: Value, options: ReduceOptions = {}): Value =>
   one('ReduceMax', [x], reduction(options));
+/** The sum of the squares. */
 export const reduceSumSquare = (x: Value, options: ReduceOptions = {}): Value =>
   one('ReduceSumSquare', [x], reduction(options));
 /** The index of the first maximum along `axis`, int64. */
 export const argMax = (x: Value, axis: number, keepdims = false): Value =>
   one('ArgMax', [x], { axis, keepdims: keepdims ? 1 : 0 });
 
+/** The matrix product of the last two axes; those before them broadcast. */
 export const matmul = (a: Value, b: Value): Value => one('MatMul', [a, b], {});
+/** ONNX Gemm: alpha * a b + beta * c for matrices, with `transA` and `transB` to transpose a and b first. */
 export const gemm = (a: Value, b: Value, c?: Value | null, attrs: Ops['Gemm']['attrs'] = {}): Value =>
   one('Gemm', c ? [a, b, c] : [a, b], attrs);
 /** ONNX Conv: `x` [N,C,H,W], `w` [M,C/group,kH,kW], `b` [M] -> [N,M,OH,OW]. */
@@ -116,6 +149,7 @@ export const maxUnpool = (x: Value, indices: Value, attrs: Ops['MaxUnpool']['att
   one('MaxUnpool', [x, indices], attrs);
 /** ONNX AveragePool: padding counts only with `count_include_pad`. */
 export const averagePool = (x: Value, attrs: AveragePool): Value => one('AveragePool', [x], attrs);
+/** The mean over all axes after the second: [N,C,...] -> [N,C,1,...]. */
 export const globalAveragePool = (x: Value): Value => one('GlobalAveragePool', [x], {});
 /** ONNX BatchNormalization in its inference form; all parameters [C]. */
 export const batchNormalization = (
@@ -127,17 +161,24 @@ export const batchNormalization = (
   epsilon: number,
 ): Value => one('BatchNormalization', [x, scale, bias, mean, variance], { epsilon });
 
+/** The elements in another shape; -1 stands for what is left, 0 for the axis as it was. */
 export const reshape = (x: Value, shape: readonly number[]): Value => one('Reshape', [x, ints(shape)], {});
+/** {@link reshape} to a shape that is computed, int64. */
 export const reshapeTo = (x: Value, shape: Value): Value => one('Reshape', [x, shape], {});
 /** Permutes the axes; reverses them when `perm` is absent. */
 export const transpose = (x: Value, perm?: readonly number[]): Value =>
   one('Transpose', [x], { perm: perm ?? x.shape.map((_, i) => x.shape.length - 1 - i) });
+/** Broadcast to a shape that is computed, int64. */
 export const expand = (x: Value, shape: Value): Value => one('Expand', [x, shape], {});
+/** Takes out axes of length 1. */
 export const squeeze = (x: Value, axes: readonly number[]): Value =>
   axes.length === 0 ? x : one('Squeeze', [x, ints(axes)], {});
+/** Puts in axes of length 1; `axes` are their places in the result. */
 export const unsqueeze = (x: Value, axes: readonly number[]): Value =>
   axes.length === 0 ? x : one('Unsqueeze', [x, ints(axes)], {});
+/** A matrix: the axes before `axis` become its rows, the others its columns. */
 export const flatten = (x: Value, axis = 1): Value => one('Flatten', [x], { axis });
+/** From `starts` to before `ends` along each of `axes`, in steps. */
 export const slice = (
   x: Value,
   starts: readonly number[],
@@ -147,9 +188,12 @@ export const slice = (
 ): Value => one('Slice', [x, ints(starts), ints(ends), ints(axes), ints(steps)], {});
 /** Pads with zeros: `pads` are begins, then ends, one each an axis. */
 export const pad = (x: Value, pads: readonly number[]): Value => one('Pad', [x, ints(pads)], {});
+/** The values one after the other along `axis`. */
 export const concat = (values: readonly Value[], axis: number): Value => one('Concat', values, { axis });
+/** The parts of `data` at `indices` along `axis`. */
 export const gather = (data: Value, indices: Value, axis = 0): Value =>
   one('Gather', [data, indices], { axis });
+/** The element of `data` at each of `indices` along `axis`, in the shape of `indices`. */
 export const gatherElements = (data: Value, indices: Value, axis = 0): Value =>
   one('GatherElements', [data, indices], { axis });
 /** `data` with `updates` added at `indices` along `axis`. */
@@ -166,8 +210,10 @@ export function elementCount(x: Value, dtype: DType): Value {
   return Number.isNaN(size) ? cast(one('Size', [x], {}), dtype) : scalar(size, dtype);
 }
 
+/** The gradient of {@link conv} in its weight: `x` [N,C,...], `dy` [N,M,...] -> [M,C/group,...kernel_shape]. Lowering replaces it. */
 export const convWeightGrad = (x: Value, dy: Value, attrs: Ops['ConvWeightGrad']['attrs']): Value =>
   one('ConvWeightGrad', [x, dy], attrs);
+/** The gradient of {@link maxPool}: each window's cotangent at its first maximum. Lowering replaces it. */
 export const maxPoolGrad = (x: Value, dy: Value, attrs: Pool): Value => one('MaxPoolGrad', [x, dy], attrs);
 /** The value itself; gradients treat it as a constant. */
 export const stopGradient = (x: Value): Value => one('StopGradient', [x], {});

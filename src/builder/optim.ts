@@ -25,6 +25,7 @@ export function sgd({ learningRate }: { readonly learningRate: number }): Optimi
   };
 }
 
+/** Settings of Adam, with PyTorch's names and defaults. */
 export interface AdamOptions {
   /** Whose parameters these are, where a program trains several networks: its step count is `adam/step/<network>`. */
   readonly network?: string;

@@ -70,11 +70,13 @@ interface Step {
   readonly options?: ProgramMetadata['options'];
 }
 
+/** One training step of one network: its loss, its parameters and its optimizer. */
 export interface TrainStep extends Step, Learner {}
 
 /** One training step as a program: forward, loss, gradients and optimizer, from state to next state. */
 export const trainStep = (spec: TrainStep): Program => jointStep({ ...spec, learners: [spec] });
 
+/** One training step of several networks at once. */
 export interface JointStep extends Step {
   /** Their parameters and optimizer state have distinct names. */
   readonly learners: readonly Learner[];
@@ -133,6 +135,7 @@ export function jointStep(spec: JointStep): Program {
   };
 }
 
+/** A network in use: what goes in, its parameters, what comes out. */
 export interface Inference {
   readonly name: string;
   readonly data: readonly Value[];

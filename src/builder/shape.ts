@@ -3,14 +3,17 @@
  * `196*batch`, so that models with an open batch keep exact shapes through reshapes.
  */
 export type Dim = number | string;
+/** The dimensions of a value; `[]` is a scalar. */
 export type Shape = readonly Dim[];
 
 /** The shape as text: `[batch,3,height,width]`. */
 export const showShape = (shape: Shape): string => `[${shape.join(',')}]`;
 
+/** Whether two shapes have the same dimensions. */
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((dim, i) => dim === b[i]);
 
+/** Whether all dimensions are numbers. */
 export const isStatic = (shape: Shape): shape is readonly number[] =>
   shape.every((dim) => typeof dim === 'number');
 
@@ -66,6 +69,7 @@ export function normalizeAxes(op: string, axes: readonly number[], rank: number)
   return out.sort((a, b) => a - b);
 }
 
+/** An axis counted from the front: -1 is the last. Throws where there is no such axis. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     throw new Error(`${op}: axis ${axis} is outside [${-rank}, ${rank}) for a value of rank ${rank}`);

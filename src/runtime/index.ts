@@ -1,29 +1,15 @@
-export { InputError } from './errors.ts';
+export * from './browser.ts';
 export { expectedData, loadDataset } from './data/formats.ts';
 export type { Dataset } from './data/dataset.ts';
 export {
   inMemory,
   limit,
   storedSource,
-  type Batch,
   type ImageSource,
   type Stored,
   type StoredSource,
 } from './data/source.ts';
 export { digits, loadDigits, loadSameDigits, paperData, type Digits } from './experiment/digits.ts';
-export { stream, permutation, fillUniform, type Random } from './random.ts';
-export { encodeSafetensors, decodeSafetensors, type Safetensors } from './safetensors.ts';
-export { prefixed, under, type Tensor, type Tensors } from './tensor.ts';
-export {
-  openModel,
-  openTraining,
-  initialState,
-  type Model,
-  type Training,
-  type ProgramFile,
-  type SessionOptions,
-} from './session.ts';
-export { openSteps, type Metrics, type Steps } from './training/steps.ts';
 export {
   evaluate,
   evaluateNoise,
@@ -124,5 +110,4 @@ export { readFinishedRun, type Cell, type FinishedRun } from './experiment/cells
 export { crossAttack, type MatrixCell } from './experiment/matrix.ts';
 export { evaluationFrom, probeWriting, writeEvaluation } from './experiment/write.ts';
 export { warningsOf } from './experiment/checks.ts';
-export { describeFsError, makeFolder, writeAtomic } from './files.ts';
 export { lockRun, type RunLock } from './experiment/lock.ts';

@@ -5,6 +5,7 @@ export type { Tensor } from './safetensors.ts';
 /** Tensors by the name they have in a program. */
 export type Tensors = ReadonlyMap<string, Tensor>;
 
+/** A float32 tensor. */
 export const float32 = (shape: readonly number[], data: Float32Array): Tensor => ({
   dtype: 'float32',
   shape,

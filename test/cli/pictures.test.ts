@@ -45,7 +45,7 @@ async function decode(png: Buffer): Promise<{
   /** The colours of the block that shows the pixel at (row, column) of the first image in the row at `top`. */
   block(top: number, row: number, column: number): string[];
   /** The colour at a place of the figure. */
-  pixel(x: number, y: number): string;
+  pixel: (x: number, y: number) => string;
   /** The colours of the prediction under the first image in the row at `top`. */
   caption(top: number): string[];
 }> {

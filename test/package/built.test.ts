@@ -1,26 +1,19 @@
 import { execFile, type ExecFileException } from 'node:child_process';
-import { copyFile, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
+import { buildPackage, tsc } from '../support/package.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-
-/** The package as it is built, without the demo: package.json, dist, and what it depends on. */
 let folder: string;
 const run = (...args: string[]) => promisify(execFile)(process.execPath, args, { cwd: folder });
 const evaluate = (code: string) => run('--input-type=module', '-e', code);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sparring-built-'));
-  await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
-  const config = join(root, 'tsconfig.build.json');
-  await run(tsc, '-p', config, '--outDir', join(folder, 'dist'));
+  await buildPackage(folder);
 }, 120_000);
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -35,10 +28,11 @@ describe('the built package', () => {
 
   test('is imported by its name', async () => {
     const { stdout } = await evaluate(`
+      const { evaluate } = await import('sparring');
       const builder = await import('sparring/builder');
       const runtime = await import('sparring/runtime');
-      console.log(typeof builder.grad, typeof runtime.evaluate);`);
-    expect(stdout).toBe('function function\n');
+      console.log(typeof evaluate, typeof builder.grad, typeof runtime.sweep);`);
+    expect(stdout).toBe('function function function\n');
   });
 
   test('has the command, which knows its version', async () => {
@@ -60,13 +54,20 @@ describe('the built package', () => {
   test('type-checks in a project that checks the types of its libraries too', async () => {
     await writeFile(
       join(folder, 'user.mts'),
-      `import { grad, input, reduceSum, type Graph } from 'sparring/builder';
+      `import { evaluate, openClassifier, type Evaluation } from 'sparring';
+       import { grad, input, reduceSum, type Graph } from 'sparring/builder';
        import { encode } from 'sparring/onnx';
        import { openModel } from 'sparring/runtime';
        const x = input('x', 'float32', [3]);
        const [dx] = grad(reduceSum(x), [x]);
        const graph: Graph = { name: 'user', inputs: [x], outputs: { dx: dx! } };
-       export const model = openModel(encode(graph), { device: 'cpu', threads: 1 });`,
+       export const model = openModel(encode(graph), { device: 'cpu', threads: 1 });
+       const options = { eps: 0.1, attacks: ['noise', { method: 'pgd', steps: 3 }], signal: new AbortController().signal } as const;
+       const measured = evaluate(await openClassifier(encode(graph)), { images: new Float32Array(3), labels: [0] }, options);
+       export const result: Evaluation<'noise' | 'pgd'> = await measured;
+       export const accuracy: number = result.attacks.pgd.accuracy;
+       // @ts-expect-error -- it was not asked for
+       export const none = result.attacks.fgsm;`,
     );
     const options = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,dom', '--types', 'node'];
     const { stdout } = await run(tsc, '--strict', '--noEmit', ...options, 'user.mts').catch(

@@ -10,7 +10,7 @@ const command = (...args: string[]): readonly string[] => ['src/cli/bin.ts', ...
 
 /** The packages that draw, and our own files that do. */
 const drawing =
-  /\/node_modules\/(@napi-rs\/canvas[^/]*|@observablehq\/plot|d3[^/]*|linkedom|dejavu-fonts-ttf)\/|\/report\/(plot|pixels|fonts|samples)\.ts/;
+  /\/node_modules\/(@napi-rs\/canvas[^/]*|@observablehq\/plot|d3[^/]*|linkedom|dejavu-fonts-ttf)\/|\/report\/kit\/(plot|pixels|fonts|pictures)\.ts/;
 const onnxRuntime = /\/onnxruntime_binding\.node/;
 
 const matching = async (args: readonly string[], pattern: RegExp): Promise<readonly string[]> =>
@@ -19,6 +19,7 @@ const matching = async (args: readonly string[], pattern: RegExp): Promise<reado
 describe('no canvas, no fonts and no plotting library are loaded by', () => {
   // --help imports every command
   test.for<readonly [what: string, args: readonly string[]]>([
+    ["import 'sparring'", importing('src/index.ts')],
     ["import 'sparring/runtime'", importing('src/runtime/index.ts')],
     ["import 'sparring/builder'", importing('src/builder/index.ts')],
     ['sparring --help', command('--help')],
@@ -30,7 +31,7 @@ describe('no canvas, no fonts and no plotting library are loaded by', () => {
 
 test('what draws loads canvas, fonts and plotting library', async () => {
   const urls = await matching(importing('src/report/paper/index.ts'), drawing);
-  for (const part of ['/skia.', '@observablehq/plot', 'linkedom', '/report/fonts.ts']) {
+  for (const part of ['/skia.', '@observablehq/plot', 'linkedom', '/report/kit/fonts.ts']) {
     expect(urls.join('\n')).toContain(part);
   }
 });

@@ -34,16 +34,22 @@ export function adopt(graph: Graph): Graph {
         `export it again with a dynamic batch axis (${axes})`,
     );
   }
-  const logits = outputs['logits'] ?? (Object.keys(outputs).length === 1 ? Object.values(outputs)[0] : null);
-  if (!logits) {
-    const found = Object.keys(outputs).join(', ') || 'none';
-    throw new Error(`${name} has several outputs, ${found}; call the one before softmax logits`);
-  }
+  const logits = outputs[logitsName(graph)]!;
   const image = inputName(own) === 'image' ? own : input('image', own.dtype, own.shape);
   return rewrite(
     { ...graph, inputs: [image], outputs: { logits } },
     () => null,
     (value) => (value.source.kind === 'input' ? image : value),
+  );
+}
+
+/** Which output of a classifier that somebody brings holds its logits: `logits`, or the only one. */
+export function logitsName({ name, outputs }: Graph): string {
+  const names = Object.keys(outputs);
+  const found = names.includes('logits') ? 'logits' : names.length === 1 ? names[0] : undefined;
+  if (found !== undefined) return found;
+  throw new Error(
+    `${name} has several outputs, ${names.join(', ') || 'none'}; call the one before softmax logits`,
   );
 }
 

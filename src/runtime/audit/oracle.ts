@@ -6,6 +6,8 @@ import { float32, type Tensor } from '../tensor.ts';
 export interface OracleFiles {
   /** The classifier: `image` -> `logits`. Forward queries run this very file. */
   readonly classifier: Uint8Array;
+  /** What the file calls its input and its output, where they have other names. */
+  readonly ports?: { readonly image: string; readonly logits: string };
   readonly image: ImageShape;
   readonly classes: number;
   /**
@@ -31,7 +33,14 @@ export interface OpenOracle extends Oracle {
 
 /** Opens a classifier, and what else is known of it, in ONNX Runtime. */
 export async function openOracle(
-  { classifier, image, classes, gradient, generator }: OracleFiles,
+  {
+    classifier,
+    ports = { image: 'image', logits: 'logits' },
+    image,
+    classes,
+    gradient,
+    generator,
+  }: OracleFiles,
   options: SessionOptions,
 ): Promise<OpenOracle> {
   const queries = { forward: 0, backward: 0 };
@@ -61,7 +70,7 @@ export async function openOracle(
       classes,
       async logits(images) {
         queries.forward += images.shape[0];
-        return logitsOf(await forward.run({ image: tensorOf(images) }));
+        return logitsOf(await forward.run({ [ports.image]: tensorOf(images) }), ports.logits);
       },
       ...(gradient && {
         async gradient(
@@ -106,7 +115,7 @@ const imagesOf = ({ data, shape }: Tensor): Images => ({
   data: data as Float32Array,
   shape: shape as Images['shape'],
 });
-const logitsOf = ({ logits }: Readonly<Record<string, Tensor>>): Logits => ({
-  data: logits!.data as Float32Array,
-  shape: logits!.shape as Logits['shape'],
+const logitsOf = (outputs: Readonly<Record<string, Tensor>>, name = 'logits'): Logits => ({
+  data: outputs[name]!.data as Float32Array,
+  shape: outputs[name]!.shape as Logits['shape'],
 });

@@ -5,6 +5,7 @@ import { missingCudaLibraries, remedyFor } from './cuda.ts';
 
 /** Where programs can run. */
 export const deviceNames = ['cpu', 'cuda', 'webgpu'] as const;
+/** Where a program can run. */
 export type Device = (typeof deviceNames)[number];
 
 /** What a device did with a small self-test. */

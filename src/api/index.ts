@@ -1,0 +1,28 @@
+export type { OpenClassifier, OpenOptions } from './classifier.ts';
+export type { Examples } from './examples.ts';
+export type { Method, MethodOptions } from './method.ts';
+export type { CommonOptions, Progress } from './run.ts';
+export { attack, type Attacked, type AttackOptions } from './attack.ts';
+export {
+  evaluate,
+  type AttackMeasure,
+  type DefaultMethod,
+  type Evaluation,
+  type EvaluateOptions,
+  type Measure,
+} from './evaluate.ts';
+export { InputError } from '../runtime/errors.ts';
+export type { Device } from '../runtime/devices/index.ts';
+export type { Finding } from '../runtime/audit/classifier-checks.ts';
+export type { Interval } from '../runtime/audit/wilson.ts';
+export type {
+  Goal,
+  Images,
+  ImageShape,
+  Logits,
+  LossName,
+  Norm,
+  Oracle,
+  Slope,
+  ThreatModel,
+} from '../runtime/attacks/index.ts';
