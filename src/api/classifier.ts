@@ -2,7 +2,7 @@ import { gradientEnds } from '../models/classifier/adopt.ts';
 import { classifierOf, type Classifier } from '../models/classifier/classifier.ts';
 import { classifierGradientModel } from '../models/classifier/gradient.ts';
 import type { Oracle } from '../runtime/attacks/index.ts';
-import { openOracle } from '../runtime/audit/oracle.ts';
+import { openOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
 import type { Device } from '../runtime/devices/index.ts';
 import { InputError } from '../runtime/errors.ts';
@@ -44,19 +44,28 @@ export async function openOn(
   const { graph, image, classes, ports } = classifier;
   const { noGradient, ends } = slopeOf(classifier);
   platform.prepare(threads);
-  const oracle = await openOracle(
-    {
-      classifier: bytes,
-      ports,
-      image,
-      classes,
-      ...(noGradient === null && { gradient: (loss) => classifierGradientModel(graph, device, loss) }),
-    },
-    { device, threads },
-  ).catch((error: unknown) => {
-    throw new InputError(`${name}: ${lineOf(error)}`, { cause: error });
-  });
-  return { ...oracle, noGradient, gradientEnds: ends };
+  const files: OracleFiles = {
+    classifier: bytes,
+    ports,
+    image,
+    classes,
+    ...(noGradient === null && { gradient: (loss) => classifierGradientModel(graph, device, loss) }),
+  };
+  const oracle = await platform
+    .inTurn(() => openOracle(files, { device, threads }))
+    .catch((error: unknown) => {
+      throw new InputError(`${name}: ${lineOf(error)}`, { cause: error });
+    });
+  const { gradient } = oracle;
+  return {
+    image,
+    classes,
+    logits: (images) => platform.inTurn(() => oracle.logits(images)),
+    ...(gradient && { gradient: (batch, loss) => platform.inTurn(() => gradient(batch, loss)) }),
+    noGradient,
+    gradientEnds: ends,
+    close: () => platform.inTurn(() => oracle.close()),
+  };
 }
 
 function understood(name: string, bytes: Uint8Array): Classifier {

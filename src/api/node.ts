@@ -13,4 +13,5 @@ export const node: Platform = {
   },
   threads: availableParallelism,
   prepare: () => {},
+  inTurn: (work) => work(),
 };

@@ -6,4 +6,6 @@ export interface Platform {
   readonly threads: () => number;
   /** Called with the number of threads before a session is opened. */
   readonly prepare: (threads: number) => void;
+  /** Does work of ONNX Runtime, after the work before it where there can be only one at a time. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }

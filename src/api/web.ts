@@ -2,6 +2,9 @@ import { InputError } from '../runtime/errors.ts';
 import { env } from '../runtime/ort.ts';
 import type { Platform } from './platform.ts';
 
+/** A page has one ONNX Runtime, which does not take a second create() or run() before the first is done. */
+let last: Promise<unknown> = Promise.resolve();
+
 /** A browser, in a page or a worker: models are fetched. */
 export const web: Platform = {
   async read(url) {
@@ -13,5 +16,10 @@ export const web: Platform = {
   threads: () => (globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1),
   prepare(threads) {
     env.wasm.numThreads = threads;
+  },
+  inTurn(work) {
+    const result = last.then(work);
+    last = result.catch(() => {});
+    return result;
   },
 };

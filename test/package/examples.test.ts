@@ -128,37 +128,82 @@ describe.skipIf(!chromiumPath)(`the example for a browser${reason}`, () => {
     patience,
   );
 
+  /** What a page of one script, built with vite, sets its title to. */
+  async function titleOf(name: string, script: string, files: Readonly<Record<string, Uint8Array>> = {}) {
+    const own = join(folder, name);
+    await mkdir(own);
+    await writeFile(join(own, 'index.html'), '<script type="module" src="./main.js"></script>');
+    await copyFile(join(folder, 'vite', 'vite.config.js'), join(own, 'vite.config.js'));
+    await writeFile(
+      join(own, 'main.js'),
+      `try { document.title = await (async () => { const m = await import('./work.js'); return m.title(); })(); }
+       catch (error) { document.title = error.message; }`,
+    );
+    await writeFile(join(own, 'work.js'), script);
+    expect(ofNode(await built(own))).toEqual([]);
+    const served = await serveFolder(join(own, 'dist'), new Map(Object.entries(files)));
+    const other = await browser.newPage();
+    try {
+      await other.goto(served.url);
+      await other.waitForFunction(() => document.title !== '', null, { timeout: patience / 2 });
+      return await other.title();
+    } finally {
+      served.close();
+      await other.close();
+    }
+  }
+
   test(
     'may import builder, onnx and runtime too',
     async () => {
-      const own = join(folder, 'vite-all');
-      await mkdir(own);
-      await writeFile(join(own, 'index.html'), '<script type="module" src="./main.js"></script>');
-      await copyFile(join(folder, 'vite', 'vite.config.js'), join(own, 'vite.config.js'));
-      await writeFile(
-        join(own, 'main.js'),
+      const title = await titleOf(
+        'all',
         `import { grad, input, lower, mul, reduceSum } from 'sparring/builder';
          import { encode } from 'sparring/onnx';
          import { openModel } from 'sparring/runtime';
-         const x = input('x', 'float32', [3]);
-         const [dx] = grad(reduceSum(mul(x, x)), [x]);
-         const bytes = encode(lower({ name: 'squares', inputs: [x], outputs: { dx } }, 'cpu'));
-         const model = await openModel(bytes, { device: 'cpu', threads: 1 });
-         const outputs = await model.run({ x: { dtype: 'float32', shape: [3], data: Float32Array.of(1, 2, 3) } });
-         document.title = outputs.dx.data.join();`,
+         export async function title() {
+           const x = input('x', 'float32', [3]);
+           const [dx] = grad(reduceSum(mul(x, x)), [x]);
+           const bytes = encode(lower({ name: 'squares', inputs: [x], outputs: { dx } }, 'cpu'));
+           const model = await openModel(bytes, { device: 'cpu', threads: 1 });
+           const outputs = await model.run({ x: { dtype: 'float32', shape: [3], data: Float32Array.of(1, 2, 3) } });
+           return outputs.dx.data.join();
+         }`,
       );
-      expect(ofNode(await built(own))).toEqual([]);
-      const files = await serveFolder(join(own, 'dist'));
-      try {
-        const other = await browser.newPage();
-        await other.goto(files.url);
-        await other.waitForFunction(() => document.title !== '', { timeout: patience / 4 });
-        expect(await other.title()).toBe('2,4,6');
-      } finally {
-        files.close();
-      }
+      expect(title).toBe('2,4,6');
     },
     patience,
+  );
+
+  test.for(['cpu', 'webgpu'] as const)(
+    'attacks two classifiers at once on %s, with the figures of Node',
+    { timeout: patience },
+    async (device) => {
+      const few: Digits = { images: some.images.subarray(0, 20 * 784), labels: some.labels.subarray(0, 20) };
+      const shown = JSON.stringify({ images: [...few.images], labels: [...few.labels] });
+      const title = await titleOf(
+        device,
+        `import { evaluate, openClassifier } from 'sparring';
+         const { images, labels } = ${shown};
+         export async function title() {
+           const measure = async () => {
+             const classifier = await openClassifier('classifier.onnx', { device: '${device}' });
+             const examples = { images: Float32Array.from(images), labels };
+             const { attacks } = await evaluate(classifier, examples, { eps: 0.05, attacks: ['pgd'] });
+             await classifier.close();
+             return attacks.pgd.accuracy;
+           };
+           return (await Promise.all([measure(), measure()])).join();
+         }`,
+        { 'classifier.onnx': classifier },
+      );
+      const { pgd } = await accuracies(few, 0.05);
+      expect(pgd).toBeGreaterThan(0);
+      const [first, second] = title.split(',').map(Number);
+      expect(second).toBe(first);
+      // an image of 20 at the edge may go either way
+      expect(Math.abs(first! - pgd)).toBeLessThan(0.06);
+    },
   );
 
   test(
