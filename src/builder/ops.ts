@@ -48,6 +48,14 @@ export const tanh = (x: Value): Value => one('Tanh', [x], {});
 export const sigmoid = (x: Value): Value => one('Sigmoid', [x], {});
 export const relu = (x: Value): Value => one('Relu', [x], {});
 export const sign = (x: Value): Value => one('Sign', [x], {});
+/** 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. */
+export const erf = (x: Value): Value => one('Erf', [x], {});
+export const sin = (x: Value): Value => one('Sin', [x], {});
+export const cos = (x: Value): Value => one('Cos', [x], {});
+export const floor = (x: Value): Value => one('Floor', [x], {});
+export const ceil = (x: Value): Value => one('Ceil', [x], {});
+/** The nearest whole number, the even one of two. */
+export const round = (x: Value): Value => one('Round', [x], {});
 export const identity = (x: Value): Value => one('Identity', [x], {});
 export const not = (x: Value): Value => one('Not', [x], {});
 export const leakyRelu = (x: Value, alpha: number): Value => one('LeakyRelu', [x], { alpha });
@@ -145,8 +153,9 @@ export const slice = (
   axes: readonly number[],
   steps: readonly number[] = axes.map(() => 1),
 ): Value => one('Slice', [x, ints(starts), ints(ends), ints(axes), ints(steps)], {});
-/** Pads with zeros: `pads` are begins, then ends, one each an axis. */
-export const pad = (x: Value, pads: readonly number[]): Value => one('Pad', [x, ints(pads)], {});
+/** Pads with zeros, or with `value`: `pads` are begins, then ends, one each an axis. */
+export const pad = (x: Value, pads: readonly number[], value?: Value): Value =>
+  one('Pad', value ? [x, ints(pads), value] : [x, ints(pads)], {});
 export const concat = (values: readonly Value[], axis: number): Value => one('Concat', values, { axis });
 export const gather = (data: Value, indices: Value, axis = 0): Value =>
   one('Gather', [data, indices], { axis });
