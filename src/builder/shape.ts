@@ -46,6 +46,21 @@ export function reshapeTarget(shape: Shape): readonly number[] | null {
   return open > 1 ? null : shape.map((dim) => (typeof dim === 'number' ? dim : -1));
 }
 
+/**
+ * A shape as Reshape makes it: `wanted` holds 0 for a dimension that stays (unless `allowzero`) and at most one -1 for
+ * what is left. Null when it does not fit.
+ */
+export function reshaped(shape: Shape, wanted: Shape, allowzero = 0): Shape | null {
+  const dims: Dim[] = wanted.map((dim, i) => (dim === 0 && !allowzero ? (shape[i] ?? 0) : dim));
+  const open = wanted.indexOf(-1);
+  if (open >= 0) {
+    const rest = divideDims(sizeOf(shape), sizeOf(dims.toSpliced(open, 1)));
+    if (rest === null) return null;
+    dims[open] = rest;
+  }
+  return sizeOf(dims) === sizeOf(shape) ? dims : null;
+}
+
 /** NumPy broadcasting of two shapes; null when they do not fit. */
 export function broadcastShapes(a: Shape, b: Shape): Shape | null {
   const rank = Math.max(a.length, b.length);
