@@ -1,65 +1,123 @@
-import { attributeKind, traits, type AttributeKind } from '../builder/attributes.ts';
-import { constant, input, type Graph, type Ops, type OpType, type Value } from '../builder/ir.ts';
-import { apply } from '../builder/ops.ts';
+import {
+  constant,
+  constantNumbers,
+  freeInputs,
+  input,
+  type Graph,
+  type Tensor,
+  type Value,
+} from '../builder/ir.ts';
+import { folded } from '../builder/fold-constants.ts';
 import type { Program, ProgramMetadata } from '../builder/program.ts';
-import { metadataKey, opset } from './encode.ts';
-import { AttributeType, decodeModel as decodeMessage, type Decoded } from './proto.ts';
-import { decodeTensor, dtypeOf } from './tensor.ts';
+import type { Shape } from '../builder/shape.ts';
+import { metadataKey, producer } from './encode.ts';
+import { foreign, type Foreign, type Types } from './foreign.ts';
+import { importerOf, isOperator, ownImporterOf } from './operators/index.ts';
+import { Problems } from './problems.ts';
+import { decodeModel as decodeMessage, type Decoded } from './proto.ts';
+import { decodeTensor, dtypeOf, elementName, type External } from './tensor.ts';
 
-/** The first opset whose operators take their inputs and attributes as `Ops` has them; 18 moves axes to inputs. */
-const oldestOpset = 13;
+/** Opsets whose operators the importers know. */
+const oldestOpset = 7;
+const newestOpset = 23;
+/** The newest form of a file that ONNX Runtime 1.29 opens. */
+const newestIr = 13;
+/** More nodes than this, functions written out, are no classifier. */
+const mostNodes = 200_000;
 
-const attributeTypes: { readonly [K in AttributeKind]: number } = {
-  dtype: AttributeType.INT,
-  int: AttributeType.INT,
-  float: AttributeType.FLOAT,
-  ints: AttributeType.INTS,
-  string: AttributeType.STRING,
-  graph: AttributeType.GRAPH,
-};
+export interface DecodeOptions {
+  /** The bytes of a file that weights lie in, by its name in the model. */
+  readonly external?: External;
+  /** The outputs that are wanted; all when absent. Nodes that they do not need are not read. */
+  readonly outputs?: readonly string[];
+  /** Shapes of inputs instead of those in the file: numbers for what it leaves open. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+}
 
-/** A model's graph and metadata from its bytes. Throws on anything the builder does not know, by name. */
-export function decode(bytes: Uint8Array): {
+/** A model file as a graph. */
+export interface DecodedModel {
   readonly graph: Graph;
-  readonly metadata: Record<string, string>;
-} {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Version of ONNX's operators that the file is written in. */
+  readonly opset: number;
+  /** Who wrote the file, such as `pytorch 2.9.0`; empty when it does not say. */
+  readonly producer: string;
+  /** Where the graph does not compute in the types of the file, a line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * A model from its bytes. One that `encode` wrote becomes the graph that it was; of others, what depends on constants
+ * alone is computed, and float64 is narrowed to float32.
+ *
+ * @throws Error in one line on a file that is broken.
+ * @throws UnsupportedModelError on a file that holds what the builder cannot do: with all of it, not the first.
+ */
+export function decode(bytes: Uint8Array, options: DecodeOptions = {}): DecodedModel {
   const model = decodeModel(bytes);
   const proto = model.graph;
   if (!proto) throw new Error('decode: the model has no graph');
-  const version = model.opsetImport.find((o) => !o.domain)?.version;
-  if (!(Number(version) >= oldestOpset && Number(version) <= opset)) {
-    throw new Error(`decode: opset ${version ?? 'none'} is not supported, only ${oldestOpset} to ${opset}`);
-  }
-  const values = new Map<string, Value | null>([['', null]]);
+  const opset = checkedOpset(model);
+  if (proto.sparseInitializer.length > 0) throw new Error('decode: sparse weights are not supported');
+
+  const notes = new Set<string>();
+  const isOwn = model.producerName === producer;
+  const types = typesOf(options, isOwn, notes);
+  const problems = new Problems();
+  const scope = new Scope();
   for (const tensor of proto.initializer) {
-    values.set(tensor.name, constant(decodeTensor(tensor), tensor.name));
+    scope.declare(tensor.name, () => constant(types.tensorOf(tensor), tensor.name));
   }
   const inputs: Value[] = [];
   for (const info of proto.input) {
-    if (values.has(info.name)) continue;
-    const value = decodeInput(info);
-    values.set(info.name, value);
+    if (scope.has(info.name)) continue;
+    const value = decodeInput(info, types, options.shapes?.[info.name]);
+    scope.declare(info.name, () => value);
     inputs.push(value);
   }
-  const get = (name: string): Value | null => {
-    const value = values.get(name);
-    if (value === undefined) throw new Error(`decode: value ${name} is used before it is made`);
-    return value;
+  const wanted = options.outputs ?? proto.output.map(({ name }) => name);
+  const reading: Reading = {
+    types,
+    isOwn,
+    problems,
+    outputs: new Set(wanted),
+    opsets: opsetsOf(model.opsetImport),
+    functions: new Map(model.functions.map((f) => [functionKey(f.domain, f.name, f.overload), f])),
+    within: [],
+    count: { nodes: 0 },
   };
-  for (const node of proto.node) {
-    const outputs = decodeNode(node, get);
-    node.output.forEach((name, i) => {
-      // an optional output that is left out has an empty name
-      if (name) values.set(name, outputs[i] ?? null);
-    });
-  }
+  importNodes(proto.node, wanted, scope, reading);
+  problems.throwIfAny();
+  const outputs = Object.fromEntries(wanted.map((name) => [name, scope.get(name) as Value]));
+  const used = options.outputs ? inputsOf(outputs, inputs) : inputs;
   return {
-    graph: {
-      name: proto.name,
-      inputs,
-      outputs: Object.fromEntries(proto.output.map((o) => [o.name, get(o.name)!])),
-    },
+    graph: { name: proto.name, inputs: used, outputs },
     metadata: Object.fromEntries(model.metadataProps.map((p) => [p.key, p.value])),
+    opset,
+    producer: `${model.producerName} ${model.producerVersion}`.trim(),
+    notes: [...notes],
+  };
+}
+
+/** What a model takes and gives, read without its nodes. */
+export interface Interface {
+  /** Inputs that have no initializer, with their types as they are computed here. */
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly string[];
+}
+
+/** The inputs and outputs of a model from its bytes. Throws on a file that is broken. */
+export function decodeInterface(bytes: Uint8Array): Interface {
+  const model = decodeModel(bytes);
+  if (!model.graph) throw new Error('decode: the model has no graph');
+  const { input: inputs, output: outputs, initializer } = model.graph;
+  const weights = new Set(initializer.map(({ name }) => name));
+  const types = typesOf({}, model.producerName === producer, new Set());
+  return {
+    inputs: inputs
+      .filter(({ name }) => !weights.has(name))
+      .map((info) => decodeInput(info, types, undefined)),
+    outputs: outputs.map(({ name }) => name),
   };
 }
 
@@ -87,58 +145,266 @@ export function decodeModel(bytes: Uint8Array): Decoded<'Model'> {
   }
 }
 
-function decodeNode(
-  node: Decoded<'Node'>,
-  get: (name: string) => Value | null,
-): readonly (Value | undefined)[] {
-  const op = node.opType;
-  const what = `node ${node.name || node.output[0] || '?'} (${op})`;
-  if (node.domain) throw new Error(`decode: ${what} is from domain ${node.domain}, which is not supported`);
-  if (op === 'Constant') {
-    const tensor = node.attribute.find((a) => a.name === 'value')?.t;
-    if (!tensor) throw new Error(`decode: ${what} has no tensor value`);
-    return [constant(decodeTensor(tensor))];
+const opsetsOf = (imports: readonly Decoded<'OperatorSetId'>[]): ReadonlyMap<string, number> =>
+  new Map(imports.map(({ domain, version }) => [ownDomain(domain), Number(version)]));
+
+/** ONNX's own domain has two names. */
+const ownDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
+
+function checkedOpset(model: Decoded<'Model'>): number {
+  const opset = opsetsOf(model.opsetImport).get('');
+  if (opset === undefined || opset < oldestOpset || opset > newestOpset) {
+    throw new Error(
+      `decode: opset ${opset ?? 'none'} is not supported, only ${oldestOpset} to ${newestOpset}; ` +
+        `export the model again with opset 17`,
+    );
   }
-  if (!Object.hasOwn(traits, op) || traits[op as OpType].private)
-    throw new Error(`decode: ${what}: operator ${op} is not supported`);
-  const attrs = Object.fromEntries(
-    node.attribute.map((a) => [a.name, decodeAttribute(what, op as OpType, a)]),
-  );
-  const inputs = node.input.map(get) as unknown as Ops[OpType]['inputs'];
+  if (model.irVersion > newestIr) {
+    throw new Error(`decode: IR version ${model.irVersion} is not supported, only up to ${newestIr}`);
+  }
+  return opset;
+}
+
+/** Types of a file as they are computed here; what is computed in another type is noted. */
+function typesOf({ external }: DecodeOptions, isOwn: boolean, notes: Set<string>): Types {
+  const own = (code: number, what: string) => {
+    const dtype = dtypeOf(code, what);
+    const result = dtype === 'float64' && !isOwn ? 'float32' : dtype;
+    const name = elementName(code);
+    if (result !== ({ float: 'float32', double: 'float64' }[name] ?? name)) {
+      notes.add(`${name === 'double' ? 'float64' : name} is computed in ${result}`);
+    }
+    return result;
+  };
+  const elements = new Map<Tensor, string>();
+  return {
+    dtypeOf: own,
+    elementOf: (tensor) => elements.get(tensor),
+    tensorOf: (tensor) => {
+      const dtype = own(tensor.dataType, `tensor ${tensor.name}`);
+      const found = decodeTensor(tensor, external);
+      const result = found.dtype === dtype ? found : narrowed(found);
+      elements.set(result, elementName(tensor.dataType));
+      return result;
+    },
+  };
+}
+
+const narrowed = ({ shape, data }: Tensor): Tensor => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(data as Float64Array),
+});
+
+/** The values of a graph by name. A value whose node could not be imported is `unread`. */
+class Scope {
+  private readonly values = new Map<string, Value | null | 'unread' | (() => Value)>();
+  private readonly outer: Scope | null;
+  constructor(outer: Scope | null = null) {
+    this.outer = outer;
+  }
+  has(name: string): boolean {
+    return this.values.has(name);
+  }
+  /** Gives a name its value, made when it is first read. */
+  declare(name: string, value: Value | null | 'unread' | (() => Value)): void {
+    if (this.values.has(name)) throw new Error(`decode: two values are named ${name}`);
+    this.values.set(name, value);
+  }
+  find(name: string): Value | null | 'unread' | undefined {
+    if (name === '') return null; // an optional input that is left out
+    const value = this.values.get(name);
+    if (value === undefined) return this.outer?.find(name);
+    if (typeof value !== 'function') return value;
+    const made = value();
+    this.values.set(name, made);
+    return made;
+  }
+  /** The value of a name that must have one, unless its node could not be imported. */
+  get(name: string): Value | null | 'unread' {
+    const value = this.find(name);
+    if (value === undefined) throw new Error(`decode: value ${name} is used before it is made`);
+    return value;
+  }
+}
+
+/** What reading the nodes of a graph, or of a function in it, needs of the file. */
+interface Reading {
+  readonly types: Types;
+  /** The file is one that `encode` wrote, and is read as it stands. */
+  readonly isOwn: boolean;
+  readonly problems: Problems;
+  /** Names of the model's outputs. */
+  readonly outputs: ReadonlySet<string>;
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly functions: ReadonlyMap<string, Decoded<'Function'>>;
+  /** The functions that are being written out. */
+  readonly within: readonly string[];
+  readonly count: { nodes: number };
+}
+
+/** The nodes that the outputs need, each made of values in `scope`. */
+function importNodes(
+  nodes: readonly Decoded<'Node'>[],
+  outputs: readonly string[],
+  scope: Scope,
+  reading: Reading,
+): void {
+  const made = new Set<string>();
+  for (const name of nodes.flatMap(({ output }) => output)) {
+    if (name && (made.has(name) || scope.has(name))) throw new Error(`decode: two values are named ${name}`);
+    made.add(name);
+  }
+  for (const node of needed(nodes, outputs)) {
+    if (++reading.count.nodes > mostNodes) throw new Error(`decode: the model has over ${mostNodes} nodes`);
+    const results = importNode(node, scope, reading);
+    // an optional output that is left out has an empty name
+    node.output.forEach(
+      (name, i) => name && scope.declare(name, results === 'unread' ? results : (results[i] ?? null)),
+    );
+  }
+  outputs.forEach((name) => scope.get(name));
+}
+
+/** The nodes that the outputs depend on, in the file's order, which is that of computation. */
+function needed(nodes: readonly Decoded<'Node'>[], outputs: readonly string[]): readonly Decoded<'Node'>[] {
+  const wanted = new Set(outputs);
+  return nodes
+    .toReversed()
+    .filter((node) => {
+      if (!node.output.some((name) => wanted.has(name))) return false;
+      readBy(node).forEach((name) => wanted.add(name));
+      return true;
+    })
+    .reverse();
+}
+
+/** The names that a node reads; those that its subgraphs read are among them. */
+const readBy = (node: Decoded<'Node'>): readonly string[] => [
+  ...node.input,
+  ...node.attribute.flatMap(({ g }) =>
+    g ? [...g.node.flatMap(readBy), ...g.output.map((o) => o.name)] : [],
+  ),
+];
+
+type Results = readonly (Value | null)[] | 'unread';
+
+function importNode(node: Decoded<'Node'>, scope: Scope, reading: Reading): Results {
+  const { problems, opsets } = reading;
+  const domain = ownDomain(node.domain);
+  const op = domain ? `${domain}.${node.opType}` : node.opType;
+  const label = node.name || node.output.find((name) => name) || '?';
+  const own = reading.functions.get(functionKey(domain, node.opType, node.overload));
+  const opset = opsets.get(domain) ?? 1;
+  if (!own && op !== 'If' && !isOperator(op)) {
+    problems.add(`operator ${op} is not supported`, label);
+    return 'unread';
+  }
+  const found = node.input.map((name) => scope.get(name));
+  if (found.includes('unread')) return 'unread';
+  const given = found as (Value | null)[];
   try {
-    return apply(op as OpType, inputs, attrs as Ops[OpType]['attrs']);
-  } catch (cause) {
-    throw new Error(`decode: ${what}: ${(cause as Error).message}`, { cause });
+    if (own) return inlined(own, node, given, reading);
+    if (op === 'If') return branch(node, given[0] ?? null, scope, reading);
+    const importer = reading.isOwn ? ownImporterOf(op) : importerOf(op, opset);
+    if (!importer) throw new Error(`opset ${opset} is not supported`);
+    const { node: read, unread } = foreign(node, { op, opset, given }, reading.types);
+    const results = [importer(read)].flat();
+    for (const name of unread()) problems.add(`${op}: attribute ${name} is not supported`, label);
+    if (reading.isOwn) return results;
+    return results.map((y, i) => y && settled(y, read, node.output[i] ?? '', reading));
+  } catch (error) {
+    if (!(error instanceof Error) || error.message.startsWith('decode: ')) throw error;
+    problems.add(error.message.startsWith(`${op}: `) ? error.message : `${op}: ${error.message}`, label);
+    return 'unread';
   }
 }
 
-function decodeAttribute(what: string, op: OpType, attribute: Decoded<'Attribute'>): unknown {
-  const { name } = attribute;
-  const kind = attributeKind(op, name);
-  if (kind === undefined) throw new Error(`decode: ${what}: attribute ${name} is not supported`);
-  if (attribute.type !== attributeTypes[kind])
-    throw new Error(`decode: ${what}: attribute ${name} must be ${kind}, and has another type`);
-  switch (kind) {
-    case 'dtype':
-      return dtypeOf(Number(attribute.i), what);
-    case 'int':
-      return Number(attribute.i);
-    case 'float':
-      return attribute.f;
-    case 'ints':
-      return attribute.ints.map(Number);
-    case 'string':
-      return new TextDecoder().decode(attribute.s);
-    case 'graph':
-      throw new Error(`decode: ${what}: attribute ${name} is a graph, which is not supported`);
-    default:
-      return kind satisfies never;
-  }
+/** A result as a constant under its name where it is known now. An output of the model keeps the node that names it. */
+function settled(y: Value, { op }: Foreign, name: string, { outputs, within }: Reading): Value {
+  if (outputs.has(name) && within.length === 0) return y;
+  const named = op === 'Identity' && y.source.kind === 'node' ? y.source.inputs[0] : null;
+  if (named?.source.kind === 'constant') return named;
+  return folded(y, [...within, name].join('/'));
 }
 
-function decodeInput(info: Decoded<'ValueInfo'>): Value {
+const functionKey = (domain: string, name: string, overload: string): string =>
+  `${ownDomain(domain)}.${name}.${overload}`;
+
+/** A call of a function that the model brings, written out. */
+function inlined(
+  own: Decoded<'Function'>,
+  call: Decoded<'Node'>,
+  given: readonly (Value | null)[],
+  reading: Reading,
+): Results {
+  const key = functionKey(own.domain, own.name, own.overload);
+  if (reading.within.some((name) => name.startsWith(`${key}#`))) {
+    throw new Error(`decode: function ${own.name} calls itself`);
+  }
+  const scope = new Scope();
+  own.input.forEach((name, i) => scope.declare(name, given[i] ?? null));
+  const attributes = new Map([...own.attributeProto, ...call.attribute].map((a) => [a.name, a]));
+  const nodes = own.node.map((node) => withAttributes(node, attributes));
+  const imports = opsetsOf(own.opsetImport);
+  importNodes(nodes, own.output, scope, {
+    ...reading,
+    opsets: imports.size > 0 ? imports : reading.opsets,
+    within: [...reading.within, `${key}#${reading.count.nodes}`],
+  });
+  const results = own.output.map((name) => scope.get(name));
+  return results.includes('unread') ? 'unread' : (results as (Value | null)[]);
+}
+
+/** A node of a function with the attributes of its call; one that the call leaves out is left out here too. */
+function withAttributes(
+  node: Decoded<'Node'>,
+  attributes: ReadonlyMap<string, Decoded<'Attribute'>>,
+): Decoded<'Node'> {
+  const attribute = node.attribute.flatMap((own) => {
+    if (!own.refAttrName) return [own.g ? { ...own, g: within(own.g, attributes) } : own];
+    const bound = attributes.get(own.refAttrName);
+    return bound ? [{ ...bound, name: own.name }] : [];
+  });
+  return { ...node, attribute };
+}
+
+const within = (
+  graph: Decoded<'Graph'>,
+  attributes: ReadonlyMap<string, Decoded<'Attribute'>>,
+): Decoded<'Graph'> => ({ ...graph, node: graph.node.map((node) => withAttributes(node, attributes)) });
+
+/** If: the branch that a known condition takes, written out. */
+function branch(node: Decoded<'Node'>, condition: Value | null, scope: Scope, reading: Reading): Results {
+  const known = condition && constantNumbers(condition);
+  if (!known) throw new Error('its condition is computed from the image');
+  const name = known[0] ? 'then_branch' : 'else_branch';
+  const graph = node.attribute.find((a) => a.name === name)?.g;
+  if (!graph) throw new Error(`it has no ${name}`);
+  const own = new Scope(scope);
+  for (const tensor of graph.initializer) {
+    own.declare(tensor.name, () => constant(reading.types.tensorOf(tensor), tensor.name));
+  }
+  const outputs = graph.output.map((output) => output.name);
+  importNodes(graph.node, outputs, own, reading);
+  const results = outputs.map((output) => own.get(output));
+  return results.includes('unread') ? 'unread' : (results as (Value | null)[]);
+}
+
+/** An input's type; a dimension without a number, or with one that none can be, is open. */
+function decodeInput(info: Decoded<'ValueInfo'>, types: Types, shape: Shape | undefined): Value {
   const type = info.type?.tensorType;
-  if (!type?.shape) throw new Error(`decode: input ${info.name} has no tensor shape`);
-  const shape = type.shape.dim.map((d, i) => d.dimParam || (d.dimValue ? Number(d.dimValue) : `dim${i}`));
-  return input(info.name, dtypeOf(type.elemType, `input ${info.name}`), shape);
+  const dims =
+    shape ??
+    type?.shape?.dim.map(
+      (d, i) => d.dimParam || (Number(d.dimValue ?? 0) > 0 ? Number(d.dimValue) : `dim${i}`),
+    );
+  if (!type || !dims) throw new Error(`decode: input ${info.name} has no tensor shape`);
+  return input(info.name, types.dtypeOf(type.elemType, `input ${info.name}`), dims);
+}
+
+/** Those of the inputs that the outputs depend on. */
+function inputsOf(outputs: Readonly<Record<string, Value>>, inputs: readonly Value[]): readonly Value[] {
+  const free = new Set(freeInputs(Object.values(outputs)).map(({ source }) => source));
+  return inputs.filter(({ source }) => free.has(source));
 }
