@@ -19,7 +19,7 @@ import { decodeTensor, dtypeOf, elementName, type External } from './tensor.ts';
 
 /** Opsets whose operators the importers know. */
 const oldestOpset = 7;
-const newestOpset = 23;
+const newestOpset = 26;
 /** The newest form of a file that ONNX Runtime 1.29 opens. */
 const newestIr = 13;
 /** More nodes than this, functions written out, are no classifier. */

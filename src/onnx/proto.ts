@@ -190,6 +190,10 @@ export const encodeModel = (model: Message<'Model'>): Uint8Array =>
 export const decodeModel = (bytes: Uint8Array): Decoded<'Model'> =>
   read('Model', Reader.create(bytes), bytes.length) as Decoded<'Model'>;
 
+/** A tensor that lies in a file by itself, as test data do. Throws when the bytes are none. */
+export const decodeTensorMessage = (bytes: Uint8Array): Decoded<'Tensor'> =>
+  read('Tensor', Reader.create(bytes), bytes.length) as Decoded<'Tensor'>;
+
 type Entry = readonly [id: number, type: ScalarName | MessageName, label?: 'repeated' | 'optional'];
 
 /** A field of the table, with what a file has of it worked out once. */

@@ -383,7 +383,7 @@ describe('decode', () => {
     expect(numbers((await evaluateGraph(graph, feeds)).y!)).toEqual([0, 2, 0, 4, 0, 6]);
   });
 
-  test.for([7, 13, 17, 23])('reads opset %i', (opset) => {
+  test.for([7, 13, 17, 26])('reads opset %i', (opset) => {
     expect(b.showType(decode(file([relu], { opset })).graph.outputs.y!)).toBe('float32[2,3]');
   });
 
@@ -413,12 +413,12 @@ describe('decode', () => {
     ['decode: the model has no graph', () => new Uint8Array()],
     ['decode: the bytes are not an ONNX model', () => new TextEncoder().encode('not a model')],
     [
-      'decode: opset 6 is not supported, only 7 to 23; export the model again with opset 17',
+      'decode: opset 6 is not supported, only 7 to 26; export the model again with opset 17',
       () => file([relu], { opset: 6 }),
     ],
     [
-      'decode: opset 24 is not supported, only 7 to 23; export the model again with opset 17',
-      () => file([relu], { opset: 24 }),
+      'decode: opset 27 is not supported, only 7 to 26; export the model again with opset 17',
+      () => file([relu], { opset: 27 }),
     ],
     ['decode: value z is used before it is made', () => file([{ ...relu, input: ['z'] }])],
     ['decode: value z is used before it is made', () => file([relu], { output: 'z' })],

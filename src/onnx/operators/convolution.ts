@@ -32,34 +32,29 @@ function transposed(node: Foreign): Value {
   const w = at(1);
   const group = int('group', 1);
   const kernel = kernelOf(node, w);
-  const output_padding = ints('output_padding') ?? kernel.map(() => 0);
-  const auto = text('auto_pad', 'NOTSET');
-  const wanted = ints('output_shape')?.slice(-kernel.length);
   const strides = ints('strides') ?? kernel.map(() => 1);
   const dilations = ints('dilations') ?? kernel.map(() => 1);
-  const isSame = auto.startsWith('SAME');
-  const shape = wanted ?? (isSame ? spatial(op, x).map((size, i) => size * strides[i]!) : null);
-  const pads = (): readonly number[] => {
-    const total = spatial(op, x).map((size, i) => {
-      const full = strides[i]! * (size - 1) + output_padding[i]! + dilations[i]! * (kernel[i]! - 1) + 1;
-      if (full < shape![i]!)
-        throw new Error(`output_shape [${shape!.join()}] is larger than the operator reaches`);
-      return full - shape![i]!;
-    });
-    return halves(total, auto === 'SAME_UPPER');
-  };
-  const given = ints('pads') ?? [...kernel, ...kernel].map(() => 0);
-  const window = brief(
-    {
-      kernel_shape: kernel,
-      strides,
-      dilations,
-      pads: shape ? pads() : auto === 'VALID' ? given.map(() => 0) : given,
-    },
-    group,
-  );
-  const extra = output_padding.some((n) => n !== 0) && { output_padding };
-  return convTranspose(x, w, maybe(2), { ...window, ...extra });
+  const more = ints('output_padding') ?? kernel.map(() => 0);
+  const auto = text('auto_pad', 'NOTSET');
+  const said = ints('pads') ?? [...kernel, ...kernel].map(() => 0);
+  const wanted = ints('output_shape')?.slice(-kernel.length);
+  const sizes = spatial(op, x);
+  const lengths = wanted ?? (auto.startsWith('SAME') ? sizes.map((size, i) => size * strides[i]!) : null);
+  const spare = lengths?.map((length, i) => {
+    const full = strides[i]! * (sizes[i]! - 1) + more[i]! + dilations[i]! * (kernel[i]! - 1) + 1;
+    return full - length;
+  });
+  const pads = spare
+    ? halves(
+        spare.map((n) => Math.max(0, n)),
+        auto === 'SAME_UPPER',
+      )
+    : said.map((n) => (auto === 'VALID' ? 0 : n));
+  const output_padding = more.map((n, i) => n + Math.max(0, -(spare?.[i] ?? 0)));
+  return convTranspose(x, w, maybe(2), {
+    ...brief({ kernel_shape: kernel, strides, dilations, pads }, group),
+    ...(output_padding.some((n) => n !== 0) && { output_padding }),
+  });
 }
 
 /** The activation that ONNX Runtime has drawn into an operator. */

@@ -30,7 +30,6 @@ export const operators: Family = {
   ...quantisation,
   ...reductions,
   ...resizing,
-  MaxUnpool: { 9: primitive('MaxUnpool', 2) },
 };
 
 /** An operator of the builder's own as it stands in a file that the builder wrote. */

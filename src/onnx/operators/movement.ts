@@ -3,6 +3,7 @@ import {
   add,
   apply,
   cast,
+  equal,
   expand,
   gather,
   gatherElements,
@@ -493,12 +494,12 @@ export const movement: Family = {
   },
   Constant: { 1: constantNode },
   Dropout: {
-    1: ({ x, float, int, numbers }) => {
+    1: ({ x, float, int, numbers, outputs }) => {
       float('ratio');
       int('seed');
       int('is_test');
       if (numbers(2)?.[0]) throw new Error('drops at random: the model was exported in training mode');
-      return [x, null];
+      return [x, outputs[1] ? equal(x, x) : null];
     },
   },
 };

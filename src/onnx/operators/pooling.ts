@@ -3,8 +3,9 @@ import { abs, averagePool, apply, conv, mul, pow } from '../../builder/ops.ts';
 import { knownShape } from '../../builder/fold-constants.ts';
 import { sizeOf } from '../../builder/shape.ts';
 import { spatial } from '../../builder/window.ts';
-import type { Family, Foreign } from '../foreign.ts';
+import type { Family, Foreign, Importer } from '../foreign.ts';
 import { reshapeAs } from './movement.ts';
+import { primitive } from './primitive.ts';
 import { brief, windowOf, type Full } from './window.ts';
 
 const poolWindow = (node: Foreign): Full => {
@@ -19,7 +20,8 @@ function maxPool(node: Foreign): readonly Value[] {
     kernel_shape,
     ...brief({ kernel_shape, ...window }),
     ceil_mode: node.int('ceil_mode', 0),
-    storage_order: node.int('storage_order', 0),
+    // it orders the indices alone
+    storage_order: node.outputs[1] ? node.int('storage_order', 0) : (node.int('storage_order', 0), 0),
   };
   return apply('MaxPool', [node.x], attrs);
 }
@@ -113,8 +115,15 @@ function lpPool(node: Foreign): Value {
   return pow(sums(pow(abs(node.x), p), reaching(sizes, window, counts)), 1 / p);
 }
 
+/** As large as the windows make it: another size, which a third input gives, is not supported. */
+const unpooled: Importer = (node) => {
+  if (node.maybe(2)) throw new Error('output_shape is not supported');
+  return primitive('MaxUnpool', 2)(node);
+};
+
 export const pooling: Family = {
   MaxPool: { 1: maxPool },
   AveragePool: { 1: (node) => average(node, node.x, poolWindow(node)) },
   LpPool: { 2: lpPool },
+  MaxUnpool: { 9: unpooled },
 };

@@ -31,7 +31,7 @@ function quantised({ x, at, maybe, int, element }: Foreign): Value {
   if (int('block_size', 0)) throw new Error('blocks are not supported');
   int('saturate');
   const zero = maybe(2);
-  const type = zero ? element(2) : 'uint8';
+  const type = zero ? (element(2) ?? (zero.dtype === 'uint8' ? 'uint8' : undefined)) : 'uint8';
   const range = type && ranges[type];
   if (!range) throw new Error(`quantised to ${type ?? 'a type that is not known'}, which is not supported`);
   const steps = rounded(div(x, alongAxis(at(1), x, axis)));

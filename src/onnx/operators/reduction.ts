@@ -1,8 +1,9 @@
-import { scalar, type Value } from '../../builder/ir.ts';
+import type { Value } from '../../builder/ir.ts';
 import {
   abs,
   add,
   argMax,
+  cast,
   apply,
   div,
   elementCount,
@@ -11,6 +12,7 @@ import {
   max,
   mul,
   neg,
+  not,
   reduceMax,
   reduceSum,
   reduceSumSquare,
@@ -84,12 +86,21 @@ const product: Reduce = (x, { axes, keepdims }) => {
       );
     }
     const parts = Array.from({ length: size }, (_, i) => slice(value, [i], [i + 1], [axis]));
+    // without factors it is 1
     return parts.length > 0
       ? parts.reduce((a, b) => mul(a, b))
-      : mul(reduceSum(value, { axes: [axis], keepdims: true }), scalar(0, x.dtype));
+      : add(reduceSum(value, { axes: [axis], keepdims: true }), 1);
   }, x);
   return keepdims ? y : squeeze(y, axes);
 };
+
+/** Whether any is true: the largest of the numbers 0 and 1. */
+const any: Reduce = (x, options) => cast(reduceMax(cast(x, 'uint8'), options), 'bool');
+
+const largest: Reduce = (x, options) => (x.dtype === 'bool' ? any : reduceMax)(x, options);
+
+const smallest: Reduce = (x, options) =>
+  x.dtype === 'bool' ? not(any(not(x), options)) : neg(reduceMax(neg(x), options));
 
 const arg =
   (f: (x: Value) => Value): Importer =>
@@ -115,8 +126,8 @@ function top({ x, at, int, numbers }: Foreign): readonly Value[] {
 export const reductions: Family = {
   ReduceSum: reduction(reduceSum),
   ReduceMean: reduction(mean),
-  ReduceMax: reduction(reduceMax),
-  ReduceMin: reduction((x, options) => neg(reduceMax(neg(x), options))),
+  ReduceMax: reduction(largest),
+  ReduceMin: reduction(smallest),
   ReduceProd: reduction(product),
   ReduceL1: reduction((x, options) => reduceSum(abs(x), options), abs),
   ReduceL2: reduction(norm, abs),

@@ -76,8 +76,8 @@ function taps(i: number, scale: number, size: number, length: number, how: Resiz
   const first = Math.floor(x) + 1 - Math.ceil(reach * stretch);
   const all = Array.from({ length: 2 * Math.ceil(reach * stretch) }, (_, k) => first + k);
   const shares = all.map((from) => [from, at((x - from) / stretch, how.sharpness)] as const);
-  const counted = how.excludeOutside || how.antialias ? shares.filter(([from]) => isInside(from)) : shares;
-  const total = how.excludeOutside || how.antialias ? counted.reduce((sum, [, share]) => sum + share, 0) : 1;
+  const counted = how.excludeOutside ? shares.filter(([from]) => isInside(from)) : shares;
+  const total = counted.reduce((sum, [, share]) => sum + share, 0);
   return counted.map(([from, share]) => [inside(from), share / total]);
 }
 
