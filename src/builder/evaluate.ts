@@ -215,8 +215,13 @@ const gather: Kernel<'Gather'> = ([data, indices], { op, attrs: { axis = 0 } }, 
   });
 };
 
-/** The flat index in `data` of each element of `indices`, which replaces its place along the axis. */
-function flatAlong(op: string, data: Tensor, indices: Tensor, axis: number): Float64Array | null {
+/** The flat index in `data` of each element of `indices`, which replaces its place along the axis; null outside of it. */
+export function flatAlong(
+  op: string,
+  data: { readonly shape: readonly number[] },
+  indices: Tensor,
+  axis: number,
+): Float64Array | null {
   const along = normalizeAxis(op, axis, data.shape.length);
   const at = resolved(indices, data.shape[along]!);
   if (!at) return null;

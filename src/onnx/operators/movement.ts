@@ -17,7 +17,7 @@ import {
   unsqueeze,
   where,
 } from '../../builder/ops.ts';
-import { evaluate, knownNumbers } from '../../builder/evaluate.ts';
+import { evaluate, flatAlong, knownNumbers } from '../../builder/evaluate.ts';
 import { knownShape } from '../../builder/fold-constants.ts';
 import {
   isStatic,
@@ -201,14 +201,14 @@ function scattered(
   updates: Value,
   axis: number,
   how: string,
-  flat?: readonly number[],
+  flat?: Iterable<number> | null,
 ): Value {
   if (how === 'add') return scatterAdd(data, indices, updates, axis);
   if (how !== 'none') throw new Error(`reduction ${how} is not supported, only none and add`);
-  if (!isFloat(data) || evaluate(updates)) {
+  if (!isFloat(data) || (evaluate(data) && evaluate(updates))) {
     return apply('ScatterElements', [data, indices, updates], { axis, reduction: 'none' })[0]!;
   }
-  if (!flat || new Set(flat).size < flat.length) {
+  if (!flat || new Set(flat).size < [...flat].length) {
     throw new Error('indices that may name one place twice are not supported');
   }
   const taken = scatterAdd(
@@ -227,8 +227,9 @@ function scatterElements({ x, at, int, text }: Foreign): Value {
   const axis = int('axis', 0);
   const how = text('reduction', 'none');
   const indices = at(1);
-  // whether a place is named twice is asked of a list only
-  const flat = x.shape.length === 1 ? (knownNumbers(indices) ?? undefined) : undefined;
+  const known = evaluate(indices);
+  const flat =
+    known && flatAlong('ScatterElements', { shape: knownShape('ScatterElements', x) }, known, axis);
   return scattered(x, indices, at(2), axis, how, flat);
 }
 
