@@ -196,9 +196,12 @@ const narrowed = ({ shape, data }: Tensor): Tensor => ({
   data: Float32Array.from(data as Float64Array),
 });
 
+/** A value, or what makes it when it is first read. */
+type Declared = Value | null | 'unread' | (() => Value | 'unread');
+
 /** The values of a graph by name. A value whose node could not be imported is `unread`. */
 class Scope {
-  private readonly values = new Map<string, Value | null | 'unread' | (() => Value)>();
+  private readonly values = new Map<string, Declared>();
   private readonly outer: Scope | null;
   constructor(outer: Scope | null = null) {
     this.outer = outer;
@@ -207,7 +210,7 @@ class Scope {
     return this.values.has(name);
   }
   /** Gives a name its value, made when it is first read. */
-  declare(name: string, value: Value | null | 'unread' | (() => Value)): void {
+  declare(name: string, value: Declared): void {
     if (this.values.has(name)) throw new Error(`decode: two values are named ${name}`);
     this.values.set(name, value);
   }
@@ -258,13 +261,24 @@ function importNodes(
   for (const node of needed(nodes, outputs)) {
     if (++reading.count.nodes > mostNodes) throw new Error(`decode: the model has over ${mostNodes} nodes`);
     const results = importNode(node, scope, reading);
-    // an optional output that is left out has an empty name
-    node.output.forEach(
-      (name, i) => name && scope.declare(name, results === 'unread' ? results : (results[i] ?? null)),
-    );
+    node.output.forEach((name, i) => {
+      // an optional output that is left out has an empty name
+      if (name)
+        scope.declare(name, results === 'unread' ? results : (results[i] ?? absent(node, i, reading)));
+    });
   }
   outputs.forEach((name) => scope.get(name));
 }
+
+/** An output that its importer does not make, which is a problem only when somebody reads it. */
+const absent =
+  (node: Decoded<'Node'>, index: number, { problems }: Reading) =>
+  (): 'unread' => {
+    problems.add(`output ${index + 1} of ${node.opType} is not supported`, labelOf(node));
+    return 'unread';
+  };
+
+const labelOf = (node: Decoded<'Node'>): string => node.name || node.output.find((name) => name) || '?';
 
 /** The nodes that the outputs depend on, in the file's order, which is that of computation. */
 function needed(nodes: readonly Decoded<'Node'>[], outputs: readonly string[]): readonly Decoded<'Node'>[] {
@@ -293,7 +307,7 @@ function importNode(node: Decoded<'Node'>, scope: Scope, reading: Reading): Resu
   const { problems, opsets } = reading;
   const domain = ownDomain(node.domain);
   const op = domain ? `${domain}.${node.opType}` : node.opType;
-  const label = node.name || node.output.find((name) => name) || '?';
+  const label = labelOf(node);
   const own = reading.functions.get(functionKey(domain, node.opType, node.overload));
   const opset = opsets.get(domain) ?? 1;
   if (!own && op !== 'If' && !isOperator(op)) {

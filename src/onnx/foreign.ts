@@ -37,6 +37,7 @@ export interface Foreign {
   readonly text: Attribute<string>;
   readonly ints: (name: string) => readonly number[] | undefined;
   readonly floats: (name: string) => readonly number[] | undefined;
+  readonly strings: (name: string) => readonly string[] | undefined;
   readonly tensor: (name: string) => Tensor | undefined;
   readonly dtype: (name: string) => DType | undefined;
 }
@@ -60,6 +61,7 @@ const typeNames: Readonly<Record<number, string>> = {
   [AttributeType.INTS]: 'ints',
   [AttributeType.FLOATS]: 'floats',
   [AttributeType.STRING]: 'string',
+  [AttributeType.STRINGS]: 'strings',
   [AttributeType.TENSOR]: 'tensor',
 };
 
@@ -135,6 +137,7 @@ export function foreign(
       const found = find(name, AttributeType.STRING);
       return found ? decoder.decode(found.s) : otherwise;
     },
+    strings: (name: string) => find(name, AttributeType.STRINGS)?.strings.map((s) => decoder.decode(s)),
     tensor: (name: string) => {
       const found = find(name, AttributeType.TENSOR)?.t;
       return found && types.tensorOf(found);

@@ -25,6 +25,17 @@ interface Case {
 const ints = (...values: number[]): b.Tensor => b.tensorOf('int64', [values.length], values);
 const floats = (shape: readonly number[], seed = 1): b.Tensor =>
   b.tensorOf('float32', shape, distinct(stream(seed, 'operators', shape.join()), sizeOfShape(shape)));
+const grid = b.tensorOf(
+  'float32',
+  [2, 3, 2, 2],
+  Array.from({ length: 24 }, (_, i) => ((i * 7) % 24) / 10 - 1.17),
+);
+/** Weights of a recurrent network over 3 numbers with a state of 2: input, state, bias. */
+const recurrent = (directions: number, gates: number): b.Tensor[] => [
+  floats([directions, gates * 2, 3]),
+  floats([directions, gates * 2, 2]),
+  floats([directions, gates * 4]),
+];
 const none = b.tensorOf('float32', [0], []);
 const scalar = (value: number, dtype: b.DType = 'float32'): b.Tensor => b.tensorOf(dtype, [], [value]);
 const positive = (shape: readonly number[]): b.Tensor => {
@@ -446,6 +457,31 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on([3, 4], [12], { rest: [floats([4, 2]), floats([2])], attributes: { equation: 'ij,jk,k' } }),
   ],
   Attention: [on([2, 2, 3, 4], [23], { rest: [floats([2, 2, 5, 4], 2), floats([2, 2, 5, 4], 3)] })],
+  LSTM: [
+    on([4, 2, 3], [7, 14, 22], { rest: recurrent(1, 4), attributes: { hidden_size: 2 }, outputs: 3 }),
+    on([4, 2, 3], [14], {
+      rest: [...recurrent(2, 4), null, floats([2, 2, 2]), floats([2, 2, 2], 2)],
+      attributes: { hidden_size: 2, direction: 'bidirectional' },
+    }),
+  ],
+  GRU: [
+    on([4, 2, 3], [7, 14], {
+      rest: recurrent(1, 3),
+      attributes: { hidden_size: 2, linear_before_reset: 1 },
+      outputs: 2,
+    }),
+    on([4, 2, 3], [14], {
+      rest: [...recurrent(1, 3), null, floats([1, 2, 2])],
+      attributes: { hidden_size: 2, direction: 'reverse' },
+    }),
+    on([4, 2, 3], [14], { rest: recurrent(1, 3).slice(0, 2), attributes: { hidden_size: 2 } }),
+  ],
+  RNN: [on([4, 2, 3], [7, 14], { rest: recurrent(1, 1), attributes: { hidden_size: 2 }, outputs: 2 })],
+  GridSample: ['zeros', 'border'].flatMap((padding_mode) =>
+    [0, 1].map((align_corners) =>
+      on([2, 2, 3, 4], [16], { rest: [grid], attributes: { padding_mode, align_corners } }),
+    ),
+  ),
   ConstantOfShape: [],
   Range: [],
   Constant: [],

@@ -11,8 +11,10 @@ import { normalisation } from './normalisation.ts';
 import { pooling } from './pooling.ts';
 import { primitive } from './primitive.ts';
 import { quantisation } from './quantisation.ts';
+import { recurrents } from './recurrent.ts';
 import { reductions } from './reduction.ts';
 import { resizing } from './resize.ts';
+import { sampling } from './sampling.ts';
 
 /**
  * Every operator that files may hold, by name and the opset of each of its forms. An operator that can be composed needs
@@ -28,8 +30,10 @@ export const operators: Family = {
   ...pooling,
   ...products,
   ...quantisation,
+  ...recurrents,
   ...reductions,
   ...resizing,
+  ...sampling,
 };
 
 /** An operator of the builder's own as it stands in a file that the builder wrote. */

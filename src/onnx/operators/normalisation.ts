@@ -11,6 +11,7 @@ import {
   sub,
   unsqueeze,
 } from '../../builder/ops.ts';
+import { evaluate } from '../../builder/evaluate.ts';
 import { normalizeAxis, sizeOf } from '../../builder/shape.ts';
 import type { Family, Foreign, Importer } from '../foreign.ts';
 import { reshapeAs } from './movement.ts';
@@ -61,14 +62,18 @@ const perChannel = (p: Value, x: Value): Value =>
     x.shape.slice(2).map((_, i) => i + 1),
   );
 
-function batchNorm({ x, at, float, int, outputs }: Foreign): Value {
+function batchNorm(node: Foreign): Value {
+  const { x, at, float, int } = node;
   const [isTraining, isSpatial] = [int('training_mode', 0), int('spatial', 1)];
   float('momentum');
-  if (isTraining || outputs.slice(1).some((named) => named)) {
+  if (isTraining && !evaluate(x)) {
     throw new Error('it computes its own statistics: the model was exported in training mode');
   }
   if (!isSpatial) throw new Error('spatial 0 is not supported');
-  return batchNormalization(x, at(1), at(2), at(3), at(4), float('epsilon', 1e-5));
+  if (!isTraining) return batchNormalization(x, at(1), at(2), at(3), at(4), float('epsilon', 1e-5));
+  // weights are standardised with it
+  const { centred, deviation } = moments(x, [0, ...axesFrom(x, 2)], float('epsilon', 1e-5));
+  return add(mul(div(centred, deviation), perChannel(at(1), x)), perChannel(at(2), x));
 }
 
 function instanceNorm({ x, at, float }: Foreign): Value {
