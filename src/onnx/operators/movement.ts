@@ -33,7 +33,7 @@ import { primitive } from './primitive.ts';
 
 /** In a shape of which one dimension at most is open. */
 export function reshapeAs(x: Value, shape: Shape): Value {
-  const target = reshapeTarget(shape);
+  const target = reshapeTarget(shape, x.shape);
   if (!target) throw new Error(`${showShape(shape)} has more than one open size; bind them`);
   return reshape(x, target);
 }
@@ -43,9 +43,9 @@ function reshapeInto({ x, at, dims, int }: Foreign): Value {
   const allowzero = int('allowzero', 0);
   const shape = reshaped(x.shape, wanted, allowzero);
   if (!shape) throw new Error(`${showShape(x.shape)} does not reshape to ${showShape(wanted)}`);
-  const target = reshapeTarget(shape);
+  const target = reshapeTarget(shape, x.shape);
   // Reshape reads 0 as the size that was there
-  if (target && !target.includes(0)) return reshape(x, target);
+  if (target && !shape.includes(0)) return reshape(x, target);
   return apply('Reshape', [x, at(1)], { allowzero })[0]!;
 }
 
