@@ -13,7 +13,7 @@ import type { Shape } from '../builder/shape.ts';
 import { metadataKey, producer } from './encode.ts';
 import { foreign, type Foreign, type Types } from './foreign.ts';
 import { importerOf, isOperator, ownImporterOf } from './operators/index.ts';
-import { Problems } from './problems.ts';
+import { Problems, shown } from './problems.ts';
 import { decodeModel as decodeMessage, type Decoded } from './proto.ts';
 import { decodeTensor, dtypeOf, elementName, type External } from './tensor.ts';
 
@@ -76,6 +76,7 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): DecodedM
     inputs.push(value);
   }
   const wanted = options.outputs ?? proto.output.map(({ name }) => name);
+  if (wanted.includes('')) throw new Error('decode: an output of the model has no name');
   const reading: Reading = {
     types,
     isOwn,
@@ -181,7 +182,7 @@ function typesOf({ external }: DecodeOptions, isOwn: boolean, notes: Set<string>
     dtypeOf: own,
     elementOf: (tensor) => elements.get(tensor),
     tensorOf: (tensor) => {
-      const dtype = own(tensor.dataType, `tensor ${tensor.name}`);
+      const dtype = own(tensor.dataType, `tensor ${shown(tensor.name)}`);
       const found = decodeTensor(tensor, external);
       const result = found.dtype === dtype ? found : narrowed(found);
       elements.set(result, elementName(tensor.dataType));
@@ -211,7 +212,7 @@ class Scope {
   }
   /** Gives a name its value, made when it is first read. */
   declare(name: string, value: Declared): void {
-    if (this.values.has(name)) throw new Error(`decode: two values are named ${name}`);
+    if (this.values.has(name)) throw new Error(`decode: two values are named ${shown(name)}`);
     this.values.set(name, value);
   }
   find(name: string): Value | null | 'unread' | undefined {
@@ -226,7 +227,7 @@ class Scope {
   /** The value of a name that must have one, unless its node could not be imported. */
   get(name: string): Value | null | 'unread' {
     const value = this.find(name);
-    if (value === undefined) throw new Error(`decode: value ${name} is used before it is made`);
+    if (value === undefined) throw new Error(`decode: value ${shown(name)} is used before it is made`);
     return value;
   }
 }
@@ -255,7 +256,8 @@ function importNodes(
 ): void {
   const made = new Set<string>();
   for (const name of nodes.flatMap(({ output }) => output)) {
-    if (name && (made.has(name) || scope.has(name))) throw new Error(`decode: two values are named ${name}`);
+    if (name && (made.has(name) || scope.has(name)))
+      throw new Error(`decode: two values are named ${shown(name)}`);
     made.add(name);
   }
   for (const node of needed(nodes, outputs)) {
@@ -354,7 +356,7 @@ function inlined(
 ): Results {
   const key = functionKey(own.domain, own.name, own.overload);
   if (reading.within.some((name) => name.startsWith(`${key}#`))) {
-    throw new Error(`decode: function ${own.name} calls itself`);
+    throw new Error(`decode: function ${shown(own.name)} calls itself`);
   }
   const scope = new Scope();
   own.input.forEach((name, i) => scope.declare(name, given[i] ?? null));
@@ -413,8 +415,8 @@ function decodeInput(info: Decoded<'ValueInfo'>, types: Types, shape: Shape | un
     type?.shape?.dim.map(
       (d, i) => d.dimParam || (Number(d.dimValue ?? 0) > 0 ? Number(d.dimValue) : `dim${i}`),
     );
-  if (!type || !dims) throw new Error(`decode: input ${info.name} has no tensor shape`);
-  return input(info.name, types.dtypeOf(type.elemType, `input ${info.name}`), dims);
+  if (!type || !dims) throw new Error(`decode: input ${shown(info.name)} has no tensor shape`);
+  return input(info.name, types.dtypeOf(type.elemType, `input ${shown(info.name)}`), dims);
 }
 
 /** Those of the inputs that the outputs depend on. */

@@ -25,6 +25,8 @@ export interface Foreign {
   readonly maybe: (index: number) => Value | null;
   /** The numbers of an input that holds some, such as axes; undefined when it is left out. Throws when they are computed. */
   readonly numbers: (index: number) => readonly number[] | undefined;
+  /** The numbers of an input that must be there. */
+  readonly known: (index: number) => readonly number[];
   /** The element type that a constant input has in the file, such as `int8`, which the builder holds in a wider one. */
   readonly element: (index: number) => string | undefined;
   /** The sizes that an input holds, open ones among them. Throws when they are not known. */
@@ -94,6 +96,11 @@ export function foreign(
     if (!value) throw new Error(`input ${index + 1} is missing`);
     return value;
   };
+  const known = (index: number): readonly number[] => {
+    const numbers = knownNumbers(at(index));
+    if (!numbers) throw new Error(`input ${index + 1} must be a constant, and is computed`);
+    return numbers;
+  };
   const decoder = new TextDecoder();
   const own = {
     op,
@@ -109,13 +116,8 @@ export function foreign(
     },
     at,
     maybe: (index: number) => given[index] ?? null,
-    numbers(index: number) {
-      const value = given[index];
-      if (!value) return undefined;
-      const numbers = knownNumbers(value);
-      if (!numbers) throw new Error(`input ${index + 1} must be a constant, and is computed`);
-      return numbers;
-    },
+    numbers: (index: number) => (given[index] ? known(index) : undefined),
+    known,
     dims(index: number) {
       const value = at(index);
       const dims = dimsOf(value) ?? constantNumbers(value);

@@ -1,3 +1,6 @@
+/** A name from a file in one line: whatever it holds. */
+export const shown = (name: string): string => name.replaceAll(/\p{Cc}/gu, '?').slice(0, 200);
+
 /** Something that a model holds and the builder cannot do. */
 export interface Missing {
   /** In words: `operator Einsum is not supported`. */
@@ -27,7 +30,8 @@ export class UnsupportedModelError extends Error {
 export class Problems {
   private readonly found = new Map<string, Missing>();
 
-  add(what: string, node: string): void {
+  add(text: string, name: string): void {
+    const [what, node] = [shown(text), shown(name)];
     const before = this.found.get(what);
     this.found.set(what, before ? { ...before, count: before.count + 1 } : { what, count: 1, node });
   }

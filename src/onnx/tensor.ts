@@ -1,4 +1,5 @@
 import type { DType, Tensor, TensorData } from '../builder/ir.ts';
+import { shown } from './problems.ts';
 import { DataType, type Decoded, type Message } from './proto.ts';
 
 /** ONNX's code of each element type that is written. */
@@ -112,7 +113,7 @@ const external = 1;
  * shape, and on data in another file that `files` does not give.
  */
 export function decodeTensor(tensor: Decoded<'Tensor'>, files?: External): Tensor {
-  const what = `tensor ${tensor.name || 'without a name'}`;
+  const what = `tensor ${shown(tensor.name) || 'without a name'}`;
   const dtype = dtypeOf(tensor.dataType, what);
   const element = elementsByCode.get(tensor.dataType)!;
   const shape = tensor.dims.map(Number);

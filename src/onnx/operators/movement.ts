@@ -332,8 +332,8 @@ function spaceToDepth({ x, int }: Foreign): Value {
 }
 
 /** A sum of all elements up to each: a product with a triangle of ones. */
-function cumulated({ x, numbers, int }: Foreign): Value {
-  const axis = normalizeAxis('CumSum', numbers(1)![0]!, x.shape.length);
+function cumulated({ x, known, int }: Foreign): Value {
+  const axis = normalizeAxis('CumSum', known(1)[0]!, x.shape.length);
   const [isExclusive, isReverse] = [int('exclusive', 0), int('reverse', 0)];
   const [size] = knownShape('CumSum', { ...x, shape: [x.shape[axis]!] }) as [number];
   const counts = (from: number, to: number): boolean =>
@@ -361,9 +361,9 @@ function triangle({ x, numbers, int }: Foreign): Value {
 }
 
 /** Numbers from `start` to before `limit`. */
-function range({ x, at, numbers }: Foreign): Value {
+function range({ x, at, known }: Foreign): Value {
   at(2);
-  const [start, limit, step] = [0, 1, 2].map((i) => numbers(i)![0]!) as [number, number, number];
+  const [start, limit, step] = [0, 1, 2].map((i) => known(i)[0]!) as [number, number, number];
   const length = Math.max(0, Math.ceil((limit - start) / step));
   if (!(length <= 2 ** 20)) throw new Error(`${length} numbers are too many`);
   return constant(
@@ -376,10 +376,10 @@ function range({ x, at, numbers }: Foreign): Value {
 }
 
 /** One at each index, zero elsewhere, along a new axis. */
-function oneHot({ x, at, numbers, int }: Foreign): Value {
-  const depth = numbers(1)![0]!;
+function oneHot({ x, at, known, int }: Foreign): Value {
+  const depth = known(1)[0]!;
   const axis = int('axis', -1);
-  const [off, on] = numbers(2) as [number, number];
+  const [off, on] = known(2) as [number, number];
   const { dtype } = at(2);
   const place = axis < 0 ? axis + x.shape.length + 1 : axis;
   const index = cast(x, 'int64');
@@ -397,9 +397,9 @@ function oneHot({ x, at, numbers, int }: Foreign): Value {
 }
 
 /** `input` where the condition holds, along an axis: with a known condition. */
-function compressed({ x, numbers, int }: Foreign): Value {
+function compressed({ x, known, int }: Foreign): Value {
   const axis = int('axis');
-  const holds = numbers(1)!.flatMap((c, i) => (c ? [i] : []));
+  const holds = known(1).flatMap((c, i) => (c ? [i] : []));
   return axis === undefined ? gather(reshape(x, [-1]), ints(holds)) : gather(x, ints(holds), axis);
 }
 
@@ -424,7 +424,7 @@ export const movement: Family = {
   },
   Slice: {
     1: ({ x, ints: list }) => sliced(x, list('starts') ?? [], list('ends') ?? [], list('axes')),
-    10: ({ x, numbers }) => sliced(x, numbers(1)!, numbers(2)!, numbers(3), numbers(4)),
+    10: ({ x, known, numbers }) => sliced(x, known(1), known(2), numbers(3), numbers(4)),
   },
   Split: { 2: split },
   Concat: { 4: primitive('Concat') },
@@ -440,21 +440,21 @@ export const movement: Family = {
         value === 0 ? undefined : scalar(value, x.dtype),
       );
     },
-    11: ({ x, numbers, text, maybe }) => {
+    11: ({ x, known, numbers, text, maybe }) => {
       const axes = numbers(3);
       const mode = text('mode', 'constant');
       const given = maybe(2);
       const value = given && given.shape.length > 0 ? reshape(given, []) : given;
       return padded(
         x,
-        numbers(1)!,
+        known(1),
         axes ? axes.map((axis) => normalizeAxis('Pad', axis, x.shape.length)) : all(x),
         mode,
         value ?? undefined,
       );
     },
   },
-  Tile: { 6: ({ x, numbers }) => tiled(x, numbers(1)!) },
+  Tile: { 6: ({ x, known }) => tiled(x, known(1)) },
   Gather: { 1: gathered },
   GatherElements: { 11: ({ x, at, int }) => gatherElements(x, at(1), int('axis', 0)) },
   GatherND: { 11: gatherNd },
