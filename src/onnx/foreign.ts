@@ -50,6 +50,12 @@ interface Attribute<T> {
   (name: string, otherwise: T): T;
 }
 
+/** An attribute that must be there. */
+export function needed<T>(value: T | undefined, name: string): T {
+  if (value === undefined) throw new Error(`attribute ${name} is missing`);
+  return value;
+}
+
 /** Makes a node of a file of the builder's values; an operator with several outputs gives them in order. */
 export type Importer = (node: Foreign) => Value | readonly (Value | null)[];
 

@@ -27,7 +27,7 @@ import {
   sub,
   where,
 } from '../../builder/ops.ts';
-import type { Family, Foreign, Importer } from '../foreign.ts';
+import { needed, type Family, type Foreign, type Importer } from '../foreign.ts';
 import { primitive } from './primitive.ts';
 
 const same = (op: Parameters<typeof primitive>[0], required = 1) => ({ 1: primitive(op, required) });
@@ -122,7 +122,7 @@ export const arithmetic: Family = {
       // what is said of float8 and of rounding concerns neither
       node.int('saturate', 1);
       node.text('round_mode', 'up');
-      return cast(node.x, node.dtype('to')!);
+      return cast(node.x, needed(node.dtype('to'), 'to'));
     },
   },
   CastLike: {

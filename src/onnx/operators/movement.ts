@@ -3,6 +3,7 @@ import {
   add,
   apply,
   cast,
+  concat,
   equal,
   expand,
   gather,
@@ -28,7 +29,7 @@ import {
   type Dim,
   type Shape,
 } from '../../builder/shape.ts';
-import type { Family, Foreign } from '../foreign.ts';
+import { needed, type Family, type Foreign } from '../foreign.ts';
 import { primitive } from './primitive.ts';
 
 /** In a shape of which one dimension at most is open. */
@@ -427,7 +428,7 @@ export const movement: Family = {
     10: ({ x, known, numbers }) => sliced(x, known(1), known(2), numbers(3), numbers(4)),
   },
   Split: { 2: split },
-  Concat: { 4: primitive('Concat') },
+  Concat: { 4: ({ inputs, int }) => concat(inputs, needed(int('axis'), 'axis')) },
   Pad: {
     2: ({ x, ints: list, text, float }) => {
       const value = float('value', 0);
