@@ -4,8 +4,10 @@ import type { Family, Importer } from '../foreign.ts';
 import { activation } from './activation.ts';
 import { arithmetic } from './arithmetic.ts';
 import { attentions } from './attention.ts';
+import { constants } from './constants.ts';
 import { convolutions } from './convolution.ts';
 import { products } from './einsum.ts';
+import { indexing } from './indexing.ts';
 import { movement } from './movement.ts';
 import { normalisation } from './normalisation.ts';
 import { pooling } from './pooling.ts';
@@ -24,7 +26,9 @@ export const operators: Family = {
   ...activation,
   ...arithmetic,
   ...attentions,
+  ...constants,
   ...convolutions,
+  ...indexing,
   ...movement,
   ...normalisation,
   ...pooling,

@@ -1,5 +1,5 @@
 import { constant, tensorOf, type Value } from '../../builder/ir.ts';
-import { abs, averagePool, apply, conv, mul, pow } from '../../builder/ops.ts';
+import { abs, averagePool, apply, conv, max, mul, pow } from '../../builder/ops.ts';
 import { knownShape } from '../../builder/fold-constants.ts';
 import { sizeOf } from '../../builder/shape.ts';
 import { spatial } from '../../builder/window.ts';
@@ -16,12 +16,13 @@ const poolWindow = (node: Foreign): Full => {
 
 function maxPool(node: Foreign): readonly Value[] {
   const { kernel_shape, ...window } = poolWindow(node);
+  const order = node.int('storage_order', 0);
   const attrs = {
     kernel_shape,
     ...brief({ kernel_shape, ...window }),
     ceil_mode: node.int('ceil_mode', 0),
     // it orders the indices alone
-    storage_order: node.outputs[1] ? node.int('storage_order', 0) : (node.int('storage_order', 0), 0),
+    storage_order: node.outputs[1] ? order : 0,
   };
   return apply('MaxPool', [node.x], attrs);
 }
@@ -112,7 +113,9 @@ function lpPool(node: Foreign): Value {
   const window = poolWindow(node);
   const sizes = spatial(node.op, node.x);
   const counts = positions(sizes, window, node.int('ceil_mode', 0) === 1);
-  return pow(sums(pow(abs(node.x), p), reaching(sizes, window, counts)), 1 / p);
+  // a root has no slope at 0
+  const total = max(sums(pow(abs(node.x), p), reaching(sizes, window, counts)), 1.2e-38);
+  return pow(total, 1 / p);
 }
 
 /** As large as the windows make it: another size, which a third input gives, is not supported. */
