@@ -3,7 +3,7 @@ import type { Program, ProgramMetadata } from '../builder/program.ts';
 import type { Shape } from '../builder/shape.ts';
 import { metadataKey, producer } from './encode.ts';
 import type { Types } from './foreign.ts';
-import { functionKey, importNodes, opsetsOf, Scope, type Reading } from './nodes.ts';
+import { functionKey, importNodes, opsetsOf, Scope, type Count, type Reading } from './nodes.ts';
 import { Problems, shown } from './problems.ts';
 import { decodeModel as decodeMessage, type Decoded } from './proto.ts';
 import { decodeTensor, dtypeOf, elementName, type External } from './tensor.ts';
@@ -51,7 +51,8 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): DecodedM
 
   const notes = new Set<string>();
   const isOwn = model.producerName === producer;
-  const types = typesOf(options, isOwn, notes);
+  const count = { nodes: 0, weights: 0, folded: 0 };
+  const types = typesOf(options, isOwn, notes, count);
   const problems = new Problems();
   const scope = new Scope();
   for (const tensor of proto.initializer) {
@@ -74,7 +75,7 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): DecodedM
     opsets: opsetsOf(model.opsetImport),
     functions: new Map(model.functions.map((f) => [functionKey(f.domain, f.name, f.overload), f])),
     within: [],
-    count: { nodes: 0 },
+    count,
   };
   importNodes(proto.node, wanted, scope, reading);
   problems.throwIfAny();
@@ -102,7 +103,8 @@ export function decodeInterface(bytes: Uint8Array): Interface {
   if (!model.graph) throw new Error('decode: the model has no graph');
   const { input: inputs, output: outputs, initializer } = model.graph;
   const weights = new Set(initializer.map(({ name }) => name));
-  const types = typesOf({}, model.producerName === producer, new Set());
+  const count = { nodes: 0, weights: 0, folded: 0 };
+  const types = typesOf({}, model.producerName === producer, new Set(), count);
   return {
     inputs: inputs
       .filter(({ name }) => !weights.has(name))
@@ -150,7 +152,7 @@ function checkedOpset(model: Decoded<'Model'>): number {
 }
 
 /** Types of a file as they are computed here; what is computed in another type is noted. */
-function typesOf({ external }: DecodeOptions, isOwn: boolean, notes: Set<string>): Types {
+function typesOf({ external }: DecodeOptions, isOwn: boolean, notes: Set<string>, count: Count): Types {
   const own = (code: number, what: string) => {
     const dtype = dtypeOf(code, what);
     const result = dtype === 'float64' && !isOwn ? 'float32' : dtype;
@@ -168,6 +170,7 @@ function typesOf({ external }: DecodeOptions, isOwn: boolean, notes: Set<string>
       const dtype = own(tensor.dataType, `tensor ${shown(tensor.name)}`);
       const found = decodeTensor(tensor, external);
       const result = found.dtype === dtype ? found : narrowed(found);
+      count.weights += result.data.length;
       elements.set(result, elementName(tensor.dataType));
       return result;
     },

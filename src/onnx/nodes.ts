@@ -7,6 +7,9 @@ import type { Decoded } from './proto.ts';
 
 /** More nodes than this, functions written out, are no classifier. */
 const mostNodes = 200_000;
+/** Elements of constants that are computed here, and how often each weight may be made anew. */
+const mostFolded = 2 ** 25;
+const mostCopies = 4;
 
 /** Versions of the operator sets that a model or a function is written in, by domain. */
 export const opsetsOf = (imports: readonly Decoded<'OperatorSetId'>[]): ReadonlyMap<string, number> =>
@@ -50,6 +53,14 @@ export class Scope {
   }
 }
 
+/** What has been read so far, so that a small file cannot become a large graph. */
+export interface Count {
+  nodes: number;
+  /** Elements of the file's weights, and of constants that were computed from them. */
+  weights: number;
+  folded: number;
+}
+
 /** What reading the nodes of a graph, or of a function in it, needs of the file. */
 export interface Reading {
   readonly types: Types;
@@ -62,7 +73,7 @@ export interface Reading {
   readonly functions: ReadonlyMap<string, Decoded<'Function'>>;
   /** The functions that are being written out. */
   readonly within: readonly string[];
-  readonly count: { nodes: number };
+  readonly count: Count;
 }
 
 /** The nodes that the outputs need, each made of values in `scope`. */
@@ -155,11 +166,16 @@ function importNode(node: Decoded<'Node'>, scope: Scope, reading: Reading): Resu
 }
 
 /** A result as a constant under its name where it is known now. An output of the model keeps the node that names it. */
-function settled(y: Value, { op }: Foreign, name: string, { outputs, within }: Reading): Value {
+function settled(y: Value, { op }: Foreign, name: string, { outputs, within, count }: Reading): Value {
   if (outputs.has(name) && within.length === 0) return y;
   const named = op === 'Identity' && y.source.kind === 'node' ? y.source.inputs[0] : null;
   if (named?.source.kind === 'constant') return named;
-  return folded(y, [...within, name].join('/'));
+  const result = folded(y, [...within, name].join('/'));
+  if (result.source.kind === 'constant') count.folded += result.source.tensor.data.length;
+  if (count.folded > mostFolded + mostCopies * count.weights) {
+    throw new Error('decode: the model computes more constants than its weights account for');
+  }
+  return result;
 }
 
 export const functionKey = (domain: string, name: string, overload: string): string =>

@@ -314,6 +314,19 @@ describe('what the wanted outputs do not need', () => {
   });
 });
 
+test('a small file that would become a large graph is rejected', () => {
+  const large = [
+    { op: 'Constant', inputs: [], outputs: ['size'], attributes: { value_ints: [2 ** 20] } },
+    { op: 'ConstantOfShape', inputs: ['size'], outputs: ['v0'] },
+    ...Array.from({ length: 60 }, (_, i) => ({ op: 'Exp', inputs: [`v${i}`], outputs: [`v${i + 1}`] })),
+    { op: 'ReduceSum', inputs: ['v60'], outputs: ['total'], attributes: { keepdims: 0 } },
+    { op: 'Add', inputs: ['x', 'total'], outputs: ['y'] },
+  ];
+  expect(() => decode(file(large))).toThrow(
+    new Error('decode: the model computes more constants than its weights account for'),
+  );
+});
+
 test('operators of quantised files that compute in integers say so', () => {
   const node = { op: 'MatMulInteger', inputs: ['x', 'w'], outputs: ['y'] };
   expect(() => decode(file([node], { weights: { w: b.tensorOf('uint8', [3, 1], [1, 2, 3]) } }))).toThrow(
