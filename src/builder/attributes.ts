@@ -44,6 +44,12 @@ export const traits: { readonly [K in OpType]: Traits<K> } = {
   Sigmoid: unary,
   Relu: unary,
   Sign: unary,
+  Erf: unary,
+  Sin: unary,
+  Cos: unary,
+  Floor: unary,
+  Ceil: unary,
+  Round: unary,
   Identity: plain, // gives an output its name, so lowering leaves it where it is
   Not: unary,
   LeakyRelu: { attributes: { alpha: 'float' }, elementwise: 'unary' },

@@ -1,3 +1,4 @@
+import { dimsOf } from './dims.ts';
 import { constantNumbers, type DType, type Type, type Value, type OpType } from './ir.ts';
 import { broadcastShapes, normalizeAxes, showShape, type Dim, type Shape } from './shape.ts';
 
@@ -34,6 +35,13 @@ export function known(op: OpType, what: string, value: Value): readonly number[]
   const numbers = constantNumbers(value);
   demand(numbers !== null, op, `${what} must be a constant`);
   return numbers;
+}
+
+/** The dimensions that a value of sizes holds, open ones among them. */
+export function knownSizes(op: OpType, what: string, value: Value): Shape {
+  const dims = dimsOf(value);
+  demand(dims !== null, op, `${what} must be a constant`);
+  return dims;
 }
 
 /** The value whose shape a Shape operator reads; null for any other value. */

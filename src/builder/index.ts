@@ -20,6 +20,9 @@ export {
 } from './program.ts';
 export { repeatSteps, asTheyAre, type Resident } from './repeat.ts';
 export { rewrite, bind, type Rule } from './rewrite.ts';
+export { bindDims, folded, foldConstants, knownShape } from './fold-constants.ts';
+export { dimsOf } from './dims.ts';
+export { evaluate as evaluateConstant } from './evaluate.ts';
 export { foldBatchNorm } from './lower/batchnorm.ts';
 export { quantizeWeights } from './quantize.ts';
 export { lower, type Target } from './lower/index.ts';

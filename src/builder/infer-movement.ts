@@ -4,13 +4,14 @@ import {
   demand,
   integer,
   known,
+  knownSizes,
   sameDtype,
   shapeOperand,
   shapes,
   sliceLength,
   type,
 } from './checks.ts';
-import { divideDims, normalizeAxes, normalizeAxis, sameShape, showShape, sizeOf, type Dim } from './shape.ts';
+import { normalizeAxes, normalizeAxis, reshaped, sameShape, showShape, sizeOf, type Dim } from './shape.ts';
 
 type Movement =
   | 'Reshape'
@@ -38,19 +39,9 @@ export const inferMovement: { readonly [K in Movement & OpType]: (node: Node<K>)
       demand(fits, op, `${showShape(x.shape)} does not reshape to ${showShape(like.shape)}`);
       return [type(x.dtype, like.shape)];
     }
-    const wanted = known(op, 'shape', shape);
-    const dims: Dim[] = wanted.map((dim, i) => (dim === 0 && !allowzero ? (x.shape[i] ?? 0) : dim));
-    const open = wanted.indexOf(-1);
-    if (open >= 0) {
-      const rest = divideDims(sizeOf(x.shape), sizeOf(dims.filter((_, i) => i !== open)));
-      demand(rest !== null, op, `${showShape(x.shape)} does not reshape to ${showShape(wanted)}`);
-      dims[open] = rest;
-    }
-    demand(
-      sizeOf(dims) === sizeOf(x.shape),
-      op,
-      `${showShape(x.shape)} does not reshape to ${showShape(wanted)}`,
-    );
+    const wanted = knownSizes(op, 'shape', shape);
+    const dims = reshaped(x.shape, wanted, allowzero);
+    demand(dims !== null, op, `${showShape(x.shape)} does not reshape to ${showShape(wanted)}`);
     return [type(x.dtype, dims)];
   },
   Transpose: ({ op, inputs: [x], attrs: { perm } }) => {
@@ -69,7 +60,7 @@ export const inferMovement: { readonly [K in Movement & OpType]: (node: Node<K>)
     ];
   },
   Expand: ({ op, inputs: [x, shape] }) => {
-    const wanted = shapeOperand(shape)?.shape ?? known(op, 'shape', shape);
+    const wanted = knownSizes(op, 'shape', shape);
     return [type(x.dtype, broadcast(op, x, { shape: wanted }))];
   },
   Squeeze: ({ op, inputs: [x, axes] }) => {

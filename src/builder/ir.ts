@@ -102,6 +102,12 @@ export interface Ops {
   Sigmoid: Unary;
   Relu: Unary;
   Sign: Unary;
+  Erf: Unary;
+  Sin: Unary;
+  Cos: Unary;
+  Floor: Unary;
+  Ceil: Unary;
+  Round: Unary;
   Identity: Unary;
   Not: Unary;
   LeakyRelu: { inputs: readonly [x: Value]; attrs: { alpha?: number } };
@@ -231,9 +237,14 @@ const arrays = {
   bool: Uint8Array,
 } as const;
 
+const beyondInt64 = 2 ** 63;
+/** A number as an int64; one beyond its range, such as `to the end` has become, is the largest or the least. */
+export const toInt64 = (x: number): bigint =>
+  x >= beyondInt64 ? 2n ** 63n - 1n : x <= -beyondInt64 ? -(2n ** 63n) : BigInt(x);
+
 /** A tensor of the given dtype from plain numbers. */
 export function tensorOf(dtype: DType, shape: readonly number[], data: readonly number[]): Tensor {
-  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(data, BigInt) };
+  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(data, toInt64) };
   return { dtype, shape, data: arrays[dtype].from(data) };
 }
 

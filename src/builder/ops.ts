@@ -57,6 +57,18 @@ export const sigmoid = (x: Value): Value => one('Sigmoid', [x], {});
 export const relu = (x: Value): Value => one('Relu', [x], {});
 /** -1, 0 or 1. It has no gradient. */
 export const sign = (x: Value): Value => one('Sign', [x], {});
+/** 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. */
+export const erf = (x: Value): Value => one('Erf', [x], {});
+/** The sine. */
+export const sin = (x: Value): Value => one('Sin', [x], {});
+/** The cosine. */
+export const cos = (x: Value): Value => one('Cos', [x], {});
+/** The largest whole number that is not above x. It has no gradient. */
+export const floor = (x: Value): Value => one('Floor', [x], {});
+/** The smallest whole number that is not below x. It has no gradient. */
+export const ceil = (x: Value): Value => one('Ceil', [x], {});
+/** The nearest whole number, the even one of two. It has no gradient. */
+export const round = (x: Value): Value => one('Round', [x], {});
 /** The value itself, as a node of its own. */
 export const identity = (x: Value): Value => one('Identity', [x], {});
 /** The opposite of a bool. */
@@ -186,8 +198,9 @@ export const slice = (
   axes: readonly number[],
   steps: readonly number[] = axes.map(() => 1),
 ): Value => one('Slice', [x, ints(starts), ints(ends), ints(axes), ints(steps)], {});
-/** Pads with zeros: `pads` are begins, then ends, one each an axis. */
-export const pad = (x: Value, pads: readonly number[]): Value => one('Pad', [x, ints(pads)], {});
+/** Pads with zeros, or with `value`: `pads` are begins, then ends, one each an axis. */
+export const pad = (x: Value, pads: readonly number[], value?: Value): Value =>
+  one('Pad', value ? [x, ints(pads), value] : [x, ints(pads)], {});
 /** The values one after the other along `axis`. */
 export const concat = (values: readonly Value[], axis: number): Value => one('Concat', values, { axis });
 /** The parts of `data` at `indices` along `axis`. */

@@ -43,10 +43,31 @@ export function divideDims(a: Dim, b: Dim): Dim | null {
   return product(top.factor / bottom.factor, symbols);
 }
 
-/** The shape as Reshape takes it, with at most one open dimension, written -1; null when more are open. */
-export function reshapeTarget(shape: Shape): readonly number[] | null {
+/**
+ * The shape as Reshape takes it: an open dimension is written 0 where it stands in the same place in the shape `from`
+ * which it comes, and -1 elsewhere; null when more than one is left.
+ */
+export function reshapeTarget(shape: Shape, from: Shape = []): readonly number[] | null {
+  const target = shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === from[i] ? 0 : -1));
   const open = shape.filter((dim) => typeof dim !== 'number').length;
-  return open > 1 ? null : shape.map((dim) => (typeof dim === 'number' ? dim : -1));
+  // a single one is -1, as it always was
+  if (open <= 1) return shape.map((dim) => (typeof dim === 'number' ? dim : -1));
+  return target.filter((dim) => dim === -1).length > 1 || shape.includes(0) ? null : target;
+}
+
+/**
+ * A shape as Reshape makes it: `wanted` holds 0 for a dimension that stays (unless `allowzero`) and at most one -1 for
+ * what is left. Null when it does not fit.
+ */
+export function reshaped(shape: Shape, wanted: Shape, allowzero = 0): Shape | null {
+  const dims: Dim[] = wanted.map((dim, i) => (dim === 0 && !allowzero ? (shape[i] ?? 0) : dim));
+  const open = wanted.indexOf(-1);
+  if (open >= 0) {
+    const rest = divideDims(sizeOf(shape), sizeOf(dims.toSpliced(open, 1)));
+    if (rest === null) return null;
+    dims[open] = rest;
+  }
+  return sizeOf(dims) === sizeOf(shape) ? dims : null;
 }
 
 /** NumPy broadcasting of two shapes; null when they do not fit. */

@@ -6,6 +6,7 @@ import {
   conv,
   convTranspose,
   convWeightGrad,
+  cos,
   div,
   elementCount,
   equal,
@@ -30,6 +31,7 @@ import {
   scatterAdd,
   shapeOf,
   sign,
+  sin,
   slice,
   squeeze,
   sub,
@@ -38,7 +40,7 @@ import {
   where,
   zerosLike,
 } from './ops.ts';
-import { normalizeAxes, normalizeAxis, reshapeTarget, type Shape } from './shape.ts';
+import { normalizeAxes, normalizeAxis, reshapeTarget, showShape, type Shape } from './shape.ts';
 import { geometry, spatial } from './window.ts';
 
 /**
@@ -58,6 +60,13 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   Sigmoid: (dy, _, y) => [mul(dy, mul(y, sub(1, y)))],
   Relu: (dy, _, y) => [mul(dy, cast(greater(y, 0), dy.dtype))],
   Sign: null,
+  // 2 / sqrt(pi) * exp(-x^2)
+  Erf: (dy, { inputs: [x] }) => [mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))],
+  Sin: (dy, { inputs: [x] }) => [mul(dy, cos(x))],
+  Cos: (dy, { inputs: [x] }) => [neg(mul(dy, sin(x)))],
+  Floor: null,
+  Ceil: null,
+  Round: null,
   Identity: (dy) => [dy],
   Not: null,
   LeakyRelu: (dy, { inputs: [x], attrs: { alpha = 0.01 } }) => [mul(dy, slopes(x, alpha))],
@@ -199,20 +208,24 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     const from = constantNumbers(starts)!;
     const on = axes ? constantNumbers(axes)! : from.map((_, i) => i);
     const by = steps ? constantNumbers(steps)! : from.map(() => 1);
-    if (by.some((step) => step !== 1))
-      throw new Error(`grad: Slice with steps [${by}] has no rule, only steps of 1`);
     const rank = x.shape.length;
     const pads = new Array<number>(2 * rank).fill(0);
+    let spread = dy;
     on.forEach((axis, i) => {
       const at = normalizeAxis('Slice', axis, rank);
       const size = x.shape[at]!;
       const length = dy.shape[at]!;
-      if (typeof size !== 'number' || typeof length !== 'number') return;
-      const start = Math.min(Math.max(from[i]! < 0 ? from[i]! + size : from[i]!, 0), size);
-      pads[at] = start;
-      pads[at + rank] = size - start - length;
+      if (typeof size !== 'number' || typeof length !== 'number' || length === 0) return;
+      const step = by[i]!;
+      const last = step < 0 ? size - 1 : size;
+      const first = Math.min(Math.max(from[i]! < 0 ? from[i]! + size : from[i]!, 0), last);
+      if (step < 0) spread = slice(spread, [-1], [-(2 ** 31)], [at], [-1]);
+      spread = spreadBy(spread, at, Math.abs(step));
+      pads[at] = step < 0 ? first + (length - 1) * step : first;
+      pads[at + rank] = size - pads[at] - ((length - 1) * Math.abs(step) + 1);
     });
-    return [pads.every((p) => p === 0) ? dy : pad(dy, pads), null, null, null, null];
+    if (dy.shape.includes(0)) return [zerosLike(x), null, null, null, null];
+    return [pads.every((p) => p === 0) ? spread : pad(spread, pads), null, null, null, null];
   },
   Pad: (dy, { inputs: [x, pads, value] }) => {
     if (value && value.source.kind !== 'constant')
@@ -237,14 +250,15 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
     const count = indices.shape.reduce<number>((a, dim) => (typeof dim === 'number' ? a * dim : NaN), 1);
     if (Number.isNaN(count)) throw new Error('grad: Gather with an open number of indices has no rule');
     const dims = data.shape.with(at, count);
-    if (dims.some((dim) => typeof dim !== 'number'))
-      throw new Error('grad: Gather from open shapes has no rule');
-    const rows = reshape(dy, dims as number[]);
+    const target = reshapeTarget(dims);
+    if (!target)
+      throw new Error(`grad: Gather from ${showShape(data.shape)} has no rule: bind its open sizes`);
+    const rows = reshape(dy, target);
     const column = reshape(
       indices,
       dims.map((_, i) => (i === at ? count : 1)),
     );
-    return [scatterAdd(zerosLike(data), expand(column, ints(dims as number[])), rows, at), null];
+    return [scatterAdd(zerosLike(data), expand(column, shapeOf(rows)), rows, at), null];
   },
   GatherElements: (dy, { inputs: [data, indices], attrs: { axis = 0 } }) => [
     scatterAdd(zerosLike(data), indices, dy, axis),
@@ -290,6 +304,24 @@ function windowCounts(x: Value, y: Value, attrs: Ops['AveragePool']['attrs']): V
   );
   const counts = along.reduce((all, own) => all.flatMap((a) => own.map((b) => a * b)), [1]);
   return constant(tensorOf(x.dtype, [1, 1, ...outputs], counts));
+}
+
+/** The elements along an axis with `step - 1` zeros after each but the last. */
+function spreadBy(x: Value, axis: number, step: number): Value {
+  if (step === 1) return x;
+  const rank = x.shape.length + 1;
+  const pads = new Array<number>(2 * rank).fill(0).with(rank + axis + 1, step - 1);
+  const length = (x.shape[axis] as number) * step;
+  const wide = reshapeAxes(pad(unsqueeze(x, [axis + 1]), pads), x.shape.with(axis, length));
+  return slice(wide, [0], [length - step + 1], [axis]);
+}
+
+/** In a shape of which one dimension at most is open. */
+function reshapeAxes(x: Value, shape: Shape): Value {
+  const target = reshapeTarget(shape);
+  if (!target)
+    throw new Error(`grad: Slice with steps of ${showShape(shape)} has no rule: bind its open sizes`);
+  return reshape(x, target);
 }
 
 const times = (x: Value, factor: number): Value => (factor === 1 ? x : mul(x, factor));

@@ -1,68 +1,115 @@
-import { attributeKind, traits, type AttributeKind } from '../builder/attributes.ts';
-import { constant, input, type Graph, type Ops, type OpType, type Value } from '../builder/ir.ts';
-import { apply } from '../builder/ops.ts';
+import { constant, freeInputs, input, type Graph, type Tensor, type Value } from '../builder/ir.ts';
 import type { Program, ProgramMetadata } from '../builder/program.ts';
-import { metadataKey, opset } from './encode.ts';
-import { AttributeType, decodeModel as decodeMessage, type Decoded } from './proto.ts';
-import { decodeTensor, dtypeOf } from './tensor.ts';
+import type { Shape } from '../builder/shape.ts';
+import { metadataKey, producer } from './encode.ts';
+import type { Types } from './foreign.ts';
+import { functionKey, importNodes, opsetsOf, Scope, type Count, type Reading } from './nodes.ts';
+import { Problems, shown } from './problems.ts';
+import { decodeModel as decodeMessage, type Decoded } from './proto.ts';
+import { decodeTensor, dtypeOf, elementName, type External } from './tensor.ts';
 
-/** The first opset whose operators take their inputs and attributes as `Ops` has them; 18 moves axes to inputs. */
-const oldestOpset = 13;
+/** Opsets whose operators the importers know. */
+const oldestOpset = 7;
+const newestOpset = 26;
+/** The newest form of a file that ONNX Runtime 1.29 opens. */
+const newestIr = 13;
 
-const attributeTypes: { readonly [K in AttributeKind]: number } = {
-  dtype: AttributeType.INT,
-  int: AttributeType.INT,
-  float: AttributeType.FLOAT,
-  ints: AttributeType.INTS,
-  string: AttributeType.STRING,
-  graph: AttributeType.GRAPH,
-};
+export interface DecodeOptions {
+  /** The bytes of a file that weights lie in, by its name in the model. */
+  readonly external?: External;
+  /** The outputs that are wanted; all when absent. Nodes that they do not need are not read. */
+  readonly outputs?: readonly string[];
+  /** Shapes of inputs instead of those in the file: numbers for what it leaves open. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+}
 
-/** A model's graph and metadata from its bytes. Throws on anything the builder does not know, by name. */
-export function decode(bytes: Uint8Array): {
+/** A model file as a graph. */
+export interface DecodedModel {
   readonly graph: Graph;
-  readonly metadata: Record<string, string>;
-} {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Version of ONNX's operators that the file is written in. */
+  readonly opset: number;
+  /** Who wrote the file, such as `pytorch 2.9.0`; empty when it does not say. */
+  readonly producer: string;
+  /** Where the graph does not compute in the types of the file, a line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * A model from its bytes. One that `encode` wrote becomes the graph that it was; of others, what depends on constants
+ * alone is computed, and float64 is narrowed to float32.
+ *
+ * @throws Error in one line on a file that is broken.
+ * @throws UnsupportedModelError on a file that holds what the builder cannot do: with all of it, not the first.
+ */
+export function decode(bytes: Uint8Array, options: DecodeOptions = {}): DecodedModel {
   const model = decodeModel(bytes);
   const proto = model.graph;
   if (!proto) throw new Error('decode: the model has no graph');
-  const version = model.opsetImport.find((o) => !o.domain)?.version;
-  if (!(Number(version) >= oldestOpset && Number(version) <= opset)) {
-    throw new Error(
-      `decode: opset ${version ?? 'none'} is not supported, only ${oldestOpset} to ${opset}; ` +
-        `export it again with opset_version=${opset}, or convert it with onnx.version_converter`,
-    );
-  }
-  const values = new Map<string, Value | null>([['', null]]);
+  const opset = checkedOpset(model);
+  if (proto.sparseInitializer.length > 0) throw new Error('decode: sparse weights are not supported');
+
+  const notes = new Set<string>();
+  const isOwn = model.producerName === producer;
+  const count = { nodes: 0, weights: 0, folded: 0 };
+  const types = typesOf(options, isOwn, notes, count);
+  const problems = new Problems();
+  const scope = new Scope();
   for (const tensor of proto.initializer) {
-    values.set(tensor.name, constant(decodeTensor(tensor), tensor.name));
+    scope.declare(tensor.name, () => constant(types.tensorOf(tensor), tensor.name));
   }
   const inputs: Value[] = [];
   for (const info of proto.input) {
-    if (values.has(info.name)) continue;
-    const value = decodeInput(info);
-    values.set(info.name, value);
+    if (scope.has(info.name)) continue;
+    const value = decodeInput(info, types, options.shapes?.[info.name]);
+    scope.declare(info.name, () => value);
     inputs.push(value);
   }
-  const get = (name: string): Value | null => {
-    const value = values.get(name);
-    if (value === undefined) throw new Error(`decode: value ${name} is used before it is made`);
-    return value;
+  const wanted = options.outputs ?? proto.output.map(({ name }) => name);
+  if (wanted.includes('')) throw new Error('decode: an output of the model has no name');
+  const reading: Reading = {
+    types,
+    isOwn,
+    problems,
+    outputs: new Set(wanted),
+    opsets: opsetsOf(model.opsetImport),
+    functions: new Map(model.functions.map((f) => [functionKey(f.domain, f.name, f.overload), f])),
+    within: [],
+    count,
   };
-  for (const node of proto.node) {
-    const outputs = decodeNode(node, get);
-    node.output.forEach((name, i) => {
-      // an optional output that is left out has an empty name
-      if (name) values.set(name, outputs[i] ?? null);
-    });
-  }
+  importNodes(proto.node, wanted, scope, reading);
+  problems.throwIfAny();
+  const outputs = Object.fromEntries(wanted.map((name) => [name, scope.get(name) as Value]));
+  const used = options.outputs ? inputsOf(outputs, inputs) : inputs;
   return {
-    graph: {
-      name: proto.name,
-      inputs,
-      outputs: Object.fromEntries(proto.output.map((o) => [o.name, get(o.name)!])),
-    },
+    graph: { name: proto.name, inputs: used, outputs },
     metadata: Object.fromEntries(model.metadataProps.map((p) => [p.key, p.value])),
+    opset,
+    producer: `${model.producerName} ${model.producerVersion}`.trim(),
+    notes: [...notes],
+  };
+}
+
+/** What a model takes and gives, read without its nodes. */
+export interface Interface {
+  /** Inputs that have no initializer, with their types as they are computed here. */
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly string[];
+}
+
+/** The inputs and outputs of a model from its bytes. Throws on a file that is broken. */
+export function decodeInterface(bytes: Uint8Array): Interface {
+  const model = decodeModel(bytes);
+  if (!model.graph) throw new Error('decode: the model has no graph');
+  const { input: inputs, output: outputs, initializer } = model.graph;
+  const weights = new Set(initializer.map(({ name }) => name));
+  const count = { nodes: 0, weights: 0, folded: 0 };
+  const types = typesOf({}, model.producerName === producer, new Set(), count);
+  return {
+    inputs: inputs
+      .filter(({ name }) => !weights.has(name))
+      .map((info) => decodeInput(info, types, undefined)),
+    outputs: outputs.map(({ name }) => name),
   };
 }
 
@@ -90,58 +137,66 @@ export function decodeModel(bytes: Uint8Array): Decoded<'Model'> {
   }
 }
 
-function decodeNode(
-  node: Decoded<'Node'>,
-  get: (name: string) => Value | null,
-): readonly (Value | undefined)[] {
-  const op = node.opType;
-  const what = `node ${node.name || node.output[0] || '?'} (${op})`;
-  if (node.domain) throw new Error(`decode: ${what} is from domain ${node.domain}, which is not supported`);
-  if (op === 'Constant') {
-    const tensor = node.attribute.find((a) => a.name === 'value')?.t;
-    if (!tensor) throw new Error(`decode: ${what} has no tensor value`);
-    return [constant(decodeTensor(tensor))];
+function checkedOpset(model: Decoded<'Model'>): number {
+  const opset = opsetsOf(model.opsetImport).get('');
+  if (opset === undefined || opset < oldestOpset || opset > newestOpset) {
+    throw new Error(
+      `decode: opset ${opset ?? 'none'} is not supported, only ${oldestOpset} to ${newestOpset}; ` +
+        `export the model again with opset 17`,
+    );
   }
-  if (!Object.hasOwn(traits, op) || traits[op as OpType].private)
-    throw new Error(`decode: ${what}: operator ${op} is not supported`);
-  const attrs = Object.fromEntries(
-    node.attribute.map((a) => [a.name, decodeAttribute(what, op as OpType, a)]),
-  );
-  const inputs = node.input.map(get) as unknown as Ops[OpType]['inputs'];
-  try {
-    return apply(op as OpType, inputs, attrs as Ops[OpType]['attrs']);
-  } catch (cause) {
-    throw new Error(`decode: ${what}: ${(cause as Error).message}`, { cause });
+  if (model.irVersion > newestIr) {
+    throw new Error(`decode: IR version ${model.irVersion} is not supported, only up to ${newestIr}`);
   }
+  return opset;
 }
 
-function decodeAttribute(what: string, op: OpType, attribute: Decoded<'Attribute'>): unknown {
-  const { name } = attribute;
-  const kind = attributeKind(op, name);
-  if (kind === undefined) throw new Error(`decode: ${what}: attribute ${name} is not supported`);
-  if (attribute.type !== attributeTypes[kind])
-    throw new Error(`decode: ${what}: attribute ${name} must be ${kind}, and has another type`);
-  switch (kind) {
-    case 'dtype':
-      return dtypeOf(Number(attribute.i), what);
-    case 'int':
-      return Number(attribute.i);
-    case 'float':
-      return attribute.f;
-    case 'ints':
-      return attribute.ints.map(Number);
-    case 'string':
-      return new TextDecoder().decode(attribute.s);
-    case 'graph':
-      throw new Error(`decode: ${what}: attribute ${name} is a graph, which is not supported`);
-    default:
-      return kind satisfies never;
-  }
+/** Types of a file as they are computed here; what is computed in another type is noted. */
+function typesOf({ external }: DecodeOptions, isOwn: boolean, notes: Set<string>, count: Count): Types {
+  const own = (code: number, what: string) => {
+    const dtype = dtypeOf(code, what);
+    const result = dtype === 'float64' && !isOwn ? 'float32' : dtype;
+    const name = elementName(code);
+    if (result !== ({ float: 'float32', double: 'float64' }[name] ?? name)) {
+      notes.add(`${name === 'double' ? 'float64' : name} is computed in ${result}`);
+    }
+    return result;
+  };
+  const elements = new Map<Tensor, string>();
+  return {
+    dtypeOf: own,
+    elementOf: (tensor) => elements.get(tensor),
+    tensorOf: (tensor) => {
+      const dtype = own(tensor.dataType, `tensor ${shown(tensor.name)}`);
+      const found = decodeTensor(tensor, external);
+      const result = found.dtype === dtype ? found : narrowed(found);
+      count.weights += result.data.length;
+      elements.set(result, elementName(tensor.dataType));
+      return result;
+    },
+  };
 }
 
-function decodeInput(info: Decoded<'ValueInfo'>): Value {
+const narrowed = ({ shape, data }: Tensor): Tensor => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(data as Float64Array),
+});
+
+/** An input's type; a dimension without a number, or with one that none can be, is open. */
+function decodeInput(info: Decoded<'ValueInfo'>, types: Types, shape: Shape | undefined): Value {
   const type = info.type?.tensorType;
-  if (!type?.shape) throw new Error(`decode: input ${info.name} has no tensor shape`);
-  const shape = type.shape.dim.map((d, i) => d.dimParam || (d.dimValue ? Number(d.dimValue) : `dim${i}`));
-  return input(info.name, dtypeOf(type.elemType, `input ${info.name}`), shape);
+  const dims =
+    shape ??
+    type?.shape?.dim.map(
+      (d, i) => d.dimParam || (Number(d.dimValue ?? 0) > 0 ? Number(d.dimValue) : `dim${i}`),
+    );
+  if (!type || !dims) throw new Error(`decode: input ${shown(info.name)} has no tensor shape`);
+  return input(info.name, types.dtypeOf(type.elemType, `input ${shown(info.name)}`), dims);
+}
+
+/** Those of the inputs that the outputs depend on. */
+function inputsOf(outputs: Readonly<Record<string, Value>>, inputs: readonly Value[]): readonly Value[] {
+  const free = new Set(freeInputs(Object.values(outputs)).map(({ source }) => source));
+  return inputs.filter(({ source }) => free.has(source));
 }

@@ -18,6 +18,8 @@ import { dtypes, encodeTensor } from './tensor.ts';
 /** ONNX opset of every emitted model. */
 export const opset = 17;
 const irVersion = 8;
+/** Who a file says has written it. */
+export const producer = 'sparring';
 /** Where a program's metadata lies in the metadata of its file. */
 export const metadataKey = 'sparring.program';
 
@@ -33,7 +35,7 @@ export function encode(graph: Graph, metadata: Readonly<Record<string, string>> 
 /** A model around a graph, as every file of ours begins. */
 export const modelProto = (graph: Message<'Graph'>): Message<'Model'> => ({
   irVersion,
-  producerName: 'sparring',
+  producerName: producer,
   opsetImport: [{ domain: '', version: opset }],
   graph,
 });

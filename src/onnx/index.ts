@@ -1,2 +1,11 @@
 export { encode, encodeProgram, opset } from './encode.ts';
-export { decode, decodeProgram } from './decode.ts';
+export {
+  decode,
+  decodeInterface,
+  decodeProgram,
+  type DecodedModel,
+  type DecodeOptions,
+  type Interface,
+} from './decode.ts';
+export { UnsupportedModelError, type Missing } from './problems.ts';
+export type { External } from './tensor.ts';

@@ -3,7 +3,7 @@ import protobuf from 'protobufjs/minimal.js';
 const { Reader, Writer } = protobuf;
 
 /**
- * The messages of an ONNX file: of each field its number and its type. From onnx.proto of ONNX 1.10 (IR 8); fields that
+ * The messages of an ONNX file: of each field its number and its type. From onnx.proto of ONNX 1.20 (IR 13); fields that
  * nobody here reads or writes are left out, and skipped in files. Fields stand in the order of their numbers, which is
  * the order in a file.
  */
@@ -18,6 +18,19 @@ const messages = {
     graph: [7, 'Graph'],
     opsetImport: [8, 'OperatorSetId', 'repeated'],
     metadataProps: [14, 'StringStringEntry', 'repeated'],
+    functions: [25, 'Function', 'repeated'],
+  },
+  Function: {
+    name: [1, 'string'],
+    input: [4, 'string', 'repeated'],
+    output: [5, 'string', 'repeated'],
+    attribute: [6, 'string', 'repeated'],
+    node: [7, 'Node', 'repeated'],
+    docString: [8, 'string'],
+    opsetImport: [9, 'OperatorSetId', 'repeated'],
+    domain: [10, 'string'],
+    attributeProto: [11, 'Attribute', 'repeated'],
+    overload: [13, 'string'],
   },
   OperatorSetId: { domain: [1, 'string'], version: [2, 'int64'] },
   StringStringEntry: { key: [1, 'string'], value: [2, 'string'] },
@@ -29,6 +42,7 @@ const messages = {
     input: [11, 'ValueInfo', 'repeated'],
     output: [12, 'ValueInfo', 'repeated'],
     valueInfo: [13, 'ValueInfo', 'repeated'],
+    sparseInitializer: [15, 'SparseTensor', 'repeated'],
   },
   Node: {
     input: [1, 'string', 'repeated'],
@@ -38,6 +52,7 @@ const messages = {
     attribute: [5, 'Attribute', 'repeated'],
     docString: [6, 'string'],
     domain: [7, 'string'],
+    overload: [8, 'string'],
   },
   Attribute: {
     name: [1, 'string'],
@@ -52,6 +67,7 @@ const messages = {
     docString: [13, 'string'],
     type: [20, 'int32'],
     refAttrName: [21, 'string'],
+    sparseTensor: [22, 'SparseTensor'],
   },
   Tensor: {
     dims: [1, 'int64', 'repeated'],
@@ -62,10 +78,12 @@ const messages = {
     name: [8, 'string'],
     rawData: [9, 'bytes'],
     doubleData: [10, 'double', 'repeated'],
+    uint64Data: [11, 'int64', 'repeated'],
     docString: [12, 'string'],
     externalData: [13, 'StringStringEntry', 'repeated'],
     dataLocation: [14, 'int32'],
   },
+  SparseTensor: { values: [1, 'Tensor'], indices: [2, 'Tensor'], dims: [3, 'int64', 'repeated'] },
   ValueInfo: { name: [1, 'string'], type: [2, 'Type'], docString: [3, 'string'] },
   Type: { tensorType: [1, 'TensorType'], sequenceType: [4, 'SequenceType'], denotation: [6, 'string'] },
   TensorType: { elemType: [1, 'int32'], shape: [2, 'TensorShape'] },
@@ -83,14 +101,40 @@ const messages = {
 export const DataType = {
   FLOAT: 1,
   UINT8: 2,
+  INT8: 3,
+  UINT16: 4,
+  INT16: 5,
   INT32: 6,
   INT64: 7,
+  STRING: 8,
   BOOL: 9,
+  FLOAT16: 10,
   DOUBLE: 11,
+  UINT32: 12,
+  UINT64: 13,
+  COMPLEX64: 14,
+  COMPLEX128: 15,
+  BFLOAT16: 16,
+  FLOAT8E4M3FN: 17,
+  FLOAT8E4M3FNUZ: 18,
+  FLOAT8E5M2: 19,
+  FLOAT8E5M2FNUZ: 20,
+  UINT4: 21,
+  INT4: 22,
+  FLOAT4E2M1: 23,
 } as const;
 
 /** ONNX's codes of the types of attributes. */
-export const AttributeType = { FLOAT: 1, INT: 2, STRING: 3, TENSOR: 4, GRAPH: 5, INTS: 7 } as const;
+export const AttributeType = {
+  FLOAT: 1,
+  INT: 2,
+  STRING: 3,
+  TENSOR: 4,
+  GRAPH: 5,
+  FLOATS: 6,
+  INTS: 7,
+  STRINGS: 8,
+} as const;
 
 type Messages = typeof messages;
 type MessageName = keyof Messages;
@@ -145,6 +189,10 @@ export const encodeModel = (model: Message<'Model'>): Uint8Array =>
 /** A model from its bytes. Throws when the bytes are none. */
 export const decodeModel = (bytes: Uint8Array): Decoded<'Model'> =>
   read('Model', Reader.create(bytes), bytes.length) as Decoded<'Model'>;
+
+/** A tensor that lies in a file by itself, as test data do. Throws when the bytes are none. */
+export const decodeTensorMessage = (bytes: Uint8Array): Decoded<'Tensor'> =>
+  read('Tensor', Reader.create(bytes), bytes.length) as Decoded<'Tensor'>;
 
 type Entry = readonly [id: number, type: ScalarName | MessageName, label?: 'repeated' | 'optional'];
 

@@ -1,7 +1,8 @@
 import type { DType, Tensor, TensorData } from '../builder/ir.ts';
+import { shown } from './problems.ts';
 import { DataType, type Decoded, type Message } from './proto.ts';
 
-/** ONNX's code of each element type. */
+/** ONNX's code of each element type that is written. */
 export const dtypes: { readonly [K in DType]: number } = {
   float32: DataType.FLOAT,
   float64: DataType.DOUBLE,
@@ -10,12 +11,91 @@ export const dtypes: { readonly [K in DType]: number } = {
   uint8: DataType.UINT8,
   bool: DataType.BOOL,
 };
-/** The dtype of an ONNX element type. Throws, naming `what`, on one that is not supported. */
-export const dtypeOf = (code: number, what: string): DType => {
-  const found = Object.entries(dtypes).find(([, value]) => value === code);
-  if (!found) throw new Error(`decode: ${what} has ONNX element type ${code}, which is not supported`);
-  return found[0] as DType;
+
+/** How the elements of a file's type stand in memory here. */
+interface ElementType {
+  readonly dtype: DType;
+  readonly bytes: number;
+  /** The field of a TensorProto that holds the elements, one by one, where there are no raw bytes. */
+  readonly field: 'floatData' | 'int32Data' | 'int64Data' | 'doubleData' | 'uint64Data';
+  /** One element of the raw bytes; absent where the bytes are the elements already. */
+  readonly read?: (view: DataView, at: number) => number | bigint;
+  /** One element of `int32Data`; absent where it is the number itself. */
+  readonly fromInt32?: (bits: number) => number;
+}
+
+const elementTypes: { readonly [name in keyof typeof DataType]?: ElementType } = {
+  FLOAT: { dtype: 'float32', bytes: 4, field: 'floatData' },
+  DOUBLE: { dtype: 'float64', bytes: 8, field: 'doubleData' },
+  INT64: { dtype: 'int64', bytes: 8, field: 'int64Data' },
+  INT32: { dtype: 'int32', bytes: 4, field: 'int32Data' },
+  UINT8: { dtype: 'uint8', bytes: 1, field: 'int32Data' },
+  BOOL: { dtype: 'bool', bytes: 1, field: 'int32Data' },
+  // what the builder has no type for is held in one that has room for it
+  FLOAT16: {
+    dtype: 'float32',
+    bytes: 2,
+    field: 'int32Data',
+    read: (view, at) => halfFloat(view.getUint16(at, true)),
+    fromInt32: halfFloat,
+  },
+  BFLOAT16: {
+    dtype: 'float32',
+    bytes: 2,
+    field: 'int32Data',
+    read: (view, at) => brainFloat(view.getUint16(at, true)),
+    fromInt32: brainFloat,
+  },
+  INT8: { dtype: 'int32', bytes: 1, field: 'int32Data', read: (view, at) => view.getInt8(at) },
+  UINT16: { dtype: 'int32', bytes: 2, field: 'int32Data', read: (view, at) => view.getUint16(at, true) },
+  INT16: { dtype: 'int32', bytes: 2, field: 'int32Data', read: (view, at) => view.getInt16(at, true) },
+  UINT32: {
+    dtype: 'int64',
+    bytes: 4,
+    field: 'uint64Data',
+    read: (view, at) => BigInt(view.getUint32(at, true)),
+  },
+  UINT64: { dtype: 'int64', bytes: 8, field: 'uint64Data' },
 };
+
+const elementsByCode: ReadonlyMap<number, ElementType> = new Map(
+  Object.entries(elementTypes).map(([name, element]) => [DataType[name as keyof typeof DataType], element]),
+);
+
+/** Whether tensors of an element type can be read. */
+export const isElement = (code: number): boolean => elementsByCode.has(code);
+
+/** Sign, five bits of exponent, ten of fraction. */
+function halfFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
+
+const scratch = new DataView(new ArrayBuffer(4));
+/** The upper half of a float32. */
+function brainFloat(bits: number): number {
+  scratch.setUint32(0, (bits & 0xffff) << 16);
+  return scratch.getFloat32(0);
+}
+
+/** The name of an ONNX element type, as people write it: `float16`. */
+export const elementName = (code: number): string =>
+  Object.entries(DataType)
+    .find(([, value]) => value === code)?.[0]
+    .toLowerCase() ?? `element type ${code}`;
+
+/**
+ * The dtype that holds elements of an ONNX type: its own, or a wider one, as float16 in float32 and int8 in int32. Throws,
+ * naming `what`, on one that is not supported.
+ */
+export function dtypeOf(code: number, what: string): DType {
+  const found = elementsByCode.get(code);
+  if (!found) throw new Error(`decode: ${what} is of ${elementName(code)}, which is not supported`);
+  return found.dtype;
+}
 
 /** A tensor under a name, as an initializer. */
 export function encodeTensor(name: string, { dtype, shape, data }: Tensor): Message<'Tensor'> {
@@ -23,47 +103,77 @@ export function encodeTensor(name: string, { dtype, shape, data }: Tensor): Mess
   return { name, dataType: dtypes[dtype], dims: [...shape], rawData };
 }
 
-const fields = {
-  float32: 'floatData',
-  float64: 'doubleData',
-  int32: 'int32Data',
-  uint8: 'int32Data',
-  bool: 'int32Data',
+/** The bytes of a file that weights lie in, by the name that the model gives it. */
+export type External = (location: string) => Uint8Array;
+
+const external = 1;
+
+/**
+ * A tensor from a file. Throws, naming it, on an element type that is not supported, on elements that do not fill its
+ * shape, and on data in another file that `files` does not give.
+ */
+export function decodeTensor(tensor: Decoded<'Tensor'>, files?: External): Tensor {
+  const what = `tensor ${shown(tensor.name) || 'without a name'}`;
+  const dtype = dtypeOf(tensor.dataType, what);
+  const element = elementsByCode.get(tensor.dataType)!;
+  const shape = tensor.dims.map(Number);
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (shape.some((dim) => dim < 0) || !Number.isSafeInteger(size)) {
+    throw new Error(`decode: ${what} has the impossible shape [${shape}]`);
+  }
+  const raw = tensor.dataLocation === external ? externalBytes(tensor, what, files) : tensor.rawData;
+  const isRaw = raw.length > 0 || tensor.dataLocation === external;
+  const count = isRaw ? raw.length / element.bytes : tensor[element.field].length;
+  if (count !== size) {
+    throw new Error(
+      `decode: ${what}: ${count} elements of ${elementName(tensor.dataType)} do not fill [${shape}]`,
+    );
+  }
+  return { dtype, shape, data: isRaw ? fromBytes(element, raw) : fromFields(element, tensor) };
+}
+
+function externalBytes(tensor: Decoded<'Tensor'>, what: string, files?: External): Uint8Array {
+  const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get('location');
+  if (!location) throw new Error(`decode: ${what} lies in another file, and the model does not say which`);
+  if (!files) {
+    throw new Error(`decode: ${what} lies in another file, ${location}, which is not given`);
+  }
+  const file = files(location);
+  const offset = Number(entries.get('offset') ?? 0);
+  const length = Number(entries.get('length') ?? file.length - offset);
+  if (!(offset >= 0 && length >= 0 && offset + length <= file.length)) {
+    throw new Error(
+      `decode: ${what}: bytes ${offset} to ${offset + length} lie outside ${location} of ${file.length} bytes`,
+    );
+  }
+  return file.subarray(offset, offset + length);
+}
+
+function fromFields({ dtype, bytes, field, fromInt32 }: ElementType, tensor: Decoded<'Tensor'>): TensorData {
+  if (dtype === 'int64') return BigInt64Array.from(tensor[field] as readonly bigint[]);
+  const numbers = tensor[field] as readonly number[];
+  return arrays[dtype].from(fromInt32 && bytes === 2 ? numbers.map(fromInt32) : numbers);
+}
+
+function fromBytes({ dtype, bytes, read }: ElementType, raw: Uint8Array): TensorData {
+  // copied: the bytes of a file lie at any address, and belong to somebody else
+  if (!read) return viewAs(dtype, new Uint8Array(raw));
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const length = raw.length / bytes;
+  if (dtype === 'int64') return BigInt64Array.from({ length }, (_, i) => read(view, i * bytes) as bigint);
+  const out = new arrays[dtype](length);
+  for (let i = 0; i < length; i++) out[i] = read(view, i * bytes) as number;
+  return out;
+}
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
 } as const;
 
-/** A tensor from a file. Throws, naming it, on an element type that is not supported and on data in another file. */
-export function decodeTensor(tensor: Decoded<'Tensor'>): Tensor {
-  const dtype = dtypeOf(tensor.dataType, `tensor ${tensor.name}`);
-  const shape = tensor.dims.map(Number);
-  if (tensor.dataLocation)
-    throw new Error(`decode: tensor ${tensor.name} lies in another file, which is not supported`);
-  const raw = tensor.rawData;
-  if (raw.length > 0) return { dtype, shape, data: viewAs(dtype, new Uint8Array(raw)) };
-  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(tensor.int64Data) };
-  const numbers = tensor[fields[dtype]];
-  const data = viewAs(dtype, new Uint8Array(numbers.length * bytesOf[dtype])) as Float32Array;
-  numbers.forEach((n, i) => (data[i] = n));
-  return { dtype, shape, data };
-}
-
-const bytesOf = { float32: 4, float64: 8, int64: 8, int32: 4, uint8: 1, bool: 1 } as const;
-
-function viewAs(dtype: DType, bytes: Uint8Array): TensorData {
-  const { buffer, byteOffset } = bytes;
-  const length = bytes.byteLength / bytesOf[dtype];
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(buffer, byteOffset, length);
-    case 'float64':
-      return new Float64Array(buffer, byteOffset, length);
-    case 'int64':
-      return new BigInt64Array(buffer, byteOffset, length);
-    case 'int32':
-      return new Int32Array(buffer, byteOffset, length);
-    case 'uint8':
-    case 'bool':
-      return bytes;
-    default:
-      return dtype satisfies never;
-  }
-}
+const viewAs = (dtype: DType, { buffer }: { readonly buffer: ArrayBuffer }): TensorData =>
+  dtype === 'int64' ? new BigInt64Array(buffer) : new arrays[dtype](buffer);

@@ -78,7 +78,12 @@ const central = (h: number): Comparison['stencil'] => [
   [-h, -1 / (2 * h)],
 ];
 
-const h = 2 ** -11;
+const fourthOrder = (h: number): Comparison['stencil'] => [
+  [h, 8 / (12 * h)],
+  [-h, -8 / (12 * h)],
+  [2 * h, -1 / (12 * h)],
+  [-2 * h, 1 / (12 * h)],
+];
 
 /**
  * Smooth in float64, by the difference of fourth order. Its truncation error is h^4 / 30 times the fifth derivative of
@@ -86,12 +91,7 @@ const h = 2 ** -11;
  * of the loss, a sum of some hundred terms in float64, 1e-12, over h: 2e-9.
  */
 const smooth: Comparison = {
-  stencil: [
-    [h, 8 / (12 * h)],
-    [-h, -8 / (12 * h)],
-    [2 * h, -1 / (12 * h)],
-    [-2 * h, 1 / (12 * h)],
-  ],
+  stencil: fourthOrder(2 ** -11),
   tolerance: { atol: 1e-8, rtol: 1e-9 },
 };
 
@@ -321,6 +321,13 @@ const entries: { readonly [K in b.OpType]?: Entry } = {
   Tanh: unary(smooth, (d, shape) => b.tanh(d.real(shape))),
   Sigmoid: unary(smooth, (d, shape) => b.sigmoid(d.real(shape, -4, 4))),
   Relu: unary(exactInOrder, (d, shape) => b.relu(b.add(d.whole(shape), 0.5))),
+  // ONNX Runtime has it for float32 only: differences of sums near 10 are rounded to 1e-6, over a step of 1/16
+  Erf: {
+    comparison: { stencil: fourthOrder(2 ** -4), tolerance: { atol: 1e-4 } },
+    cases: [['[2,3] in float32', (d) => b.cast(b.erf(b.cast(d.real([2, 3]), 'float32')), 'float64')]],
+  },
+  Sin: unary(smooth, (d, shape) => b.sin(d.real(shape))),
+  Cos: unary(smooth, (d, shape) => b.cos(d.real(shape))),
   Identity: unary(exact, (d, shape) => b.identity(d.whole(shape))),
   LeakyRelu: {
     comparison: exactInOrder,
@@ -585,6 +592,13 @@ const entries: { readonly [K in b.OpType]?: Entry } = {
       ['two axes, counted from the end', (d) => b.slice(d.whole([5, 4, 2]), [-4, 1], [-1, 99], [0, -2])],
       ['all of it', (d) => b.slice(d.whole([3]), [0], [2 ** 31 - 1], [0])],
       ['nothing of it', (d) => b.slice(d.whole([3, 2]), [2], [1], [0])],
+      ['every third', (d) => b.slice(d.whole([2, 8, 2]), [1], [8], [1], [3])],
+      ['every second, up to before the last', (d) => b.slice(d.whole([8]), [-7], [-1], [0], [2])],
+      ['backwards', (d) => b.slice(d.whole([4, 3]), [-1], [-99], [0], [-1])],
+      [
+        'backwards by two, and forwards by two',
+        (d) => b.slice(d.whole([5, 6]), [3, 1], [0, 6], [0, 1], [-2, 2]),
+      ],
       [
         'without axes and steps',
         (d) => b.apply('Slice', [d.whole([4, 3]), b.ints([1]), b.ints([3])], {})[0]!,
@@ -742,6 +756,9 @@ describe.for(Object.entries(entries))('the gradient of %s equals central differe
 /** Operators whose derivative is zero wherever it exists, as functions of a float64 value. */
 const flat: { readonly [K in b.OpType]?: (x: b.Value) => b.Value } = {
   Sign: b.sign,
+  Floor: b.floor,
+  Ceil: b.ceil,
+  Round: b.round,
   Not: (x) => b.not(b.cast(x, 'bool')),
   Equal: (x) => b.equal(x, 0.5),
   Greater: (x) => b.greater(x, 0.5),

@@ -37,9 +37,14 @@ export function share(graph: Graph): Graph {
   );
 }
 
+/** Longer constants are weights, whose content is no key. */
+const longestKey = 4096;
+
 /** Content of a nameless constant; weights are left alone. */
 function constantKey({ tensor, name }: Constant): string | null {
-  return name === undefined ? `${tensor.dtype}[${tensor.shape.join()}]${bits(tensor.data).join()}` : null;
+  return name === undefined && tensor.data.length <= longestKey
+    ? `${tensor.dtype}[${tensor.shape.join()}]${bits(tensor.data).join()}`
+    : null;
 }
 
 /** Floating-point numbers as integers, so that 0 and -0 stay different. */

@@ -1,0 +1,38 @@
+"""Writes the node test cases of the package onnx to a folder: NAME/model.onnx, input_N.pb and output_N.pb."""
+
+import pathlib
+import sys
+
+import onnx
+from onnx import numpy_helper
+from onnx.backend.test.case.node import collect_testcases
+
+
+
+def lower_opset(model):
+    """The first opset that has the nodes in the form that they are written in."""
+    model.ir_version = min(model.ir_version, 13)
+    for own in model.opset_import:
+        names = [node.op_type for node in model.graph.node if node.domain == own.domain]
+        if names and not model.functions:
+            own.version = max(onnx.defs.get_schema(name, own.version, own.domain).since_version for name in names)
+
+
+folder = pathlib.Path(sys.argv[1])
+cases = collect_testcases(None)
+count = 0
+for case in cases:
+    infos = [*case.model.graph.input, *case.model.graph.output]
+    if not all(info.type.HasField("tensor_type") for info in infos):
+        continue  # sequences and optional values are no tensors
+    lower_opset(case.model)
+    out = folder / case.name
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "model.onnx").write_bytes(case.model.SerializeToString())
+    inputs, outputs = case.data_sets[0]
+    for kind, values, named in (("input", inputs, case.model.graph.input), ("output", outputs, case.model.graph.output)):
+        for i, (value, info) in enumerate(zip(values, named)):
+            tensor = value if isinstance(value, onnx.TensorProto) else numpy_helper.from_array(value, info.name)
+            (out / f"{kind}_{i}.pb").write_bytes(tensor.SerializeToString())
+    count += 1
+print(f'{{"version": "{onnx.__version__}", "cases": {count}}}')
