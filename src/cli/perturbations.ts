@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
 import { loadDigits } from '../runtime/experiment/digits.ts';
-import type { Contestants } from '../runtime/experiment/scores.ts';
+import type { TrainedModels } from '../runtime/experiment/scores.ts';
 import type { Perturbations } from '../report/paper/index.ts';
 import type { Intensity, Perturbed } from '../report/paper/perturbations.ts';
 import type { Cell } from '../report/paper/results.ts';
@@ -67,7 +67,7 @@ async function readModel(cell: Cell, name: 'c1' | 'attacker', path: string): Pro
 export async function perturb(
   test: StoredSource,
   indices: readonly number[],
-  models: Pick<Required<Contestants>, 'c1' | 'attacker'>,
+  models: Pick<Required<TrainedModels>, 'c1' | 'attacker'>,
   options: SessionOptions,
 ): Promise<readonly Perturbed[]> {
   const { image } = await test.read(indices);

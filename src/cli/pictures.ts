@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
 import type { CellConfig } from '../runtime/experiment/config.ts';
-import type { Contestants } from '../runtime/experiment/scores.ts';
+import type { TrainedModels } from '../runtime/experiment/scores.ts';
 import type { Prediction, Sample } from '../report/kit/pictures.ts';
 import { modelDevice, openModel } from '../runtime/session.ts';
 import type { EpochRecord } from '../runtime/experiment/records.ts';
@@ -12,7 +12,7 @@ const columns = 10;
 /** `samples.png`: the first test image of each class, what A adds to it, and C1's answers (paper, figure 2). */
 export async function drawSamples(
   test: StoredSource,
-  models: Pick<Required<Contestants>, 'c1' | 'attacker'>,
+  models: Pick<Required<TrainedModels>, 'c1' | 'attacker'>,
   config: CellConfig,
   scores: EpochRecord['c1'],
 ): Promise<Uint8Array> {

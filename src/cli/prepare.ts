@@ -24,7 +24,7 @@ import {
   type RunFolder,
   type RunLock,
   type StoredSource,
-  type Standing,
+  type RunState,
 } from '../runtime/index.ts';
 import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from './classifier.ts';
 import { defaultThreads, presets } from './options.ts';
@@ -60,7 +60,7 @@ export interface Prepared {
   readonly config: RunConfig;
   readonly train: StoredSource;
   readonly test: StoredSource;
-  readonly standing: Standing;
+  readonly standing: RunState;
   /** Classifiers that are not trained, if there are any. */
   readonly given: Given | null;
   /** What makes the numbers of a given classifier doubtful, one line each. */

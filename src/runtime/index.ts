@@ -17,7 +17,7 @@ export {
   type ClassifierScores,
   type BothScores,
   type Evaluated,
-  type Contestants,
+  type TrainedModels,
 } from './experiment/scores.ts';
 export {
   Trainer,
@@ -70,7 +70,7 @@ export {
   type NewRun,
   type RunFolder,
   type CellFolder,
-  type Standing,
+  type RunState,
 } from './experiment/folder.ts';
 export {
   accuracyByClass,

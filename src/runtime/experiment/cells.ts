@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hasTransfer } from './config.ts';
 import { InputError } from '../errors.ts';
-import type { Contestants } from './scores.ts';
+import type { TrainedModels } from './scores.ts';
 import { describeFsError } from '../files.ts';
 import type { CellResult } from './result.ts';
 import { cellFolder, openRun, readResult, runFolder } from './folder.ts';
@@ -17,7 +17,7 @@ export interface Cell extends Pick<
   /** Whether there is a C2, another classifier than C1. */
   readonly hasTransfer: boolean;
   /** Reads a model file, and rejects one that is not what the run wrote. */
-  readonly load: (model: keyof Contestants) => Promise<Uint8Array>;
+  readonly load: (model: keyof TrainedModels) => Promise<Uint8Array>;
 }
 
 /** What evaluation reads of a run. */

@@ -13,7 +13,7 @@ import {
 } from './config.ts';
 import { confusionJson, confusionPath } from './confusion-file.ts';
 import { InputError } from '../errors.ts';
-import type { Contestants } from './scores.ts';
+import type { TrainedModels } from './scores.ts';
 import { describeFsError, linkLatest, makeFolder, removeTemporaries, writeAtomic } from '../files.ts';
 import { lockRun, type RunLock } from './lock.ts';
 import { Result } from './result.ts';
@@ -218,7 +218,7 @@ type Parsed<T> =
     };
 
 /** How far a run has come: what is finished, and where each training that is not resumes. */
-export interface Standing {
+export interface RunState {
   readonly result: Result | null;
   /** By the name of their folder. */
   readonly classifiers: ReadonlyMap<string, Checkpoint<ClassifierRecord>>;
@@ -226,7 +226,7 @@ export interface Standing {
 }
 
 /** Where a new run stands. */
-export const atTheBeginning: Standing = { result: null, classifiers: new Map(), cells: new Map() };
+export const atTheBeginning: RunState = { result: null, classifiers: new Map(), cells: new Map() };
 
 /**
  * Reads how far a run has come, makes `metrics.jsonl` what its checkpoints say it is, and removes what a kill left
@@ -234,7 +234,7 @@ export const atTheBeginning: Standing = { result: null, classifiers: new Map(), 
  *
  * @throws InputError when a checkpoint or the result cannot be used.
  */
-export async function restoreRun(folder: RunFolder, config: RunConfig): Promise<Standing> {
+export async function restoreRun(folder: RunFolder, config: RunConfig): Promise<RunState> {
   const { path } = folder;
   const result = await readResult(folder);
   const all = cellsOf(config);
@@ -318,7 +318,7 @@ async function append(path: string, text: string): Promise<void> {
 export async function finishCell(
   folder: RunFolder,
   cell: CellFolder,
-  models: Required<Contestants>,
+  models: Required<TrainedModels>,
   samples: Uint8Array,
   confusions: Confusions | undefined,
   result: Result,

@@ -28,9 +28,9 @@ export async function* crossAttack(
 ): AsyncGenerator<EvaluationProgress, Matrix> {
   const { journal } = options;
   const classifiers = distinct(
-    cells.flatMap((from) => [seat(from, 'c1'), ...(from.cell.hasTransfer ? [seat(from, 'c2')] : [])]),
+    cells.flatMap((from) => [entryOf(from, 'c1'), ...(from.cell.hasTransfer ? [entryOf(from, 'c2')] : [])]),
   );
-  const attackers = cells.map((from) => seat(from, 'attacker'));
+  const attackers = cells.map((from) => entryOf(from, 'attacker'));
   const sessions = new Sessions(options);
   let opened: readonly Model[] | undefined;
   const openAll = async (): Promise<readonly Model[]> => {
@@ -109,7 +109,7 @@ function stillRight(home: Tally, before: Tally, after: Tally): Matrix['transfer'
   return { images, accuracy: images === 0 ? null : right / images };
 }
 
-interface Seat {
+interface MatrixEntry {
   readonly player: Player;
   /** SHA-256 of the C1 that an attacker of this cell was trained on. */
   readonly target: string;
@@ -118,7 +118,7 @@ interface Seat {
 
 const letters = { attacker: 'A', c1: 'C1', c2: 'C2' } as const;
 
-function seat({ run, cell }: MatrixCell, role: Player['role']): Seat {
+function entryOf({ run, cell }: MatrixCell, role: Player['role']): MatrixEntry {
   const { folder, mode, eps, seed, clip, architecture, models } = cell;
   const at = run === '.' ? folder : `${run}/${folder}`;
   return {
@@ -139,5 +139,5 @@ function seat({ run, cell }: MatrixCell, role: Player['role']): Seat {
   };
 }
 
-const distinct = (seats: readonly Seat[]): readonly Seat[] =>
-  seats.filter(({ player }, i) => seats.findIndex((other) => other.player.model === player.model) === i);
+const distinct = (entries: readonly MatrixEntry[]): readonly MatrixEntry[] =>
+  entries.filter(({ player }, i) => entries.findIndex((other) => other.player.model === player.model) === i);

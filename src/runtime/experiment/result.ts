@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { EpochRecord } from './records.ts';
 import { cellName, cellsOf, modes, RunConfig, type CellConfig } from './config.ts';
 import { InputError } from '../errors.ts';
-import type { Contestants } from './scores.ts';
+import type { TrainedModels } from './scores.ts';
 
 /** Where the numbers came from. */
 export const Environment = z.strictObject({
@@ -98,7 +98,7 @@ function mergeEnvironments(all: readonly Environment[]): Environment {
 /** A cell as `result.json` has it. */
 export function cellResult(
   config: CellConfig,
-  models: Required<Contestants>,
+  models: Required<TrainedModels>,
   epochs: readonly EpochRecord[],
 ): CellResult {
   const { mode, eps, bound, clip, seed } = config;

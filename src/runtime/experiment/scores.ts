@@ -20,7 +20,7 @@ export interface ClassifierScores {
 }
 
 /** The networks that are measured, as ONNX models. */
-export interface Contestants {
+export interface TrainedModels {
   readonly c1: Uint8Array;
   readonly c2: Uint8Array;
   readonly attacker?: Uint8Array;
@@ -54,7 +54,7 @@ export interface Evaluated extends BothScores {
  */
 export async function* evaluate(
   split: ImageSource,
-  { c1, c2, attacker: bytes }: Contestants,
+  { c1, c2, attacker: bytes }: TrainedModels,
   options: EvaluateOptions,
 ): AsyncGenerator<number, Evaluated> {
   const attacker = bytes && (await open(bytes, options));
@@ -80,7 +80,7 @@ export async function* evaluate(
  */
 export async function* evaluateNoise(
   split: ImageSource,
-  classifiers: Pick<Contestants, 'c1' | 'c2'>,
+  classifiers: Pick<TrainedModels, 'c1' | 'c2'>,
   { eps, ...options }: Omit<EvaluateOptions, 'eps'> & { readonly eps: readonly number[] },
 ): AsyncGenerator<number, readonly (BothScores & { readonly eps: number })[]> {
   const noises = eps.map((e) => ({ eps: e, random: stream(options.seed, 'noise') }));

@@ -21,9 +21,9 @@ import {
   recordClassifierEpoch,
   recordEpoch,
   type RunFolder,
-  type Standing,
+  type RunState,
 } from './folder.ts';
-import type { Contestants } from './scores.ts';
+import type { TrainedModels } from './scores.ts';
 import { modelsOf, trainCell, trainClassifiers, type Programs, type Progress } from './train.ts';
 
 /** What happens during a run, in order. `training` is the folder of the cell, or of the classifiers that it begins with. */
@@ -45,11 +45,11 @@ export interface SweepOptions {
   /** Makes the picture of a finished cell's samples, a PNG. */
   readonly draw: (
     test: StoredSource,
-    models: Required<Contestants>,
+    models: Required<TrainedModels>,
     cell: CellConfig,
     scores: EpochRecord['c1'],
   ) => Promise<Uint8Array>;
-  readonly standing: Standing;
+  readonly standing: RunState;
   readonly signal?: AbortSignal;
 }
 

@@ -10,7 +10,7 @@ import {
   type Network,
 } from './records.ts';
 import type { ImageSource, StoredSource } from '../data/source.ts';
-import { evaluate, evaluateNoise, type BothScores, type Contestants } from './scores.ts';
+import { evaluate, evaluateNoise, type BothScores, type TrainedModels } from './scores.ts';
 import type { ProgramFile } from '../session.ts';
 import { prefixed, under, type Tensors } from '../tensor.ts';
 import { Diverged, Trainer, type Epoch, type Means, type Step } from '../training/trainer.ts';
@@ -25,7 +25,7 @@ export interface Programs {
   /** `image` -> `perturbation`, `attacked`, with the weights inside. */
   readonly attackerModel: (weights: Tensors) => Uint8Array;
   /** Classifiers that stand in the places of C1 and C2 and are not trained. */
-  readonly given?: Pick<Contestants, 'c1' | 'c2'>;
+  readonly given?: Pick<TrainedModels, 'c1' | 'c2'>;
 }
 
 /** What happens during a training, in order. Its records are a cell's, or classifiers'. */
@@ -117,7 +117,7 @@ export async function* trainCell(options: CellOptions): AsyncGenerator<Progress,
 }
 
 /** The models of a cell's networks as they stand in a checkpoint. */
-export function modelsOf(states: ReadonlyMap<Network, Tensors>, programs: Programs): Required<Contestants> {
+export function modelsOf(states: ReadonlyMap<Network, Tensors>, programs: Programs): Required<TrainedModels> {
   return {
     ...classifierModels(states, programs),
     attacker: programs.attackerModel(states.get('attacker')!),
@@ -127,7 +127,7 @@ export function modelsOf(states: ReadonlyMap<Network, Tensors>, programs: Progra
 const classifierModels = (
   states: ReadonlyMap<Network, Tensors>,
   { classifierModel, given }: Pick<Programs, 'classifierModel' | 'given'>,
-): Pick<Contestants, 'c1' | 'c2'> =>
+): Pick<TrainedModels, 'c1' | 'c2'> =>
   given ?? { c1: classifierModel(states.get('c1')!), c2: classifierModel(states.get('c2')!) };
 
 const joined = (...all: readonly (Tensors | undefined)[]): Tensors =>

@@ -17,7 +17,7 @@ import type { Sessions } from './sessions.ts';
 export class Abandoned extends Error {}
 
 /** What an attack needs besides its job. */
-export interface Lab {
+export interface AttackContext {
   readonly sessions: Sessions;
   /** The true class, or what stands for it. */
   readonly label: number;
@@ -26,7 +26,11 @@ export interface Lab {
 }
 
 /** Runs one attack on the job's image and classifies the result. */
-export async function attackBy(configured: Configured, job: AttackRequest, lab: Lab): Promise<Outcome> {
+export async function attackBy(
+  configured: Configured,
+  job: AttackRequest,
+  context: AttackContext,
+): Promise<Outcome> {
   const origin = imagesOf(job.image, job.card.image);
   const threat: ThreatModel = {
     norm: 'linf',
@@ -34,7 +38,7 @@ export async function attackBy(configured: Configured, job: AttackRequest, lab: 
     range: job.clip ? [0, 1] : null,
     goal: 'untargeted',
   };
-  const { images, ...took } = await run(configured, job, threat, lab);
+  const { images, ...took } = await run(configured, job, threat, context);
   const valid = balls.linf.project(images, origin, threat.eps, threat.range);
   const attacked = job.bits === 8 ? to8Bits(valid, origin, threat) : valid;
   return {
@@ -43,7 +47,7 @@ export async function attackBy(configured: Configured, job: AttackRequest, lab: 
     attacked: attacked.data,
     linf: balls.linf.distance(attacked, origin)[0]!,
     l2: balls.l2.distance(attacked, origin)[0]!,
-    predictions: await classify(attacked, job.models, lab.sessions),
+    predictions: await classify(attacked, job.models, context.sessions),
     ...took,
   };
 }
@@ -67,7 +71,7 @@ async function run(
   { attack, settings }: Configured,
   job: AttackRequest,
   threat: ThreatModel,
-  { sessions, label, breathe }: Lab,
+  { sessions, label, breathe }: AttackContext,
 ): Promise<Pick<Outcome, 'milliseconds' | 'gradientSteps'> & { readonly images: Images }> {
   const oracle = oracleOf(job, sessions);
   const batch = {
