@@ -14,6 +14,7 @@ const newestOpset = 26;
 /** The newest form of a file that ONNX Runtime 1.29 opens. */
 const newestIr = 13;
 
+/** How a file is read, where its bytes alone do not say. */
 export interface DecodeOptions {
   /** The bytes of a file that weights lie in, by its name in the model. */
   readonly external?: External;
