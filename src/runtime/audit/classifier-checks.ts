@@ -1,5 +1,6 @@
 import type { Images, Oracle, Slope } from '../attacks/index.ts';
 import type { Batch } from '../data/source.ts';
+import { InputError } from '../errors.ts';
 
 /** Why the numbers of attacks on a classifier do not say how robust it is. */
 export interface Finding {
@@ -13,6 +14,7 @@ export interface Finding {
  *
  * @param classifier with gradients where attacks take them.
  * @param ends operators at which its gradient ends, where that is zero by construction (`gradientEnds`).
+ * @throws InputError when the gradient belongs to other logits than the classifier's: its file was then read wrongly.
  */
 export async function checkClassifier(
   classifier: Oracle,
@@ -26,9 +28,23 @@ export async function checkClassifier(
   const slope = await classifier.gradient?.({ images, labels }, 'gap');
   // the gradient of what is no number says no more than that
   const answers = findings.every(({ check }) => check !== 'not-a-number');
+  if (slope && answers) demandSameLogits(logits, slope.logits.data);
   if (ends) findings.push(withoutGradient(ends));
   else if (slope && answers) findings.push(...ofGradient(slope, labels.length));
   return findings;
+}
+
+/** Float32 sums in another order differ by less than this, in parts of the largest logit. */
+const tolerance = 1e-3;
+
+function demandSameLogits(own: Float32Array, ofGradient: Float32Array): void {
+  const largest = own.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
+  const apart = own.reduce((most, z, i) => Math.max(most, Math.abs(z - ofGradient[i]!)), 0);
+  if (apart <= tolerance * largest) return;
+  throw new InputError(
+    `the gradient graph gives other logits than the classifier (${apart.toPrecision(3)} apart, the largest is ` +
+      `${largest.toPrecision(3)}), so the file was read wrongly; export it again without graph optimisation`,
+  );
 }
 
 /** A gradient that is zero by construction. */

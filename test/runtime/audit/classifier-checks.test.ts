@@ -18,14 +18,19 @@ const batch: Batch = {
 const weight = b.constant(drawn('float32', [pixels, 10], between(random, -1, 1)));
 const linear = (image: b.Value): b.Value => b.matmul(b.reshape(image, [-1, pixels]), weight);
 
-const check = async (f: (image: b.Value) => b.Value, ends: readonly string[] | null = null) => {
+const check = async (
+  f: (image: b.Value) => b.Value,
+  ends: readonly string[] | null = null,
+  differentiated = f,
+) => {
   const bytes = modelOf('logits', f);
+  const read = modelOf('logits', differentiated);
   const oracle = await openOracle(
     {
       classifier: bytes,
       image: { channels: 1, height: 28, width: 28 },
       classes: 10,
-      gradient: (loss) => classifierGradientModel(bytes, 'cpu', loss),
+      gradient: (loss) => classifierGradientModel(read, 'cpu', loss),
     },
     { device: 'cpu', threads: 1 },
   );
@@ -45,6 +50,11 @@ describe('a classifier that attacks can be measured on', () => {
   ])('has no findings: %s', async (_, f) => {
     expect(await check(f)).toEqual([]);
   });
+});
+
+it('a gradient of other logits than the classifier gives is rejected', async () => {
+  const other = check(linear, null, (image) => b.mul(linear(image), 1.01));
+  await expect(other).rejects.toThrow(/^the gradient graph gives other logits than the classifier/);
 });
 
 describe('a classifier that only seems robust is found:', () => {
