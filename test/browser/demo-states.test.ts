@@ -279,8 +279,10 @@ describe.skipIf(!chromiumPath)(`the states of the demo${reason}`, () => {
         expect(await brightness(page)).toBe(before);
         await page.evaluate(() => scrollTo(0, 0));
         await page.getByRole('button', { name: 'Draw' }).click();
+        await standing(page);
+        const stood = await page.evaluate(() => scrollY);
         await swipe(page);
-        expect(await page.evaluate(() => scrollY)).toBe(0);
+        expect(await page.evaluate(() => scrollY)).toBe(stood);
         expect(await brightness(page)).toBeGreaterThan(before);
         await page.context().close();
       },
@@ -379,5 +381,15 @@ async function swipe(page: Page): Promise<void> {
     await client.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [at(part)] });
   }
   await client.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
-  await page.waitForTimeout(200);
+  await standing(page);
+}
+
+/** Waits until the page has stood still for a while: a fling goes on after the finger has left. */
+async function standing(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const seen = globalThis as { stood?: { at: number; since: number } };
+    const now = performance.now();
+    if (seen.stood?.at !== scrollY) seen.stood = { at: scrollY, since: now };
+    return now - seen.stood.since > 500;
+  });
 }
