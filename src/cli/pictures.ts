@@ -45,6 +45,7 @@ export async function drawSamples(
     }));
     return renderSamples(samples, {
       ...config,
+      classifier: 'C1',
       before: scores.clean.accuracy,
       after: scores.attacked!.accuracy,
       images: test.count,

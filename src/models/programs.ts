@@ -86,11 +86,11 @@ export const classifierTrain = (options: TrainOptions): Program => trainStep(cla
 
 /** What a program that trains A is built for. */
 export interface AttackerTrainOptions extends TrainOptions, ThreatModel {
-  /** How many classifiers A is trained against: C1, and further ones of other seeds. 1 when left out. */
+  /** How many classifiers A is trained against: the first, and further ones of other seeds. 1 when left out. */
   readonly targets?: number;
 }
 
-/** The weights of the classifiers that A is trained against beside C1 stand under these names. */
+/** The weights of the classifiers that A is trained against beside the first stand under these names. */
 const furtherTargets = (targets: number): readonly string[] =>
   Array.from({ length: targets - 1 }, (_, i) => `target${i + 2}`);
 
@@ -121,7 +121,7 @@ const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
  * the negative cross-entropy between the labels and C's answer to the attacked images (paper, section 2.1.1). With
  * several targets it is the mean over them (section 3.4), and so are the metrics.
  *
- * @param against takes C1's place: a classifier with its weights inside, `image` [N,C,H,W] -> `logits` [N,classes]. A
+ * @param against takes the place of C: a classifier with its weights inside, `image` [N,C,H,W] -> `logits` [N,classes]. A
  *   softmax at its end is left out.
  */
 export function attackerStep(options: AttackerTrainOptions, against?: Graph): TrainStep {

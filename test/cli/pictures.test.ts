@@ -4,6 +4,7 @@ import { renderSamples, type Sample, type SampleHeader } from '../../src/report/
 
 const EPS = 0.16;
 const header: SampleHeader = {
+  classifier: 'C1',
   images: 10_000,
   data: 'mnist',
   eps: EPS,

@@ -46,7 +46,7 @@ export function classifierGradient(classifier: Graph, loss: LossName = 'ce'): Gr
 /**
  * {@link classifierGradient} as an ONNX file.
  *
- * @param classifier the bytes of an ONNX model, our `classifier-c1.onnx` or another, or its graph.
+ * @param classifier the bytes of an ONNX model, or its graph.
  * @param target `cpu` for Node and WASM, `webgpu` for WebGPU, where no operator falls back to the CPU.
  */
 export function classifierGradientModel(

@@ -29,6 +29,8 @@ export interface Sample {
 
 /** What the title and the footnote of the figure say about the attack. */
 export interface SampleHeader {
+  /** What the attacked classifier is called. */
+  readonly classifier: string;
   /** The largest absolute change of a pixel (L∞), in units of the 0..1 pixel range; above 0. */
   readonly eps: number;
   /** How attacker and classifier were trained, for example `consecutive`. */
@@ -39,9 +41,9 @@ export interface SampleHeader {
   readonly clip: boolean;
   /** The seed of the run. */
   readonly seed: number;
-  /** Accuracy of C1 on clean test images, 0 to 1. */
+  /** Accuracy of the classifier on clean test images, 0 to 1. */
   readonly before: number;
-  /** Accuracy of C1 on attacked test images, 0 to 1. */
+  /** Accuracy of the classifier on attacked test images, 0 to 1. */
   readonly after: number;
   /** How many test images the accuracies were measured on. */
   readonly images: number;
@@ -123,12 +125,12 @@ function validate(samples: readonly Sample[], { eps, shape }: SampleHeader): voi
 
 function drawTitle(
   context: SKRSContext2D,
-  { eps, bound, clip, before, after, images, data }: SampleHeader,
+  { classifier, eps, bound, clip, before, after, images, data }: SampleHeader,
 ): void {
   const range = clip ? 'clipped to [0, 1]' : 'unclipped';
-  const title = `Attacker vs C1 · L∞ eps ${Number(eps.toPrecision(4))} · ${range} · ${bound} bound`;
+  const title = `Attacker vs ${classifier} · L∞ eps ${Number(eps.toPrecision(4))} · ${range} · ${bound} bound`;
   write(context, title, MARGIN, TITLE, { size: 36, bold: true });
-  const change = `C1 accuracy ${percent(before, 1)} → ${percent(after, 1)} on ${images.toLocaleString('en')} test images of ${data}`;
+  const change = `${classifier} accuracy ${percent(before, 1)} → ${percent(after, 1)} on ${images.toLocaleString('en')} test images of ${data}`;
   write(context, change, MARGIN, SUBTITLE, { size: 28 });
 }
 
@@ -140,11 +142,11 @@ function drawRowTitles(context: SKRSContext2D, header: SampleHeader): void {
 
   hint('true class', LABELS);
   titled(ORIGINAL, 'Original');
-  hint('C1 says', ORIGINAL + TILE + CAPTION);
+  hint(`${header.classifier} says`, ORIGINAL + TILE + CAPTION);
   titled(PERTURBATION - 32, 'Perturbation');
   drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2, header.shape);
   titled(ATTACKED, 'Attacked');
-  hint('C1 says', ATTACKED + TILE + CAPTION);
+  hint(`${header.classifier} says`, ATTACKED + TILE + CAPTION);
 }
 
 function drawLegend(context: SKRSContext2D, x: number, y: number, { channels }: ImageShape): void {
@@ -203,9 +205,9 @@ function drawTile(
   frame(context, left, top, width, height);
 }
 
-function drawFootnote(context: SKRSContext2D, { clip, mode, seed }: SampleHeader): void {
+function drawFootnote(context: SKRSContext2D, { classifier, clip, mode, seed }: SampleHeader): void {
   const shown = 'Red predictions are wrong.';
-  const clamped = 'Attacked pixels outside [0, 1] are clamped for view; C1 saw them as they are.';
+  const clamped = `Attacked pixels outside [0, 1] are clamped for view; ${classifier} saw them as they are.`;
   write(context, clip ? shown : `${shown} ${clamped}`, MARGIN, FOOTNOTE, { size: 21, colour: MUTED });
   const origin = `${mode} training · seed ${seed}`;
   write(context, origin, WIDTH - MARGIN, FOOTNOTE, { size: 21, colour: MUTED, align: 'right' });

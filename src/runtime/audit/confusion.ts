@@ -79,8 +79,8 @@ export function collapseOf(attacked: Confusion): Collapse | null {
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 
 /**
- * A collapse as a sentence without a full stop: `97.0 % of the attacked images are read as 8; without the 8s, C1 is
- * right on 2.8 %`.
+ * A collapse as a sentence without a full stop: `97.0 % of the attacked images are read as 8; without the 8s, the
+ * classifier is right on 2.8 %`.
  */
 export function describeCollapse({ answer, share, others }: Collapse, classifier: string): string {
   const most = `${percent(share)} of the attacked images are read as ${answer}`;

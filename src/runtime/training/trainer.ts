@@ -205,7 +205,7 @@ function added(
 /** Steps in one run at the most: by then the copy of the state counts for nothing. */
 const mostAtOnce = 50;
 
-/** The order in which networks are written down: C1, C2, further targets, A. */
+/** What a batch measured, on average. */
 const means = ({ steps, loss, accuracy }: Running): Means => ({
   loss: loss / steps,
   accuracy: accuracy / steps,
