@@ -10,7 +10,7 @@ export interface Scores {
 
 /** A classifier on clean images, under uniform noise of the same eps, and under attack. */
 export interface AccuracyRow {
-  /** The name of the classifier, for example `C1`. */
+  /** The name of the classifier. */
   readonly name: string;
   readonly clean: Scores;
   readonly noise: Scores;

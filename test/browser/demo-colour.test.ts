@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { PNG } from 'pngjs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { demoFolder } from '../../src/cli/demo-folder.ts';
+import { demoFolder } from '../../src/cli/experiment/demo-folder.ts';
 import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
 import { toBase64, type DemoData } from '../../src/runtime/experiment/demo-data.ts';
 import { manifestOf, storedBytes, type Catalogue } from '../../src/server/index.ts';

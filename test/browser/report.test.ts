@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readInputs, writeReport } from '../../src/cli/write-report.ts';
+import { readInputs, writeReport } from '../../src/cli/experiment/write-report.ts';
 import { confusionJson } from '../../src/runtime/experiment/confusion-file.ts';
 import { type Confusion } from '../../src/runtime/audit/confusion.ts';
 import { chromiumPath } from '../support/browser.ts';

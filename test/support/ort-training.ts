@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { lower, trainStep, type Program, type Target, type TrainStep } from '../../src/builder/index.ts';
 import { encode, encodeProgram } from '../../src/onnx/index.ts';
 import * as ortTraining from '../../src/ort-training/index.ts';
-import { artifactsFor, type Artifacts } from '../../src/cli/ort-training.ts';
+import { artifactsFor, type Artifacts } from '../../src/cli/experiment/ort-training.ts';
 import { attackerEval, attackerStep, classifierEval, classifierStep } from '../../src/models/programs.ts';
 import { batchAt } from '../../src/runtime/data/source.ts';
 import {

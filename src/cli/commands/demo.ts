@@ -4,9 +4,9 @@ import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { describeFsError, makeFolder } from '../../runtime/files.ts';
 import { InputError } from '../../runtime/index.ts';
 import { bytesOf, loadCatalogue, manifestOf, type Catalogue } from '../../server/index.ts';
-import { demoFolder } from '../demo-folder.ts';
-import { withDemoModels } from '../demo-models.ts';
-import { pageFiles } from '../demo-page.ts';
+import { demoFolder } from '../experiment/demo-folder.ts';
+import { withDemoModels } from '../experiment/demo-models.ts';
+import { pageFiles } from '../experiment/demo-page.ts';
 import { folder } from '../options.ts';
 
 /** `sparring demo`: the demo of a run as a folder for any file host. */

@@ -35,14 +35,14 @@ import {
   type Warning,
 } from '../../runtime/index.ts';
 import { commandLine } from '../command-line.ts';
-import { followTasks, tasksOf } from '../evaluation-plan.ts';
-import { evaluationTable, matrixTable } from '../evaluation-table.ts';
+import { followTasks, tasksOf } from '../experiment/evaluation-plan.ts';
+import { evaluationTable, matrixTable } from '../experiment/evaluation-table.ts';
 import { count, defaultThreads, eps, listOf, rate, seed, threads } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { columnsOf } from '../table.ts';
 import { environment } from '../version.ts';
-import { writeEvaluationPage } from '../write-report.ts';
+import { writeEvaluationPage } from '../experiment/write-report.ts';
 
 /** `sparring evaluate`: the accuracy of a run's classifiers under noise, FGSM, PGD and the trained attackers. */
 export function evaluateCommand() {

@@ -1,8 +1,8 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { InputError } from '../../runtime/index.ts';
-import { firstWeights, networkFor, runWeights } from '../export-weights.ts';
+import { firstWeights, networkFor, runWeights } from '../experiment/export-weights.ts';
 import { count, eps, rate, seed } from '../options.ts';
-import { artifactsFor, checkArtifacts, readArtifacts, writeArtifacts } from '../ort-training.ts';
+import { artifactsFor, checkArtifacts, readArtifacts, writeArtifacts } from '../experiment/ort-training.ts';
 
 /** What onnxruntime's training API begins with, whatever the checkpoint says. */
 const apiLearningRate = 1e-3;

@@ -2,7 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 import { basename, resolve } from 'node:path';
 import { InputError, mergeResults } from '../../runtime/index.ts';
 import { folder } from '../options.ts';
-import { readInputs, writeMarkdown, writeReport } from '../write-report.ts';
+import { readInputs, writeMarkdown, writeReport } from '../experiment/write-report.ts';
 
 /** `sparring report`: one page, and its figures, of the results of one or more runs. */
 export function reportCommand() {

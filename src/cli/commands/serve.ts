@@ -6,9 +6,9 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { pino } from 'pino';
 import { InputError } from '../../runtime/index.ts';
 import { loadCatalogue, serve, standardOutput } from '../../server/index.ts';
-import { demoFolder } from '../demo-folder.ts';
-import { withDemoModels } from '../demo-models.ts';
-import { pageFiles } from '../demo-page.ts';
+import { demoFolder } from '../experiment/demo-folder.ts';
+import { withDemoModels } from '../experiment/demo-models.ts';
+import { pageFiles } from '../experiment/demo-page.ts';
 import { count, folder, threads } from '../options.ts';
 import { onStop, quitHint, type StopSignal } from '../signals.ts';
 import { version } from '../version.ts';

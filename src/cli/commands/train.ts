@@ -29,15 +29,15 @@ import {
   threads,
   type Preset,
 } from '../options.ts';
-import { epochTitle, followPlan, planOf, testTitle } from '../plan.ts';
-import { begin, resume, type Prepared } from '../prepare.ts';
-import { programsFor } from '../programs.ts';
-import { drawSamples } from '../pictures.ts';
+import { epochTitle, followPlan, planOf, testTitle } from '../experiment/plan.ts';
+import { begin, resume, type Prepared } from '../experiment/prepare.ts';
+import { programsFor } from '../experiment/programs.ts';
+import { drawSamples } from '../experiment/pictures.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController, type StopSignal } from '../signals.ts';
 import { accuracyTable, columnsOf, wrapped } from '../table.ts';
 import { environment } from '../version.ts';
-import { writePage } from '../write-report.ts';
+import { writePage } from '../experiment/write-report.ts';
 
 /** `sparring train`: C1 and C2, then an attacker against C1; or the continuation of such a run. */
 export function trainCommand() {

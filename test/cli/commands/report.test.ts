@@ -2,7 +2,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readInputs, writeReport } from '../../../src/cli/write-report.ts';
+import { readInputs, writeReport } from '../../../src/cli/experiment/write-report.ts';
 import { Result } from '../../../src/runtime/index.ts';
 import { sparring } from '../../support/cli.ts';
 import { evaluationOf } from '../../support/evaluations.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
 import * as onnx from '../../../src/onnx/index.ts';
-import { programsFor } from '../../../src/cli/programs.ts';
+import { programsFor } from '../../../src/cli/experiment/programs.ts';
 import { attackerTrain } from '../../../src/models/programs.ts';
 import {
   ClassifierRecord,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { followPlan, planOf } from '../../src/cli/plan.ts';
-import type { RunConfig } from '../../src/runtime/index.ts';
+import { followPlan, planOf } from '../../../src/cli/experiment/plan.ts';
+import type { RunConfig } from '../../../src/runtime/index.ts';
 
 const config: RunConfig = {
   schema: 1,

@@ -1,11 +1,11 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { describeFsError, makeFolder, writeAtomic } from '../runtime/files.ts';
-import { InputError, isRun, readConfusions } from '../runtime/index.ts';
+import { describeFsError, makeFolder, writeAtomic } from '../../runtime/files.ts';
+import { InputError, isRun, readConfusions } from '../../runtime/index.ts';
 import { perturbations } from './perturbations.ts';
-import { joinInputs, parseInput, type Inputs } from '../report/paper/inputs.ts';
-import { threatModels } from '../report/paper/results.ts';
-import { commandLine } from './command-line.ts';
+import { joinInputs, parseInput, type Inputs } from '../../report/paper/inputs.ts';
+import { threatModels } from '../../report/paper/results.ts';
+import { commandLine } from '../command-line.ts';
 
 /**
  * Reads what runs left behind.
@@ -43,7 +43,7 @@ export async function writeReport(
   { figures = true, data }: { readonly figures?: boolean; readonly data?: string | undefined } = {},
 ): Promise<readonly string[]> {
   // Only here, so that other commands do not wait for the plotting library.
-  const { panelFiles, renderReport } = await import('../report/paper/index.ts');
+  const { panelFiles, renderReport } = await import('../../report/paper/index.ts');
   const threats = [];
   for (const threat of threatModels(cells))
     threats.push({ ...threat, ...(await perturbations(threat.cells, data)) });
@@ -93,7 +93,7 @@ export async function writeEvaluationPage(
 
 /** Writes the tables of a report as `README.md` into a folder, which is made; gives its path. */
 export async function writeMarkdown(folder: string, inputs: Inputs): Promise<readonly string[]> {
-  const { renderMarkdown } = await import('../report/paper/markdown.ts');
+  const { renderMarkdown } = await import('../../report/paper/markdown.ts');
   const path = join(folder, 'README.md');
   await makeFolder(folder);
   await writeAtomic(path, renderMarkdown(inputs, folder));

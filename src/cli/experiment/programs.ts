@@ -1,5 +1,5 @@
-import { bind, constant, lower, readback, type Program, type Target } from '../builder/index.ts';
-import { encode, encodeProgram } from '../onnx/index.ts';
+import { bind, constant, lower, readback, type Program, type Target } from '../../builder/index.ts';
+import { encode, encodeProgram } from '../../onnx/index.ts';
 import {
   alternatingTrain,
   attackerInfer,
@@ -7,10 +7,10 @@ import {
   classifierInfer,
   classifierTrain,
   onStored,
-} from '../models/programs.ts';
-import { givenModel } from '../models/classifier/adopt.ts';
-import type { CellConfig, ProgramFile, Programs, Tensors } from '../runtime/index.ts';
-import type { Given } from './classifier.ts';
+} from '../../models/programs.ts';
+import { givenModel } from '../../models/classifier/adopt.ts';
+import type { CellConfig, ProgramFile, Programs, Tensors } from '../../runtime/index.ts';
+import type { Given } from '../classifier.ts';
 
 /** The programs of a cell, built for its configuration and lowered for its device. */
 export function programsFor(config: CellConfig, given: Given | null = null): Programs {

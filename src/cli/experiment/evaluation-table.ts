@@ -1,5 +1,5 @@
-import type { AttackSettings, Evaluation, Matrix, Warning } from '../runtime/index.ts';
-import { framedTable, widthOf } from './table.ts';
+import type { AttackSettings, Evaluation, Matrix, Warning } from '../../runtime/index.ts';
+import { framedTable, widthOf } from '../table.ts';
 
 type Cell = Evaluation['cells'][number];
 type Name = 'c1' | 'c2';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Catalogue } from '../server/index.ts';
+import type { Catalogue } from '../../server/index.ts';
 import { prepareDemo } from './demo-data.ts';
 import { drawPreview } from './demo-preview.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { followTasks, tasksOf, type EvaluationPlan } from '../../src/cli/evaluation-plan.ts';
+import { followTasks, tasksOf, type EvaluationPlan } from '../../../src/cli/experiment/evaluation-plan.ts';
 
 const plan: EvaluationPlan = {
   cells: ['a', 'b'].map((folder) => ({ folder, clip: true, models: { c1: 'same' } })),

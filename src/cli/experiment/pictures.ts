@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
-import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
-import type { CellConfig } from '../runtime/experiment/config.ts';
-import type { TrainedModels } from '../runtime/experiment/scores.ts';
-import type { Prediction, Sample } from '../report/kit/pictures.ts';
-import { modelDevice, openModel } from '../runtime/session.ts';
-import type { EpochRecord } from '../runtime/experiment/records.ts';
+import { valuesOf, type StoredSource } from '../../runtime/data/source.ts';
+import type { CellConfig } from '../../runtime/experiment/config.ts';
+import type { TrainedModels } from '../../runtime/experiment/scores.ts';
+import type { Prediction, Sample } from '../../report/kit/pictures.ts';
+import { modelDevice, openModel } from '../../runtime/session.ts';
+import type { EpochRecord } from '../../runtime/experiment/records.ts';
 
 /** Samples in a picture: there is room for so many. */
 const columns = 10;
@@ -17,7 +17,7 @@ export async function drawSamples(
   scores: EpochRecord['c1'],
 ): Promise<Uint8Array> {
   // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
-  const { renderSamples } = await import('../report/kit/pictures.ts');
+  const { renderSamples } = await import('../../report/kit/pictures.ts');
   const { labels } = test.stored;
   const indices = test.classes
     .map((_, label) => labels.indexOf(label))

@@ -1,5 +1,5 @@
-import type { AttackSettings, EvaluationProgress } from '../runtime/index.ts';
-import type { Overall } from './progress.ts';
+import type { AttackSettings, EvaluationProgress } from '../../runtime/index.ts';
+import type { Overall } from '../progress.ts';
 
 /** What decides how long an evaluation takes. */
 export interface EvaluationPlan {

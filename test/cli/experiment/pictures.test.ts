@@ -1,6 +1,6 @@
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { describe, expect, it } from 'vitest';
-import { renderSamples, type Sample, type SampleHeader } from '../../src/report/kit/pictures.ts';
+import { renderSamples, type Sample, type SampleHeader } from '../../../src/report/kit/pictures.ts';
 
 const EPS = 0.16;
 const header: SampleHeader = {

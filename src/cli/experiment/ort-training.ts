@@ -1,15 +1,15 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Program, type TrainStep } from '../builder/index.ts';
-import * as ortTraining from '../ort-training/index.ts';
-import { describeFsError, makeFolder, writeAtomic } from '../runtime/files.ts';
-import { InputError, type Tensors } from '../runtime/index.ts';
-import { under } from '../runtime/tensor.ts';
+import { type Program, type TrainStep } from '../../builder/index.ts';
+import * as ortTraining from '../../ort-training/index.ts';
+import { describeFsError, makeFolder, writeAtomic } from '../../runtime/files.ts';
+import { InputError, type Tensors } from '../../runtime/index.ts';
+import { under } from '../../runtime/tensor.ts';
 import {
   decodeOrtCheckpoint,
   encodeOrtCheckpoint,
   type OrtCheckpoint,
-} from '../ort-training/checkpoint-file.ts';
+} from '../../ort-training/checkpoint-file.ts';
 
 const { files } = ortTraining;
 

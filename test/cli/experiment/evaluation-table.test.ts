@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { evaluationTable, matrixTable } from '../../src/cli/evaluation-table.ts';
-import type { Evaluation } from '../../src/runtime/index.ts';
-import { evaluationOf } from '../support/evaluations.ts';
+import { evaluationTable, matrixTable } from '../../../src/cli/experiment/evaluation-table.ts';
+import type { Evaluation } from '../../../src/runtime/index.ts';
+import { evaluationOf } from '../../support/evaluations.ts';
 
 const cell = { mode: 'consecutive', eps: 0.16, c1: 0.1, c2: 0.3 } as const;
 const one: Evaluation = { ...evaluationOf([cell]), warnings: [] };

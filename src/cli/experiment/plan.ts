@@ -1,4 +1,4 @@
-import type { Overall } from './progress.ts';
+import type { Overall } from '../progress.ts';
 import {
   cellName,
   cellsOf,
@@ -6,7 +6,7 @@ import {
   classifiersOf,
   type Network,
   type RunConfig,
-} from '../runtime/index.ts';
+} from '../../runtime/index.ts';
 
 /** A task of a run, as its progress is shown: an epoch of some networks, or a test after it. */
 export interface PlannedTask {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { selfTestModel } from '../models/selftest.ts';
+import { selfTestModel } from '../../models/selftest.ts';
 import {
   atTheBeginning,
   beginRun,
@@ -25,9 +25,9 @@ import {
   type RunLock,
   type StoredSource,
   type RunState,
-} from '../runtime/index.ts';
-import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from './classifier.ts';
-import { defaultThreads, presets } from './options.ts';
+} from '../../runtime/index.ts';
+import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from '../classifier.ts';
+import { defaultThreads, presets } from '../options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
 export interface Flags extends Partial<

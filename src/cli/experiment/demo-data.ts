@@ -1,18 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
-import { constrain } from '../runtime/attacks/constrain.ts';
+import { valuesOf, type StoredSource } from '../../runtime/data/source.ts';
+import { constrain } from '../../runtime/attacks/constrain.ts';
 import {
   toBase64,
   type DemoData,
   type DemoSamples,
   type Favourite,
   type FirstResult,
-} from '../runtime/experiment/demo-data.ts';
-import { loadDigits, openModel, paperData, readResult, type RunConfig } from '../runtime/index.ts';
-import { float32 } from '../runtime/tensor.ts';
-import { bytesOf, type Catalogue, type Cell, type StoredModel } from '../server/index.ts';
-import { version } from './version.ts';
+} from '../../runtime/experiment/demo-data.ts';
+import { loadDigits, openModel, paperData, readResult, type RunConfig } from '../../runtime/index.ts';
+import { float32 } from '../../runtime/tensor.ts';
+import { bytesOf, type Catalogue, type Cell, type StoredModel } from '../../server/index.ts';
+import { version } from '../version.ts';
 
 /** How many images of each class the demo brings along. */
 const perClass = 10;
@@ -186,7 +186,7 @@ async function outputOf(
 
 /** The address of the project, when package.json knows one. */
 function repository(): string | null {
-  const file = new URL('../../package.json', import.meta.url);
+  const file = new URL('../../../package.json', import.meta.url);
   if (!existsSync(file)) return null;
   const { repository: own } = JSON.parse(readFileSync(file, 'utf8')) as {
     readonly repository?: string | { readonly url?: string };

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { valuesOf, type StoredSource } from '../runtime/data/source.ts';
-import { InputError } from '../runtime/errors.ts';
-import { loadDigits } from '../runtime/experiment/digits.ts';
-import type { TrainedModels } from '../runtime/experiment/scores.ts';
-import type { Perturbations } from '../report/paper/index.ts';
-import type { Intensity, Perturbed } from '../report/paper/perturbations.ts';
-import type { Cell } from '../report/paper/results.ts';
-import { openModel, type SessionOptions } from '../runtime/session.ts';
+import { valuesOf, type StoredSource } from '../../runtime/data/source.ts';
+import { InputError } from '../../runtime/errors.ts';
+import { loadDigits } from '../../runtime/experiment/digits.ts';
+import type { TrainedModels } from '../../runtime/experiment/scores.ts';
+import type { Perturbations } from '../../report/paper/index.ts';
+import type { Intensity, Perturbed } from '../../report/paper/perturbations.ts';
+import type { Cell } from '../../report/paper/results.ts';
+import { openModel, type SessionOptions } from '../../runtime/session.ts';
 
 /**
  * Two test digits under the attackers of some cells, one an eps: those of consecutive training, when there are any,

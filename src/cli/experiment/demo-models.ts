@@ -1,7 +1,7 @@
-import { quantizeWeights } from '../builder/index.ts';
-import { decodeProgram, encodeProgram } from '../onnx/index.ts';
-import { classifierGradientModel } from '../models/classifier/gradient.ts';
-import { bytesOf, storedBytes, type Catalogue, type StoredModel } from '../server/index.ts';
+import { quantizeWeights } from '../../builder/index.ts';
+import { decodeProgram, encodeProgram } from '../../onnx/index.ts';
+import { classifierGradientModel } from '../../models/classifier/gradient.ts';
+import { bytesOf, storedBytes, type Catalogue, type StoredModel } from '../../server/index.ts';
 
 /** The catalogue with what the demo needs besides: the gradient of each C1, and attackers that are small to fetch. */
 export async function withDemoModels(catalogue: Catalogue): Promise<Catalogue> {

@@ -10,10 +10,10 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
  * sources.
  */
 export async function demoFolder(): Promise<string> {
-  const folder = path('../../dist/web/');
-  const config = path('../../vite.config.ts');
+  const folder = path('../../../dist/web/');
+  const config = path('../../../vite.config.ts');
   const checkout = existsSync(config);
-  if (checkout && (await newest(path('../../src/web/'))) > (await time(join(folder, 'index.html')))) {
+  if (checkout && (await newest(path('../../../src/web/'))) > (await time(join(folder, 'index.html')))) {
     process.stderr.write('building the demo\n');
     await buildInto(folder, config);
   }

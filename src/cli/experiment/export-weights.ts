@@ -1,12 +1,12 @@
-import { trainStep, type Program, type TrainStep } from '../builder/index.ts';
-import type { ThreatModel } from '../models/networks/generator.ts';
+import { trainStep, type Program, type TrainStep } from '../../builder/index.ts';
+import type { ThreatModel } from '../../models/networks/generator.ts';
 import {
   attackerEval,
   attackerStep,
   classifierEval,
   classifierStep,
   type TrainOptions,
-} from '../models/programs.ts';
+} from '../../models/programs.ts';
 import {
   cellFolder,
   cellName,
@@ -23,8 +23,8 @@ import {
   type CellConfig,
   type Network,
   type Tensors,
-} from '../runtime/index.ts';
-import { presets } from './options.ts';
+} from '../../runtime/index.ts';
+import { presets } from '../options.ts';
 
 export type Settings = TrainOptions & ThreatModel;
 export type Model = 'classifier' | 'attacker';
