@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { readDocument } from '../../runtime/document.ts';
 import { InputError } from '../../runtime/errors.ts';
 import { Evaluation } from '../../runtime/experiment/evaluation.ts';
 import { Result } from '../../runtime/experiment/result.ts';
@@ -27,25 +29,18 @@ export interface Inputs {
  * @throws InputError in one line when it is neither.
  */
 export function parseInput(text: string, source: string): Inputs {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InputError(`${source}: is not JSON; restore the original file`);
+  const { cells, runs } = readDocument(source, text, Either);
+  if (cells !== undefined) {
+    const evaluation = readDocument(source, text, Evaluation);
+    return { results: [], cells: [], evaluations: [{ evaluation, source }] };
   }
-  const isEvaluation = typeof json === 'object' && json !== null && 'cells' in json;
-  const parsed = isEvaluation ? Evaluation.safeParse(json) : Result.safeParse(json);
-  if (parsed.success) {
-    return 'runs' in parsed.data
-      ? { results: [{ result: parsed.data, source }], cells: cellsIn(parsed.data, source), evaluations: [] }
-      : { results: [], cells: [], evaluations: [{ evaluation: parsed.data, source }] };
-  }
-  const [issue] = parsed.error.issues;
-  const what = isEvaluation ? 'evaluation' : 'result';
-  throw new InputError(
-    `${source}: is not ${isEvaluation ? 'an' : 'a'} ${what} of a run: ${issue!.path.join('.') || 'the file'}: ${issue!.message}`,
-  );
+  if (runs === undefined) throw new InputError(`${source}: is neither a result nor an evaluation of a run`);
+  const result = readDocument(source, text, Result);
+  return { results: [{ result, source }], cells: cellsIn(result, source), evaluations: [] };
 }
+
+/** What tells an evaluation from a result. */
+const Either = z.object({ cells: z.unknown().optional(), runs: z.unknown().optional() });
 
 /** Puts what several files hold together. Throws InputError when two hold the same cell with other numbers. */
 export function joinInputs(inputs: readonly Inputs[]): Inputs {

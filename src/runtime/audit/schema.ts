@@ -7,10 +7,10 @@ export const Count = z.int().positive();
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** One classifier on one set of images. */
-export const Measure = z.strictObject({
+export const Measure = z.object({
   accuracy: Fraction,
   /** Wilson's 95 % interval of the accuracy over the test images. */
-  interval: z.strictObject({ low: Fraction, high: Fraction }),
+  interval: z.object({ low: Fraction, high: Fraction }),
   /** Mean cross-entropy in nats, over the images whose logits are all numbers; absent where there is none. */
   loss: z.number().exactOptional(),
   /** Images whose logits are not all numbers (NaN or infinite), and which count as wrong; absent where there is none. */
@@ -26,14 +26,14 @@ export const AttackName = z.enum(attackNames);
 /** Every hyper-parameter of an attack. Step sizes are in parts of eps. */
 export const AttackSettings = z.discriminatedUnion('attack', [
   /** Uniform in [-eps, eps] on every pixel. */
-  z.strictObject({ attack: z.literal('noise'), seed: z.int() }),
-  z.strictObject({
+  z.object({ attack: z.literal('noise'), seed: z.int() }),
+  z.object({
     attack: z.literal('fgsm'),
     loss: z.literal('cross-entropy'),
     steps: z.literal(1),
     stepSize: z.literal(1),
   }),
-  z.strictObject({
+  z.object({
     attack: z.literal('pgd'),
     loss: z.literal('cross-entropy'),
     steps: Count,
@@ -44,7 +44,7 @@ export const AttackSettings = z.discriminatedUnion('attack', [
     seed: z.int(),
   }),
   /** The trained attacker of the classifier. */
-  z.strictObject({ attack: z.literal('attacker') }),
+  z.object({ attack: z.literal('attacker') }),
 ]);
 export type AttackSettings = Readonly<z.infer<typeof AttackSettings>>;
 
@@ -52,7 +52,7 @@ export type AttackSettings = Readonly<z.infer<typeof AttackSettings>>;
 export const Knowledge = z.enum(['white-box', 'transfer']);
 
 /** One classifier under every attack that was asked for. */
-export const ClassifierEvaluation = z.strictObject({
+export const ClassifierEvaluation = z.object({
   knowledge: Knowledge,
   clean: Measure,
   attacks: z.partialRecord(AttackName, Measure),

@@ -43,28 +43,33 @@ const common = {
   threads: Count,
 };
 
+const run = {
+  schema: z.literal(1),
+  modes: listOf(z.enum(modes)),
+  /** Largest changes of a pixel, each in (0, 1]. */
+  eps: listOf(z.number().gt(0).max(1)),
+  seeds: listOf(z.int().nonnegative()),
+  /** Epochs of the classifiers on clean images before there is an attacker, for each of the modes; 0 for given ones. */
+  classifierEpochs: z.partialRecord(z.enum(modes), z.int().nonnegative()),
+  ...common,
+  /** Which of the cells this run has: every `count`-th, from the `index`-th on (from 1); null for all. */
+  shard: z.strictObject({ index: Count, count: Count }).nullable(),
+};
+const hasEpochs = z.refine<Pick<z.infer<z.ZodObject<typeof run>>, 'modes' | 'classifierEpochs'>>(
+  (config) => config.modes.every((mode) => config.classifierEpochs[mode] !== undefined),
+  { path: ['classifierEpochs'], message: 'lacks the epochs of a mode' },
+);
+
 /**
  * Everything that decides the numbers of a run: written to `config.json`, read back by `--resume`. A run has a cell for
- * each combination of mode, eps and seed.
+ * each combination of mode, eps and seed. A setting that is not known is refused: the run could not be continued as it
+ * was begun.
  */
-export const RunConfig = z
-  .strictObject({
-    schema: z.literal(1),
-    modes: listOf(z.enum(modes)),
-    /** Largest changes of a pixel, each in (0, 1]. */
-    eps: listOf(z.number().gt(0).max(1)),
-    seeds: listOf(z.int().nonnegative()),
-    /** Epochs of the classifiers on clean images before there is an attacker, for each of the modes; 0 for given ones. */
-    classifierEpochs: z.partialRecord(z.enum(modes), z.int().nonnegative()),
-    ...common,
-    /** Which of the cells this run has: every `count`-th, from the `index`-th on (from 1); null for all. */
-    shard: z.strictObject({ index: Count, count: Count }).nullable(),
-  })
-  .refine(({ modes, classifierEpochs }) => modes.every((mode) => classifierEpochs[mode] !== undefined), {
-    path: ['classifierEpochs'],
-    message: 'lacks the epochs of a mode',
-  });
+export const RunConfig = z.strictObject(run).check(hasEpochs);
 export type RunConfig = Readonly<z.infer<typeof RunConfig>>;
+
+/** The same as a finished run tells it, which is only read. */
+export const ToldConfig = z.object(run).check(hasEpochs);
 
 /** One cell of a run: a mode, an eps and a seed, with what the run says of all its cells. */
 export type CellConfig = Readonly<z.infer<z.ZodObject<typeof common>>> & {

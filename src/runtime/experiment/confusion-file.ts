@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { accuracyByClass, collapseOf, describeCollapse, type BeforeAfter } from '../audit/confusion.ts';
+import { readDocument } from '../document.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError } from '../files.ts';
 import { classifiersShown } from './config.ts';
@@ -9,9 +10,8 @@ import { Confusions } from './records.ts';
 import type { CellResult, Result } from './result.ts';
 
 /**
- * `confusion.json` in the folder of a cell. It is a file of its own because `result.json`, schema 1, allows no further
- * field: a version of Sparring that does not know `confusion.json` still reads the run. Fields that this version does
- * not know are ignored.
+ * `confusion.json` in the folder of a cell. It is a file of its own because older versions of Sparring allow no
+ * further field in `result.json`, and still read the run this way.
  */
 const ConfusionFile = z.object({
   schema: z.literal(1),
@@ -54,24 +54,9 @@ export async function readConfusions(
     throw new InputError(describeFsError(error, `cannot read ${path}`));
   });
   if (text === null) return null;
-  const parsed = ConfusionFile.safeParse(parseJson(text));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(
-      `${path}: ${issue!.path.join('.') || 'the file'}: ${issue!.message}; restore the file that the run wrote`,
-    );
-  }
-  const { models: own, c1, c2 } = parsed.data;
+  const { models: own, c1, c2 } = readDocument(path, text, ConfusionFile);
   const same = (['c1', 'c2', 'attacker'] as const).every((name) => own[name] === models[name]);
   return same ? { c1, c2 } : null;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -13,7 +13,7 @@ import { Environment } from './result.ts';
 /** `evaluation.json`, schema 1: what every attack leaves of the classifiers of a run. Fractions are in [0, 1]. */
 
 /** What names a cell of a run. */
-const CellKey = z.strictObject({
+const CellKey = z.object({
   /** Relative to the run folder. */
   folder: z.string(),
   mode: z.string(),
@@ -25,7 +25,7 @@ const CellKey = z.strictObject({
 
 const CellEvaluation = CellKey.extend({
   /** SHA-256 of the model files. */
-  models: z.strictObject({ c1: Sha256, c2: Sha256.exactOptional(), attacker: Sha256 }),
+  models: z.object({ c1: Sha256, c2: Sha256.exactOptional(), attacker: Sha256 }),
   /** C1, which the attacks know. */
   c1: ClassifierEvaluation,
   /** C2, on the examples that were made for C1; noise knows neither. Absent where a run has no C2 (`hasTransfer`). */
@@ -41,7 +41,7 @@ export type CellEvaluation = Readonly<z.infer<typeof CellEvaluation>>;
 export type MeasuredCell = Omit<CellEvaluation, 'masks'>;
 
 /** Accuracy against eps of one classifier under one attack, made anew at each eps. */
-const Curve = z.strictObject({
+const Curve = z.object({
   /** The cell that the classifier is taken from; cells that share a classifier share its curves. */
   folder: z.string(),
   classifier: z.enum(['c1', 'c2']),
@@ -58,7 +58,7 @@ const Curve = z.strictObject({
 export type Curve = Readonly<z.infer<typeof Curve>>;
 
 /** Who stands in a row or a column of the cross-attack matrix. */
-const Player = z.strictObject({
+const Player = z.object({
   /** Short and unique in the matrix: `alternating eps 0.08 seed 1 A`. */
   name: z.string(),
   /** The run folder, as it was given; the evaluated run itself is `.`. */
@@ -75,7 +75,7 @@ const Player = z.strictObject({
 export type Player = Readonly<z.infer<typeof Player>>;
 
 /** Every attacker against every classifier. */
-export const Matrix = z.strictObject({
+export const Matrix = z.object({
   attackers: z.array(Player),
   classifiers: z.array(Player),
   images: Count,
@@ -87,14 +87,12 @@ export const Matrix = z.strictObject({
    * The same on the images that the classifier and the attacker's own C1 both had right before: how many those are, and
    * which part of them stays right. Null where there are none.
    */
-  transfer: z.array(
-    z.array(z.strictObject({ images: z.int().nonnegative(), accuracy: Fraction.nullable() })),
-  ),
+  transfer: z.array(z.array(z.object({ images: z.int().nonnegative(), accuracy: Fraction.nullable() }))),
 });
 export type Matrix = Readonly<z.infer<typeof Matrix>>;
 
 /** A broken expectation: a number here is then not to be trusted before somebody has found out why. */
-const Warning = z.strictObject({
+const Warning = z.object({
   check: z.enum([
     'fgsm-below-pgd',
     'attacker-below-pgd',
@@ -116,7 +114,7 @@ const Warning = z.strictObject({
 export type Warning = Readonly<z.infer<typeof Warning>>;
 
 /** PGD with twice the steps on some images: less than a point apart says that the steps are enough. */
-const Doubling = z.strictObject({
+const Doubling = z.object({
   folder: z.string(),
   images: Count,
   steps: Count,
@@ -125,19 +123,19 @@ const Doubling = z.strictObject({
 });
 export type Doubling = Readonly<z.infer<typeof Doubling>>;
 
-export const Evaluation = z.strictObject({
+export const Evaluation = z.object({
   schema: z.literal(1),
   environment: Environment,
   /** The arguments of `sparring`, one each. */
   command: z.array(z.string()),
-  data: z.strictObject({ source: z.string(), sha256: z.string(), images: Count }),
+  data: z.object({ source: z.string(), sha256: z.string(), images: Count }),
   /** What holds for every cell; a cell has its own eps, and images in [0, 1] where `clip` is true. */
-  threat: z.strictObject({
+  threat: z.object({
     norm: z.literal('Linf'),
     goal: z.literal('untargeted'),
     /** Pixels are float32; nothing is rounded to 8 bits. */
     precision: z.literal('float32'),
-    knowledge: z.strictObject({ c1: z.literal('white-box'), c2: z.literal('transfer').exactOptional() }),
+    knowledge: z.object({ c1: z.literal('white-box'), c2: z.literal('transfer').exactOptional() }),
   }),
   attacks: z.array(AttackSettings),
   cells: z.array(CellEvaluation),

@@ -12,6 +12,7 @@ import {
   type ClassifierConfig,
 } from './config.ts';
 import { confusionJson, confusionPath } from './confusion-file.ts';
+import { readDocument } from '../document.ts';
 import { InputError } from '../errors.ts';
 import type { TrainedModels } from './scores.ts';
 import { describeFsError, linkLatest, makeFolder, removeTemporaries, writeAtomic } from '../files.ts';
@@ -183,7 +184,7 @@ export async function openRun(
         : describeFsError(error, `cannot read ${folder.config}`),
     );
   });
-  return { folder, config: parse(folder.config, RunConfig, text) };
+  return { folder, config: readDocument(folder.config, text, RunConfig) };
 }
 
 /** Reads a run's result; null while no cell is finished. Throws InputError when the file is damaged. */
@@ -192,30 +193,8 @@ export async function readResult({ result }: Pick<RunFolder, 'result'>): Promise
     if (error.code === 'ENOENT') return null;
     throw new InputError(describeFsError(error, `cannot read ${result}`));
   });
-  return text === null ? null : parse(result, Result, text);
+  return text === null ? null : readDocument(result, text, Result);
 }
-
-function parse<T>(file: string, schema: { safeParse(json: unknown): Parsed<T> }, text: string): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InputError(`${file}: is not JSON; restore the original file`);
-  }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new InputError(`${file}: ${issue!.path.join('.') || 'the file'}: ${issue!.message}`);
-}
-
-type Parsed<T> =
-  | { readonly success: true; readonly data: T }
-  | {
-      readonly success: false;
-      readonly error: {
-        readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
-      };
-    };
 
 /** How far a run has come: what is finished, and where each training that is not resumes. */
 export interface RunState {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { BeforeAfter } from '../audit/confusion.ts';
 
-const Scores = z.strictObject({ accuracy: z.number(), loss: z.number() });
-const ClassifierScores = z.strictObject({ clean: Scores, noise: Scores, attacked: Scores.optional() });
-const Means = z.strictObject({ loss: z.number(), accuracy: z.number() });
+const Scores = z.object({ accuracy: z.number(), loss: z.number() });
+const ClassifierScores = z.object({ clean: Scores, noise: Scores, attacked: Scores.optional() });
+const Means = z.object({ loss: z.number(), accuracy: z.number() });
 
 /** What is trained: C1, C2, the further classifiers that A may be trained against, A. */
 export const Network = z.union([
@@ -21,18 +21,18 @@ export const rank = (network: Network): number =>
 export const furtherTargets = (targets = 1): readonly Network[] =>
   Array.from({ length: targets - 1 }, (_, i) => `target${i + 2}` as const);
 
-const Epoch = z.strictObject({
+const Epoch = z.object({
   epoch: z.int().positive(),
   /** By network trained in this epoch: means over its batches. */
   train: z.partialRecord(Network, Means),
 });
-const Scored = z.strictObject({ c1: ClassifierScores, c2: ClassifierScores });
+const Scored = z.object({ c1: ClassifierScores, c2: ClassifierScores });
 
 /**
  * What one epoch of a cell gave: means over its training batches, and scores on the test set after it. Phase `attacker`
  * is the one in which A is trained, with or without C1.
  */
-export const EpochRecord = z.strictObject({
+export const EpochRecord = z.object({
   phase: z.enum(['classifier', 'attacker']),
   ...Epoch.shape,
   ...Scored.shape,
@@ -40,9 +40,9 @@ export const EpochRecord = z.strictObject({
 export type EpochRecord = Readonly<z.infer<typeof EpochRecord>>;
 
 /** What one epoch of classifiers gave that several cells begin with: scores under noise of each eps. */
-export const ClassifierRecord = z.strictObject({
+export const ClassifierRecord = z.object({
   ...Epoch.shape,
-  scores: z.array(z.strictObject({ eps: z.number(), ...Scored.shape })),
+  scores: z.array(z.object({ eps: z.number(), ...Scored.shape })),
 });
 export type ClassifierRecord = Readonly<z.infer<typeof ClassifierRecord>>;
 

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { EpochRecord } from './records.ts';
-import { cellName, cellsOf, modes, RunConfig, type CellConfig } from './config.ts';
+import { cellName, cellsOf, modes, ToldConfig, type CellConfig, type RunConfig } from './config.ts';
 import { InputError } from '../errors.ts';
 import type { TrainedModels } from './scores.ts';
 
 /** Where the numbers came from. */
-export const Environment = z.strictObject({
+export const Environment = z.object({
   device: z.string(),
   threads: z.int().positive(),
   onnxruntime: z.string(),
@@ -22,7 +22,7 @@ export const Environment = z.strictObject({
 export type Environment = Readonly<z.infer<typeof Environment>>;
 
 /** What a finished cell gave. */
-const CellResult = z.strictObject({
+const CellResult = z.object({
   mode: z.enum(modes),
   eps: z.number(),
   bound: z.enum(['tanh', 'clamp']),
@@ -31,16 +31,16 @@ const CellResult = z.strictObject({
   /** Within the folder of its run. */
   folder: z.string(),
   /** SHA-256 of each model file. */
-  models: z.strictObject({ c1: z.string(), c2: z.string(), attacker: z.string() }),
+  models: z.object({ c1: z.string(), c2: z.string(), attacker: z.string() }),
   epochs: z.array(EpochRecord),
   final: EpochRecord.pick({ c1: true, c2: true }),
 });
 export type CellResult = Readonly<z.infer<typeof CellResult>>;
 
 /** `result.json`, schema 1: the cells of a run that are finished, in the order of {@link cellsOf}. */
-export const Result = z.strictObject({
+export const Result = z.object({
   schema: z.literal(1),
-  config: RunConfig,
+  config: ToldConfig,
   environment: Environment,
   runs: z.array(CellResult),
 });

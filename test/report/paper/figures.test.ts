@@ -6,6 +6,7 @@ import { panelFiles, renderReport } from '../../../src/report/paper/index.ts';
 import { joinInputs, parseInput } from '../../../src/report/paper/inputs.ts';
 import { threatModels, type Cell } from '../../../src/report/paper/results.ts';
 import { theme } from '../../../src/report/kit/theme.ts';
+import type { Result } from '../../../src/runtime/experiment/result.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
 
 const cellsOf = (cells: readonly MadeUp[], settings?: Parameters<typeof resultJson>[1]) =>
@@ -134,9 +135,25 @@ it('ticks are named where they have room, the important ones first', () => {
 describe('results', () => {
   it.each([
     ['{', 'x.json: is not JSON; restore the original file'],
-    ['{"schema":2}', 'x.json: is not a result of a run: schema: Invalid input: expected 1'],
+    ['{"schema":1}', 'x.json: is neither a result nor an evaluation of a run'],
+    ['{"schema":1,"runs":[]}', 'x.json: config: Invalid input: expected object, received undefined; restore'],
+    [
+      '{"schema":2,"runs":[]}',
+      'x.json: schema 2 is of a newer version of Sparring than this one, which knows 1',
+    ],
   ])('are refused in one line: %s', (text, message) => {
     expect(() => parseInput(text, 'x.json')).toThrow(message);
+  });
+
+  it('may hold fields of a later version', () => {
+    const plain = JSON.parse(resultJson(asInThePaper)) as Result;
+    const later = {
+      ...plain,
+      verdict: 'none',
+      config: { ...plain.config, schedule: 'cosine' },
+      runs: plain.runs.map((run) => ({ ...run, worst: 0.1 })),
+    };
+    expect(parseInput(JSON.stringify(later), 'x.json').results[0]!.result).toEqual(plain);
   });
 
   it('are refused when two hold the same cell with other numbers', () => {

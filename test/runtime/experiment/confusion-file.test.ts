@@ -139,16 +139,13 @@ describe('confusion.json', () => {
   });
 
   it.each([
-    [
-      '{',
-      'the file: Invalid input: expected object, received undefined; restore the file that the run wrote',
-    ],
+    ['{', 'is not JSON; restore the original file'],
     [
       JSON.stringify({
         ...JSON.parse(confusionJson({ ...run!.models }, confusions)),
         c1: { clean: [[1, 2]], attacked: [[1]] },
       }),
-      'c1.clean: must have as many columns as rows; restore the file that the run wrote',
+      'c1.clean: must have as many columns as rows; restore the original file',
     ],
   ])('is rejected in one line when it is damaged: %.12s', async (text, message) => {
     await write(text);
