@@ -1,0 +1,31 @@
+import type { Oracle } from '../attacks/index.ts';
+
+/** How often a classifier was asked, in images. */
+export interface Queries {
+  /** For its answer. */
+  readonly forward: number;
+  /** For its gradient. */
+  readonly backward: number;
+}
+
+/** An oracle that counts what it is asked. */
+export function counted(oracle: Oracle): { readonly oracle: Oracle; readonly queries: () => Queries } {
+  const queries = { forward: 0, backward: 0 };
+  const { gradient } = oracle;
+  return {
+    oracle: {
+      ...oracle,
+      logits(images) {
+        queries.forward += images.shape[0];
+        return oracle.logits(images);
+      },
+      ...(gradient && {
+        gradient: (batch, loss) => {
+          queries.backward += batch.labels.length;
+          return gradient(batch, loss);
+        },
+      }),
+    },
+    queries: () => ({ ...queries }),
+  };
+}
