@@ -1,6 +1,6 @@
 import type { Safetensors } from '../safetensors.ts';
 import { attackBatch } from './attack-batch.ts';
-import type { Queries } from './counted.ts';
+import type { Queries } from './oracle.ts';
 import type { Block, PlannedAttack } from './plan.ts';
 import { batchAt, partOf, type AuditEvent, type Work } from './work.ts';
 

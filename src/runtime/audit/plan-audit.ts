@@ -9,6 +9,7 @@ import {
 } from '../attacks/index.ts';
 import { valuesOf } from '../data/source.ts';
 import { InputError } from '../errors.ts';
+import type { Audit } from './document.ts';
 import { blockSizeFor, type AuditPlan, type PlannedAttack, type PlannedCurve } from './plan.ts';
 import { presets } from './presets.ts';
 
@@ -32,7 +33,7 @@ export interface AuditRequest {
 /** A plan, and what of the request it leaves out. */
 export interface Planned {
   readonly plan: AuditPlan;
-  readonly notMeasured: readonly { readonly what: string; readonly why: string }[];
+  readonly notMeasured: Audit['notMeasured'];
 }
 
 /** Attacks that are cheap, so that they are given all images: their accuracies can be compared. */
