@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { InputError } from '../errors.ts';
 import { describeFsError } from '../files.ts';
 import { chosenOf } from './chosen.ts';
+import { cifar } from './cifar.ts';
 import {
   formatOptions,
   type Dataset,
@@ -15,7 +16,7 @@ import { mnist } from './mnist.ts';
 import { numbered, type ImageSource } from './source.ts';
 
 /** The formats of data sets, in the order in which they are tried. */
-export const formats = { mnist, idx } as const satisfies Readonly<Record<string, Format>>;
+export const formats = { mnist, idx, cifar } as const satisfies Readonly<Record<string, Format>>;
 
 /** What may be given as a data set, for messages and help. */
 export const expectedData: string = Object.values(formats)
