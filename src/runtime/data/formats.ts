@@ -11,13 +11,14 @@ import {
   type TrainingSet,
   type Wanted,
 } from './dataset.ts';
+import { folder } from './folder.ts';
 import { idx } from './idx.ts';
 import { mnist } from './mnist.ts';
 import { npy } from './npy.ts';
 import { numbered, type ImageSource } from './source.ts';
 
 /** The formats of data sets, in the order in which they are tried. */
-export const formats = { mnist, idx, cifar, npy } as const satisfies Readonly<Record<string, Format>>;
+export const formats = { mnist, idx, cifar, npy, folder } as const satisfies Readonly<Record<string, Format>>;
 
 /** What may be given as a data set, for messages and help. */
 export const expectedData: string = Object.values(formats)

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expectedData, formats, loadDataset, openImages } from '../../../src/runtime/data/formats.ts';
 import { inputFailure } from '../../support/failure.ts';
 import { examples, writeIdxFolder } from '../../support/idx.ts';
+import { writePictures } from '../../support/pictures.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -67,6 +68,13 @@ describe('the images to measure with', () => {
     expect(await labels(2)).toEqual(await labels(2));
     expect(await labels(2)).not.toEqual(await labels(3));
     expect((await openImages(folder, { count: 1000, seed: 2 })).count).toBe(11);
+  });
+
+  it('are from a folder of pictures, in whatever size the classifier takes', async () => {
+    await writePictures(folder, { perClass: 2, format: 'webp' });
+    for (const shape of [digits, { channels: 3, height: 64, width: 96 }]) {
+      expect((await openImages(folder, { shape })).shape).toEqual(shape);
+    }
   });
 
   it.each([
