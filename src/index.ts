@@ -2,6 +2,9 @@ import { openOn, type OpenClassifier, type OpenOptions } from './api/classifier.
 import { node } from './api/node.ts';
 
 export * from './api/index.ts';
+export { labelledBy } from './runtime/data/answers.ts';
+export { openImages } from './runtime/data/formats.ts';
+export type { ImageOptions } from './runtime/data/dataset.ts';
 
 /**
  * Opens an ONNX image classifier: one input [batch,channels,height,width] of float32 in 0..1, and an output

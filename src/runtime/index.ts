@@ -1,5 +1,6 @@
 export * from './browser.ts';
 export { expectedData, loadDataset, openImages } from './data/formats.ts';
+export { labelledBy } from './data/answers.ts';
 export type { Dataset, ImageOptions, TrainingSet } from './data/dataset.ts';
 export {
   inMemory,
