@@ -45,10 +45,13 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
 
 function failed(error: unknown): never {
   const [line = ''] = (error as Error).message.split('\n', 1);
-  const reason = line.includes('unsupported image format')
-    ? 'is no PNG, JPEG or WebP; convert it'
-    : `is damaged or truncated (${line}); restore it`;
-  throw new Error(reason, { cause: error });
+  throw new Error(reasonOf(line), { cause: error });
+}
+
+function reasonOf(line: string): string {
+  if (line.includes('unsupported image format')) return 'is no PNG, JPEG or WebP; convert it';
+  if (line.includes('exceeds pixel limit')) return 'has more than 268 million pixels; make it smaller';
+  return `is damaged or truncated (${line}); restore it`;
 }
 
 type Convert = (byte: number, fourth: number) => number;

@@ -115,6 +115,14 @@ describe('what cannot be read', () => {
     }
   });
 
+  it('is a picture that would fill the memory', async () => {
+    const file = rgbPng();
+    file.writeUInt32BE(20_000, 16);
+    file.writeUInt32BE(20_000, 20);
+    file.writeUInt32BE(crc32(file.subarray(12, 29)), 29);
+    expect(await reasonOf(file)).toBe('has more than 268 million pixels; make it smaller');
+  });
+
   it('is a PNG with a changed byte in its pixels', async () => {
     const file = rgbPng();
     const at = file.indexOf('IDAT') + 20;
