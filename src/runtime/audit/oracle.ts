@@ -82,7 +82,7 @@ export async function openOracle(
           const outputs = await model.run({
             image: tensorOf(images),
             label: classes32(labels),
-            ...(loss === 'dlr-targeted' && { target: classes32(targets!) }),
+            ...('target' in model.inputs && { target: classes32(targets!) }),
           });
           return {
             logits: logitsOf(outputs),
