@@ -26,7 +26,14 @@ import {
   type StoredSource,
   type RunState,
 } from '../../runtime/index.ts';
-import { notesOn, readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from '../classifier.ts';
+import {
+  notesOn,
+  readGiven,
+  readGivenAgain,
+  tryGiven,
+  type Given,
+  type GivenSources,
+} from '../classifier.ts';
 import { defaultThreads, presets } from '../options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */

@@ -48,7 +48,7 @@ export async function* attackBlock(
     }
     yield { kind: 'progress', title, done, total };
   }
-  const { images, broken } = next.value;
+  const { images, reached: broken } = next.value;
   const size = images.data.length / places.length;
   const wanted = places.flatMap((place, i) => (broken[i] === 1 && keeps(place) ? [i] : []));
   const pixels = new Float32Array(wanted.length * size);
