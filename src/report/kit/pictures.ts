@@ -60,6 +60,7 @@ const PERTURBATION = ORIGINAL + TILE + 64;
 const ATTACKED = PERTURBATION + TILE + 28;
 const CAPTION = 36; // from the lower edge of an image to the baseline of its prediction
 const FOOTNOTE = ATTACKED + TILE + 92;
+const LETTERS = [24, 18]; // of names: as large as has room
 const LEGEND = { width: 152, height: 14 };
 
 const INK = '#1a1a1a';
@@ -161,8 +162,11 @@ function drawLegend(
 function drawColumn(context: SKRSContext2D, sample: Sample, x: number, { scale, shape }: SampleHeader): void {
   const centre = x + TILE / 2;
   const caption = (name: string, rest: string, baseline: number, style: Omit<TextStyle, 'size'>): void => {
-    const own = { size: 24, align: 'center', width: TILE, ...style } as const;
-    write(context, shortened(context, name, rest, own) + rest, centre, baseline, own);
+    const own = { align: 'center', width: TILE, ...style } as const;
+    const size =
+      LETTERS.find((each) => fits(context, name + rest, { ...own, size: each })) ?? LETTERS.at(-1)!;
+    const text = shortened(context, name, rest, { ...own, size });
+    write(context, text + rest, centre, baseline, { ...own, size });
   };
   caption(sample.label, '', LABELS, { bold: true });
   drawTile(context, sample.image, shape, asSeen, x, ORIGINAL);
@@ -179,18 +183,19 @@ function drawColumn(context: SKRSContext2D, sample: Sample, x: number, { scale, 
   }
 }
 
-/** A name that fits in its place together with what follows it, or nearly so: it may then be made a little narrower. */
-function shortened(
-  context: SKRSContext2D,
-  name: string,
-  rest: string,
-  style: TextStyle & { readonly width: number },
-): string {
+type FittedStyle = TextStyle & { readonly width: number };
+
+/** Whether a text has room, or nearly so: it is then made a little narrower. */
+function fits(context: SKRSContext2D, text: string, style: FittedStyle): boolean {
   setFont(context, style);
-  const fits = (text: string): boolean => context.measureText(text + rest).width <= 1.25 * style.width;
-  if (fits(name)) return name;
+  return context.measureText(text).width <= 1.25 * style.width;
+}
+
+/** As much of a name as has room together with what follows it. */
+function shortened(context: SKRSContext2D, name: string, rest: string, style: FittedStyle): string {
+  if (fits(context, name + rest, style)) return name;
   const letters = [...name];
-  while (letters.length > 1 && !fits(`${letters.join('')}…`)) letters.pop();
+  while (letters.length > 1 && !fits(context, `${letters.join('')}…${rest}`, style)) letters.pop();
   return `${letters.join('').trimEnd()}…`;
 }
 
