@@ -4,8 +4,9 @@ import { web } from './api/web.ts';
 export * from './api/index.ts';
 
 /**
- * Opens an ONNX image classifier: one input [batch,channels,height,width] of float32 in 0..1, and an output
- * [batch,classes] that is called `logits` or is the only one. Close it when you are done.
+ * Opens an ONNX image classifier, whoever wrote it: what its file does not say is found beside it or assumed, which
+ * `origin.facts` says, and the options decide. Its images are float32 [batch,channels,height,width] in 0..1, RGB. The
+ * logits of its gradient graph are compared with those of the file. Close it when you are done.
  *
  * @param model the bytes of the file; or its path in Node, its URL in a browser.
  * @throws InputError in one line when it cannot be read or is no such classifier.

@@ -1,15 +1,18 @@
-import { gradientEnds } from '../models/classifier/adopt.ts';
-import { classifierOf, type Classifier } from '../models/classifier/classifier.ts';
 import { classifierGradientModel } from '../models/classifier/gradient.ts';
+import type { Origin } from '../models/classifier/classifier.ts';
+import { hasGraph } from '../models/classifier/read.ts';
 import type { Oracle } from '../runtime/attacks/index.ts';
-import { openOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
+import type { Comparison } from '../runtime/audit/comparison.ts';
 import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
+import { openOracle } from '../runtime/audit/oracle.ts';
 import type { Device } from '../runtime/devices/index.ts';
 import { InputError } from '../runtime/errors.ts';
+import { loadClassifier, naming, type Loaded, type LoadOptions } from './load.ts';
 import type { Platform } from './platform.ts';
+import { selfCheck, type SelfCheck } from './self-check.ts';
 
 /** How a classifier is opened. */
-export interface OpenOptions {
+export interface OpenOptions extends LoadOptions {
   /** Where it runs: `cpu` (the default; WebAssembly in a browser), `webgpu`, or in Node `cuda`. */
   readonly device?: Device;
   /** Threads of the CPU. Default: one a core in Node; one in a browser, up to four in a page that is cross-origin isolated. */
@@ -18,13 +21,22 @@ export interface OpenOptions {
 
 /**
  * A classifier that is open in ONNX Runtime. It is an {@link Oracle}: `image` says how large its images are, `classes` how
- * many classes it has, `logits` classifies images, and `gradient` gives the gradient of a loss in the images.
+ * many classes it has, `logits` classifies images by the original file, and `gradient` gives the gradient of a loss in the
+ * images.
  */
 export interface OpenClassifier extends Oracle {
+  /** The name of each class; null where nothing names them. */
+  readonly labels: readonly string[] | null;
+  /** What its file says, and what was understood or assumed of it. */
+  readonly origin: Origin;
   /** Why there is no `gradient`, in one line; null where there is one. */
   readonly noGradient: string | null;
   /** The operators at which its gradient ends, where that is zero by construction; null otherwise. */
   readonly gradientEnds: readonly string[] | null;
+  /** How far the logits of its gradient graph were from those of its file; null where there is no gradient. */
+  readonly selfCheck: SelfCheck | null;
+  /** How the two are to be compared. */
+  readonly comparison: Comparison;
   /** Frees the memory of its sessions. */
   close(): Promise<void>;
 }
@@ -33,57 +45,59 @@ export interface OpenClassifier extends Oracle {
 export async function openOn(
   platform: Platform,
   model: Uint8Array | string,
-  { device = 'cpu', threads = platform.threads() }: OpenOptions,
+  { device = 'cpu', threads = platform.threads(), ...options }: OpenOptions,
 ): Promise<OpenClassifier> {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new InputError(`threads must be an integer from 1 on, got ${threads}`);
   }
-  const name = typeof model === 'string' ? model : 'the model';
-  const bytes = typeof model === 'string' ? await platform.read(model) : model;
-  const classifier = understood(name, bytes);
-  const { graph, image, classes, ports } = classifier;
-  const { noGradient, ends } = slopeOf(classifier);
+  const loaded = await loadClassifier(platform, model, options);
   platform.prepare(threads);
-  const files: OracleFiles = {
-    classifier: bytes,
-    ports,
-    image,
-    classes,
-    ...(noGradient === null && { gradient: (loss) => classifierGradientModel(graph, device, loss) }),
-  };
-  const oracle = await platform
-    .inTurn(() => openOracle(files, { device, threads }))
-    .catch((error: unknown) => {
-      throw new InputError(`${name}: ${lineOf(error)}`, { cause: error });
-    });
-  const { gradient } = oracle;
-  return {
-    image,
-    classes,
-    logits: (images) => platform.inTurn(() => oracle.logits(images)),
-    ...(gradient && { gradient: (batch, loss) => platform.inTurn(() => gradient(batch, loss)) }),
-    noGradient,
-    gradientEnds: ends,
-    close: () => platform.inTurn(() => oracle.close()),
-  };
+  return await naming(loaded.name, () => openLoaded(platform, loaded, { device, threads }));
 }
 
-function understood(name: string, bytes: Uint8Array): Classifier {
+/** Opens a classifier that is read, and compares its gradient graph with its file. */
+export async function openLoaded(
+  { inTurn }: Pick<Platform, 'inTurn'>,
+  { files, classifier }: Loaded,
+  options: Required<Pick<OpenOptions, 'device' | 'threads'>>,
+): Promise<OpenClassifier> {
+  const { image, classes, labels, ports, origin, gradientEnds } = classifier;
+  const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
+  const oracle = await inTurn(() =>
+    openOracle(
+      {
+        classifier: files.bytes,
+        external: files.external,
+        ports,
+        image,
+        classes,
+        ...(noGradient === null &&
+          hasGraph(classifier) && {
+            gradient: (loss) => classifierGradientModel(classifier.graph, options.device, loss),
+            gradientBatch: classifier.batch,
+          }),
+      },
+      options,
+    ),
+  );
   try {
-    return classifierOf(bytes);
+    const { gradient } = oracle;
+    const checked = gradient ? await inTurn(() => selfCheck(oracle, files, classifier, options)) : null;
+    return {
+      image,
+      classes,
+      labels,
+      origin,
+      logits: (images) => inTurn(() => oracle.logits(images)),
+      ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
+      noGradient,
+      gradientEnds,
+      selfCheck: checked,
+      comparison: { form: ports.output.form, tolerance: origin.tolerance },
+      close: () => inTurn(() => oracle.close()),
+    };
   } catch (error) {
-    throw new InputError(`${name}: ${lineOf(error)}`, { cause: error });
+    await inTurn(() => oracle.close());
+    throw error;
   }
 }
-
-/** Whether there is a gradient to follow. A classifier without one can still be asked for its answers. */
-function slopeOf({ graph }: Classifier) {
-  try {
-    const ends = gradientEnds(graph);
-    return { ends, noGradient: ends && withoutGradient(ends).message };
-  } catch (error) {
-    return { ends: null, noGradient: lineOf(error) };
-  }
-}
-
-const lineOf = (error: unknown): string => (error as Error).message.split('\n', 1)[0]!;

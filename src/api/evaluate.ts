@@ -113,13 +113,15 @@ function checksOf(
 ): Promise<readonly Finding[]> {
   const follows = choices.some(({ method }) => attackOf(method).access === 'gradient');
   const { gradient: _, ...withoutGradient } = classifier;
+  const opened: Partial<OpenClassifier> = classifier;
   return checkClassifier(
     follows ? classifier : withoutGradient,
     {
       image: float32(images.shape, images.data),
       label: { dtype: 'int32', shape: [labels.length], data: labels },
     },
-    (classifier as Partial<OpenClassifier>).gradientEnds ?? null,
+    opened.gradientEnds ?? null,
+    opened.comparison,
   );
 }
 

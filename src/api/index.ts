@@ -1,4 +1,8 @@
 export type { OpenClassifier, OpenOptions } from './classifier.ts';
+export type { LoadOptions } from './load.ts';
+export type { SelfCheck } from './self-check.ts';
+export type { AdoptOptions, Scale } from '../models/classifier/options.ts';
+export type { Fact, Origin } from '../models/classifier/classifier.ts';
 export type { Examples } from './examples.ts';
 export type { Method, MethodOptions } from './method.ts';
 export type { CommonOptions, Progress } from './run.ts';

@@ -2,6 +2,10 @@
 export interface Platform {
   /** The bytes of a model that is not in memory. */
   readonly read: (source: string) => Promise<Uint8Array>;
+  /** Where a file lies that a model at `source` names: beside it. */
+  readonly beside: (source: string, name: string) => string;
+  /** The text of a file beside the model at `source` that need not be there; null where it is not. */
+  readonly optional: (source: string, name: string) => Promise<string | null>;
   /** How many threads a session takes when nobody says. */
   readonly threads: () => number;
   /** Called with the number of threads before a session is opened. */

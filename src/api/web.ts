@@ -12,6 +12,9 @@ export const web: Platform = {
     if (!response.ok) throw new InputError(`cannot fetch ${url}: ${response.status} ${response.statusText}`);
     return new Uint8Array(await response.arrayBuffer());
   },
+  beside: (source, name) => new URL(name, new URL(source, globalThis.location.href)).href,
+  // a file that is not there is an error in the console of a page, so none is asked for
+  optional: () => Promise.resolve(null),
   // WebAssembly has threads in pages that are isolated from others only
   threads: () => (globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1),
   prepare(threads) {

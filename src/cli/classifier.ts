@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { input, type Graph } from '../builder/index.ts';
-import { decode } from '../onnx/index.ts';
-import { classifierGradientModel } from '../models/classifier/gradient.ts';
+import { loadClassifier, naming, type Loaded } from '../api/load.ts';
+import { openLoaded } from '../api/classifier.ts';
+import { node } from '../api/node.ts';
+import { input } from '../builder/index.ts';
+import type { Classifier } from '../models/classifier/classifier.ts';
+import { givenClassifier } from '../models/classifier/given.ts';
+import { hasGraph } from '../models/classifier/read.ts';
 import type { Sizes } from '../models/networks/index.ts';
-import { adopt, givenClassifier, givenModel, gradientEnds } from '../models/classifier/adopt.ts';
 import { firstOf } from '../runtime/data/source.ts';
 import { checkClassifier, withoutGradient } from '../runtime/audit/classifier-checks.ts';
-import { openOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import {
   InputError,
   type CellConfig,
@@ -15,13 +16,18 @@ import {
   type RunConfig,
   type SessionOptions,
 } from '../runtime/index.ts';
-import { describeFsError } from '../runtime/files.ts';
+
+/** A classifier that somebody brings, with its file. */
+export interface Brought {
+  readonly loaded: Loaded;
+  readonly classifier: Classifier;
+}
 
 /** Classifiers that somebody brings, in the places of C1 and C2. */
 export interface Given {
-  readonly c1: Graph;
+  readonly c1: Brought;
   /** The same as `c1` unless there is another to measure transfer on. */
-  readonly c2: Graph;
+  readonly c2: Brought;
 }
 
 /** What a configuration says of them. */
@@ -40,12 +46,15 @@ export async function readGiven(
 ): Promise<{ readonly given: Given; readonly sources: GivenSources } | null> {
   if (against === undefined) return null;
   const one = await readClassifier(against, sizes);
-  const wayOut = `train against another classifier and measure this one with --transfer ${against}`;
-  const ends = await naming(against, () => gradientEnds(one.graph), wayOut);
-  if (ends) throw new InputError(`${against}: ${withoutGradient(ends).message}; ${wayOut}`);
+  const { noGradient, gradientEnds } = one.brought.classifier;
+  const lack = noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
+  if (lack !== null) {
+    const wayOut = `train against another classifier and measure this one with --transfer ${against}`;
+    throw new InputError(`${against}: ${lack}; ${wayOut}`);
+  }
   const other = transfer === undefined ? undefined : await readClassifier(transfer, sizes);
   return {
-    given: { c1: one.graph, c2: (other ?? one).graph },
+    given: { c1: one.brought, c2: (other ?? one).brought },
     sources: { against: one.source, ...(other && { transfer: other.source }) },
   };
 }
@@ -71,25 +80,26 @@ export async function readGivenAgain(config: RunConfig, sizes: Sizes): Promise<G
  */
 export async function tryGiven(
   { c1, c2 }: Given,
-  { against, transfer }: GivenSources,
+  { transfer }: GivenSources,
   images: ImageSource,
   options: SessionOptions,
 ): Promise<readonly string[]> {
   const batch = await firstOf(images, checkedImages);
   const warnings: string[] = [];
-  const look = (source: string, graph: Graph, gradient: Pick<OracleFiles, 'gradient'>): Promise<void> =>
-    naming(source, async () => {
-      const about = { image: images.shape, classes: images.classes.length };
-      const oracle = await openOracle({ classifier: givenModel(graph), ...about, ...gradient }, options);
+  const look = async ({ loaded }: Brought, follows: boolean): Promise<void> => {
+    await naming(loaded.name, async () => {
+      const opened = await openLoaded(node, loaded, options);
+      const { gradient: _, ...answers } = opened;
       try {
-        for (const { message } of await checkClassifier(oracle, batch))
-          warnings.push(`${source}: ${message}`);
+        const found = await checkClassifier(follows ? opened : answers, batch, null, opened.comparison);
+        for (const { message } of found) warnings.push(`${loaded.name}: ${message}`);
       } finally {
-        await oracle.close();
+        await opened.close();
       }
     });
-  await look(against!.source, c1, { gradient: (loss) => classifierGradientModel(c1, options.device, loss) });
-  if (transfer) await look(transfer.source, c2, {});
+  };
+  await look(c1, true);
+  if (transfer) await look(c2, false);
   return warnings;
 }
 
@@ -97,22 +107,12 @@ export async function tryGiven(
 const checkedImages = 100;
 
 async function readClassifier(path: string, { image: { channels, height, width }, classes }: Sizes) {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
-  });
+  const loaded = await loadClassifier(node, path);
+  const { classifier, files } = loaded;
   return await naming(path, () => {
-    const graph = adopt(decode(bytes).graph);
-    givenClassifier(graph, input('probe', 'float32', ['batch', channels, height, width]), classes);
-    return { graph, source: { source: path, sha256: createHash('sha256').update(bytes).digest('hex') } };
+    if (!hasGraph(classifier)) throw new Error(classifier.noGradient!);
+    givenClassifier(classifier.graph, input('probe', 'float32', ['batch', channels, height, width]), classes);
+    const sha256 = createHash('sha256').update(files.bytes).digest('hex');
+    return { brought: { loaded, classifier }, source: { source: path, sha256 } };
   });
-}
-
-/** Runs work on a file; what it throws becomes one line that names the file, with a way out if one is given. */
-async function naming<T>(path: string, work: () => T | Promise<T>, wayOut?: string): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const [line] = (error as Error).message.split('\n', 1);
-    throw new InputError(`${path}: ${line}${wayOut ? `; ${wayOut}` : ''}`, { cause: error });
-  }
 }

@@ -26,7 +26,8 @@ import {
 } from '../builder/index.ts';
 import { attack, attacker, type ThreatModel } from './networks/generator.ts';
 import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
-import { beforeSoftmax, givenClassifier } from './classifier/adopt.ts';
+import { givenClassifier } from './classifier/given.ts';
+import { beforeSoftmax } from './classifier/ports.ts';
 
 const dimsOf = ({ image: { channels, height, width } }: Sizes) => [channels, height, width] as const;
 const imageInput = (batch: number | string, sizes: Sizes): Value =>

@@ -9,3 +9,5 @@ export {
 } from './decode.ts';
 export { UnsupportedModelError, type Missing } from './problems.ts';
 export type { External } from './tensor.ts';
+export { intermediates, withOutputs, type Intermediate } from './intermediate.ts';
+export { describeModel, type FileOutput, type FilePort, type ModelDescription } from './describe.ts';

@@ -112,7 +112,10 @@ const absent =
 const labelOf = (node: Decoded<'Node'>): string => node.name || node.output.find((name) => name) || '?';
 
 /** The nodes that the outputs depend on, in the file's order, which is that of computation. */
-function needed(nodes: readonly Decoded<'Node'>[], outputs: readonly string[]): readonly Decoded<'Node'>[] {
+export function needed(
+  nodes: readonly Decoded<'Node'>[],
+  outputs: readonly string[],
+): readonly Decoded<'Node'>[] {
   const wanted = new Set(outputs);
   return nodes
     .toReversed()

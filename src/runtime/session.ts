@@ -29,11 +29,20 @@ export interface SessionOptions {
 /** The shape of each port by its name; a size that is open has a name, or none. */
 export type Shapes = Readonly<Record<string, readonly (number | string)[]>>;
 
+/** A tensor of any type that the ports of other tools' files may have: of sixteen-bit floats it holds the bits. */
+export type FileTensor =
+  | Tensor
+  | { readonly dtype: 'float16'; readonly shape: readonly number[]; readonly data: Uint16Array }
+  | { readonly dtype: 'float64'; readonly shape: readonly number[]; readonly data: Float64Array };
+
+/** The files that the weights of a model lie in, by the names that it gives them. */
+export type ExternalFiles = Readonly<Record<string, Uint8Array>>;
+
 /** An open model: named tensors in, named tensors out. */
 export interface Model {
   readonly inputs: Shapes;
   readonly outputs: Shapes;
-  run(inputs: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  run(inputs: Readonly<Record<string, FileTensor>>): Promise<Readonly<Record<string, Tensor>>>;
   close(): Promise<void>;
 }
 
@@ -55,8 +64,13 @@ export interface Training {
 export const modelDevice = (device: Device): Device => (device === 'cuda' ? 'cpu' : device);
 
 /** Opens a model for inference. */
-export async function openModel(bytes: Uint8Array, options: SessionOptions): Promise<Model> {
-  const session = await createSession(bytes, options);
+export async function openModel(
+  bytes: Uint8Array,
+  options: SessionOptions,
+  external: ExternalFiles = {},
+): Promise<Model> {
+  const externalData = Object.entries(external).map(([path, data]) => ({ path, data }));
+  const session = await createSession(bytes, options, externalData.length > 0 ? { externalData } : {});
   return {
     inputs: shapesOf(session.inputMetadata),
     outputs: shapesOf(session.outputMetadata),
@@ -224,8 +238,8 @@ const createSession = (
     ...more,
   });
 
-const toOrt = ({ dtype, shape, data }: Tensor): OrtTensor =>
-  new OrtTensor(dtype, data as Float32Array, shape);
+const toOrt = ({ dtype, shape, data }: FileTensor): OrtTensor =>
+  new OrtTensor(dtype as Tensor['dtype'], data as Float32Array, shape);
 
 const fromOrtType = (tensor: OrtTensor) => ({
   dtype: tensor.type as Tensor['dtype'],

@@ -313,8 +313,6 @@ describe('a classifier that cannot be attacked is refused in one line:', () => {
     const linear = (x: b.Value): b.Value => b.matmul(b.reshape(x, [-1, 784]), weight);
     const save = (name: string, x: b.Value, outputs: Readonly<Record<string, b.Value>>): Promise<void> =>
       writeFile(`${name}.onnx`, onnx.encode({ name, inputs: [x], outputs }));
-    const one = b.input('x', 'float32', [1, 1, 28, 28]);
-    await save('batch1', one, { logits: linear(one) });
     await save('several', image, { a: linear(image), b: b.neg(linear(image)) });
     await save('threshold', image, { logits: linear(b.cast(b.greater(image, 0.5), 'float32')) });
     // ONNX Runtime takes computed bounds, and the builder has no gradient of them
@@ -325,12 +323,14 @@ describe('a classifier that cannot be attacked is refused in one line:', () => {
   it.each([
     ['gone.onnx', 'cannot read gone.onnx: no such file or folder; check the path'],
     ['text.onnx', 'text.onnx: decode: the bytes are not an ONNX model'],
-    ['none.onnx', 'none.onnx: logits float32[batch,1,28,28] of none must be [batch,classes]; reshape them'],
     [
-      'batch1.onnx',
-      "batch1.onnx: batch1: its input x float32[1,1,28,28] has a fixed batch of 1; export it again with a dynamic batch axis (dynamic_axes={'x': {0: 'batch'}} in PyTorch)",
+      'none.onnx',
+      'none.onnx: output y is float32[batch,1,28,28], must be [batch,classes]; name another output',
     ],
-    ['several.onnx', 'several.onnx: several has several outputs, a, b; call the one before softmax logits'],
+    [
+      'several.onnx',
+      'several.onnx: several has 2 outputs, a float32[batch,10], b float32[batch,10]; name the one of logits or probabilities (output)',
+    ],
     [
       'threshold.onnx',
       'threshold.onnx: the gradient is zero by construction (it ends at Greater), so FGSM, PGD and the training of an attacker have nothing to follow; what they leave says nothing about robustness; train against another classifier and measure this one with --transfer threshold.onnx',

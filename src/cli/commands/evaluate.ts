@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { decode } from '../../onnx/index.ts';
 import { classifierGradientModel } from '../../models/classifier/gradient.ts';
-import { gradientEnds } from '../../models/classifier/adopt.ts';
+import { gradientEnds } from '../../models/classifier/ports.ts';
 import { selfTestModel } from '../../models/selftest.ts';
 import type { LossName } from '../../runtime/attacks/index.ts';
 import {

@@ -8,7 +8,7 @@ import {
   classifierTrain,
   onStored,
 } from '../../models/programs.ts';
-import { givenModel } from '../../models/classifier/adopt.ts';
+import { givenModel } from '../../models/classifier/given.ts';
 import type { CellConfig, ProgramFile, Programs, Tensors } from '../../runtime/index.ts';
 import type { Given } from '../classifier.ts';
 
@@ -34,11 +34,15 @@ export function programsFor(config: CellConfig, given: Given | null = null): Pro
   return {
     classifierTrain: file(classifierTrain(config)),
     attackerTrain: file(
-      config.mode === 'consecutive' ? attackerTrain(config, given?.c1) : alternatingTrain(config),
+      config.mode === 'consecutive'
+        ? attackerTrain(config, given?.c1.classifier.graph)
+        : alternatingTrain(config),
     ),
     // The classifier is written as others would write it. The attacker's convolutions are faster as products.
     classifierModel: standalone(classifierInfer(config.architecture), 'plain'),
     attackerModel: standalone(attackerInfer(config), 'cpu'),
-    ...(given && { given: { c1: givenModel(given.c1), c2: givenModel(given.c2) } }),
+    ...(given && {
+      given: { c1: givenModel(given.c1.classifier.graph), c2: givenModel(given.c2.classifier.graph) },
+    }),
   };
 }

@@ -1,148 +1,87 @@
 import {
-  foldBatchNorm,
-  gradientStops,
-  hasGradient,
+  add,
+  clip,
+  concat,
+  constant,
   input,
   inputName,
-  lower,
-  reduceSum,
+  mul,
+  reshape,
   rewrite,
-  showType,
-  softmax,
+  round,
+  slice,
+  stopGradient,
+  sub,
+  tensorOf,
+  transpose,
   type Graph,
   type Value,
 } from '../../builder/index.ts';
-import { encode } from '../../onnx/index.ts';
+import { headOf, type Head } from './head.ts';
+import type { ImageSize } from './images.ts';
+import type { InputPlan } from './plans.ts';
+
+/** A file's graph as a classifier of images. */
+export interface Adopted extends Head {
+  /** `image` float32 [batch,C,H,W] in 0..1, RGB -> `logits` [batch,classes]. */
+  readonly graph: Graph;
+}
 
 /**
- * A classifier that somebody brings, under the names that all programs here use: its only input becomes `image`, and its
- * output `logits`, or its only output, becomes `logits`. Other outputs are left out.
+ * A graph as its file has it, with the plan of its input as nodes before it, and what makes probabilities of logits taken
+ * off its end.
  *
- * @throws Error in one line when there is another number of inputs or outputs, or the batch is of one size only.
+ * @param graph of one input and the output `name`.
+ * @throws Error in one line when the output is not an answer for every class.
  */
-export function adopt(graph: Graph): Graph {
-  const { name, inputs, outputs } = graph;
-  const [own, ...others] = inputs;
-  if (!own || others.length > 0) {
-    throw new Error(`${name} must have one input, the images; it has ${showInputs(graph)}`);
+export function adopt(graph: Graph, plan: InputPlan, size: ImageSize, name: string): Adopted {
+  const own = graph.inputs.find((x) => inputName(x) === plan.name);
+  const others = graph.inputs.filter((x) => x !== own);
+  if (!own) throw new Error(`${graph.name}: the output ${name} does not depend on the input ${plan.name}`);
+  if (others.length > 0) {
+    throw new Error(`${graph.name} needs ${others.map(inputName).join(', ')} beside the images`);
   }
   const [batch] = own.shape;
-  if (typeof batch === 'number') {
-    const axes = `dynamic_axes={'${inputName(own)}': {0: 'batch'}} in PyTorch`;
-    throw new Error(
-      `${name}: its input ${inputName(own)} ${showType(own)} has a fixed batch of ${batch}; ` +
-        `export it again with a dynamic batch axis (${axes})`,
-    );
-  }
-  const logits = outputs[logitsName(graph)]!;
-  const image = inputName(own) === 'image' ? own : input('image', own.dtype, own.shape);
-  return rewrite(
-    { ...graph, inputs: [image], outputs: { logits } },
+  const image = input('image', 'float32', [batch!, size.channels, size.height, size.width]);
+  const given = asFile(image, plan);
+  const { [name]: output } = rewrite(
+    { ...graph, outputs: { [name]: graph.outputs[name]! } },
     () => null,
-    (value) => (value.source.kind === 'input' ? image : value),
-  );
-}
-
-/** Which output of a classifier that somebody brings holds its logits: `logits`, or the only one. */
-export function logitsName({ name, outputs }: Graph): string {
-  const names = Object.keys(outputs);
-  const found = names.includes('logits') ? 'logits' : names.length === 1 ? names[0] : undefined;
-  if (found !== undefined) return found;
-  throw new Error(
-    `${name} has several outputs, ${names.join(', ') || 'none'}; call the one before softmax logits`,
-  );
-}
-
-const showInputs = ({ inputs }: Graph): string =>
-  inputs.map((x) => `${inputName(x)} ${showType(x)}`).join(', ') || 'none';
-
-/**
- * The operators at which the gradient of a classifier ends, when it is zero by construction because no differentiable
- * path leads from the image to the logits; null when there is a path.
- *
- * @param classifier with an input `image` and an output `logits`.
- * @throws Error in one line when an operator on the way has no gradient rule.
- */
-export function gradientEnds(classifier: Graph): readonly string[] | null {
-  const { image, logits } = portsOf(foldBatchNorm(classifier));
-  return hasGradient(reduceSum(logits), image) ? null : gradientStops(logits, image);
-}
-
-/**
- * What the softmax at the end of a classifier is given; the logits themselves where there is none. A gradient that is
- * taken through the softmax vanishes in float32 where the classifier is sure of itself.
- */
-export function beforeSoftmax(logits: Value): Value {
-  const { source } = logits;
-  if (source.kind !== 'node') return logits;
-  if (source.op === 'Identity') return beforeSoftmax(source.inputs[0]!);
-  const { axis = -1 } = source.attrs as { readonly axis?: number };
-  return source.op === 'Softmax' && (axis === -1 || axis === 1) ? source.inputs[0]! : logits;
-}
-
-/**
- * The input `image` and the output `logits` of a classifier that somebody brings.
- *
- * @throws Error in one line when the graph has others, or `logits` is not [batch,classes].
- */
-export function portsOf(graph: Graph): { readonly image: Value; readonly logits: Value } {
-  const { name, inputs, outputs } = graph;
-  const [image, ...others] = inputs;
-  const { logits } = outputs;
-  if (!image || others.length > 0 || inputName(image) !== 'image' || image.dtype !== 'float32') {
-    throw new Error(
-      `${name} must have one input, image, of float32; it has ${showInputs(graph)}; rename or cast it`,
-    );
-  }
-  if (!logits) {
-    const found = Object.keys(outputs).join(', ');
-    throw new Error(`${name} has no output logits, only ${found}; rename the one before softmax`);
-  }
-  if (
-    logits.shape.length !== 2 ||
-    logits.shape[0] !== image.shape[0] ||
-    typeof logits.shape[1] !== 'number'
-  ) {
-    throw new Error(
-      `logits ${showType(logits)} of ${name} must be [${image.shape[0]},classes]; reshape them`,
-    );
-  }
-  return { image, logits };
-}
-
-/**
- * A classifier that somebody brings, on other images than its input: float32 [N,C,H,W] -> logits [N,classes].
- *
- * @throws Error in one line when it is no classifier of such images.
- */
-export function givenClassifier(classifier: Graph, image: Value, classes: number): Value {
-  // folded first, so that the gradient too is that of the folded convolutions
-  const folded = foldBatchNorm(classifier);
-  const ports = portsOf(folded);
-  const pixels = ports.image.shape.slice(1).join();
-  if (pixels !== image.shape.slice(1).join()) {
-    throw new Error(`${folded.name} takes images [${pixels}], not [${image.shape.slice(1).join()}]`);
-  }
-  const { logits } = rewrite(
-    folded,
-    () => null,
-    (value) => (value.source.kind === 'input' ? image : value),
+    (value) => (value.source === own.source ? given : value),
   ).outputs;
-  if (logits!.shape[0] !== image.shape[0]) {
-    throw new Error(
-      `${folded.name} gives logits ${showType(logits!)} to images ${showType(image)}: its batch is fixed inside; ` +
-        'export it again with a dynamic batch axis',
-    );
-  }
-  if (logits!.shape[1] !== classes) {
-    throw new Error(`${folded.name} has ${logits!.shape[1]} classes, not ${classes}`);
-  }
-  return logits!;
+  const head = headOf(name, output!, batch!);
+  return { ...head, graph: { name: graph.name, inputs: [image], outputs: { logits: head.logits } } };
 }
 
-/** The same classifier as a run keeps one: `image` -> `logits` and `probabilities`, in plain ONNX. */
-export function givenModel(classifier: Graph): Uint8Array {
-  const { logits } = portsOf(classifier);
-  const outputs = { logits, probabilities: softmax(logits) };
-  return encode(lower({ ...classifier, outputs }, 'plain'));
+/** Images as a file is given them. */
+function asFile(image: Value, { element, shape, layout, from, scale, shift }: InputPlan): Value {
+  const ordered = reordered(image, from);
+  const scaled = shifted(multiplied(ordered, scale), shift);
+  const exact = isInteger(element) ? rounded(element === 'uint8' ? clip(scaled, 0, 255) : scaled) : scaled;
+  const laid = layout === 'nhwc' ? transpose(exact, [0, 2, 3, 1]) : exact;
+  const isFlat = laid.shape.slice(1).join() !== shape.join();
+  return isFlat ? reshape(laid, [0, ...shape]) : laid;
 }
+
+const isInteger = (element: InputPlan['element']): boolean => element === 'uint8' || element === 'int32';
+
+/** Whole numbers, with the gradient of what is rounded: a straight-through estimator. */
+const rounded = (x: Value): Value => add(x, stopGradient(sub(round(x), x)));
+
+/** The channels of an image in another order, or one of them several times. */
+function reordered(image: Value, from: readonly number[]): Value {
+  if (from.length === image.shape[1] && from.every((channel, i) => channel === i)) return image;
+  return concat(
+    from.map((channel) => (image.shape[1] === 1 ? image : slice(image, [channel], [channel + 1], [1]))),
+    1,
+  );
+}
+
+const multiplied = (x: Value, scale: readonly number[]): Value =>
+  scale.every((factor) => factor === 1) ? x : mul(x, perChannel(scale));
+
+const shifted = (x: Value, shift: readonly number[]): Value =>
+  shift.every((offset) => offset === 0) ? x : add(x, perChannel(shift));
+
+const perChannel = (numbers: readonly number[]): Value =>
+  constant(tensorOf('float32', [1, numbers.length, 1, 1], numbers));

@@ -1,44 +1,51 @@
-import { inputName, showType, type Graph } from '../../builder/index.ts';
-import { decode } from '../../onnx/index.ts';
-import { adopt, logitsName, portsOf } from './adopt.ts';
+import type { Graph } from '../../builder/index.ts';
+import type { Missing, ModelDescription } from '../../onnx/index.ts';
+import type { ImageSize } from './images.ts';
+import type { Ports } from './plans.ts';
 
-/** An image classifier of any size, as all programs here use one. */
-export interface Classifier {
-  /** `image` float32 [batch,channels,height,width] in 0..1 -> `logits` [batch,classes]. */
-  readonly graph: Graph;
-  readonly image: { readonly channels: number; readonly height: number; readonly width: number };
+/** An image classifier of any size, as its file was understood. */
+export interface ClassifierFile {
+  readonly image: ImageSize;
   readonly classes: number;
-  /** What its file calls the input and the output. */
-  readonly ports: { readonly image: string; readonly logits: string };
+  /** The name of each class; null where nothing names them. */
+  readonly labels: readonly string[] | null;
+  /** How the file is given images, and what its answers are. */
+  readonly ports: Ports;
+  readonly origin: Origin;
+  /** Null where the file holds what the builder cannot read: it can still be asked for its answers. */
+  readonly graph: Graph | null;
+  /** All that stands in the way of a gradient, in one line; null where nothing does. */
+  readonly noGradient: string | null;
+  /** The operators at which the gradient ends, where it is zero by construction; null otherwise. */
+  readonly gradientEnds: readonly string[] | null;
 }
 
-/**
- * Reads a classifier from an ONNX file: one input [batch,channels,height,width], and an output [batch,classes] that is
- * called `logits` or is the only one. The sizes come from the graph.
- *
- * @throws Error in one line when the file is no such classifier.
- */
-export function classifierOf(bytes: Uint8Array): Classifier {
-  const file = decode(bytes).graph;
-  const graph = adopt(file);
-  const [input] = graph.inputs;
-  const [, channels, height, width] = input!.shape;
-  if (
-    input!.shape.length !== 4 ||
-    typeof channels !== 'number' ||
-    typeof height !== 'number' ||
-    typeof width !== 'number'
-  ) {
-    throw new Error(
-      `${graph.name}: its input is ${showType(input!)}, must be [batch,channels,height,width] with numbers for all but ` +
-        'the batch; export it again with a fixed image size',
-    );
-  }
-  const { logits } = portsOf(graph);
-  return {
-    graph,
-    image: { channels, height, width },
-    classes: logits.shape[1] as number,
-    ports: { image: inputName(file.inputs[0]!), logits: logitsName(file) },
-  };
+/** A classifier whose graph could be read. */
+export interface Classifier extends ClassifierFile {
+  /**
+   * `image` float32 [batch,channels,height,width] in 0..1, RGB -> `logits` [batch,classes]. What the file wants of its
+   * input (layout, scale, mean and std) are nodes inside. A softmax at the end of the file is left out.
+   */
+  readonly graph: Graph;
+  /** The only batch that the graph takes; null for any. */
+  readonly batch: number | null;
+}
+
+/** Where a classifier comes from, and what was understood of it. */
+export interface Origin {
+  /** What its file says. */
+  readonly file: ModelDescription;
+  readonly facts: readonly Fact[];
+  /** Where the graph does not compute in the types of the file, a line each. */
+  readonly notes: readonly string[];
+  /** How far our logits may be from the file's, in parts of the largest. */
+  readonly tolerance: number;
+  /** Nodes that stand in the way of a graph; empty where there is one. */
+  readonly missing: readonly Missing[];
+}
+
+/** What was found out or assumed, in one line. */
+export interface Fact {
+  readonly about: 'input' | 'layout' | 'preprocessing' | 'batch' | 'output' | 'labels';
+  readonly text: string;
 }

@@ -8,7 +8,7 @@ import {
   type Target,
 } from '../../builder/index.ts';
 import { decode, encode } from '../../onnx/index.ts';
-import { beforeSoftmax, portsOf } from './adopt.ts';
+import { beforeSoftmax, portsOf } from './ports.ts';
 import { losses, type Loss, type LossName } from './losses.ts';
 
 /**

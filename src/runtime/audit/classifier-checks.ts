@@ -1,6 +1,7 @@
-import type { Images, Oracle, Slope } from '../attacks/index.ts';
+import type { Images, Logits, Oracle, Slope } from '../attacks/index.ts';
 import type { Batch } from '../data/source.ts';
 import { InputError } from '../errors.ts';
+import { apartOf, sameLogits, type Comparison } from './comparison.ts';
 
 /** Why the numbers of attacks on a classifier do not say how robust it is. */
 export interface Finding {
@@ -14,35 +15,34 @@ export interface Finding {
  *
  * @param classifier with gradients where attacks take them.
  * @param ends operators at which its gradient ends, where that is zero by construction (`gradientEnds`).
+ * @param comparison of the logits of its gradient with its own.
  * @throws InputError when the gradient belongs to other logits than the classifier's: its file was then read wrongly.
  */
 export async function checkClassifier(
   classifier: Oracle,
   { image, label }: Batch,
   ends: readonly string[] | null = null,
+  comparison: Comparison = sameLogits,
 ): Promise<readonly Finding[]> {
   const images = { data: image.data, shape: image.shape } as Images;
   const labels = label.data as Int32Array;
-  const { data: logits } = await classifier.logits(images);
+  const own = await classifier.logits(images);
+  const { data: logits } = own;
   const findings = [...ofAnswers(logits, labels.length)];
   const slope = await classifier.gradient?.({ images, labels }, 'gap');
   // the gradient of what is no number says no more than that
   const answers = findings.every(({ check }) => check !== 'not-a-number');
-  if (slope && answers) demandSameLogits(logits, slope.logits.data);
+  if (slope && answers) demandSameLogits(own, slope.logits, comparison);
   if (ends) findings.push(withoutGradient(ends));
   else if (slope && answers) findings.push(...ofGradient(slope, labels.length));
   return findings;
 }
 
-/** Float32 sums in another order differ by less than this, in parts of the largest logit. */
-const tolerance = 1e-3;
-
-function demandSameLogits(own: Float32Array, ofGradient: Float32Array): void {
-  const largest = own.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
-  const apart = own.reduce((most, z, i) => Math.max(most, Math.abs(z - ofGradient[i]!)), 0);
-  if (apart <= tolerance * largest) return;
+function demandSameLogits(own: Logits, ofGradient: Logits, { form, tolerance }: Comparison): void {
+  const { difference, largest, relative } = apartOf(own, ofGradient, form);
+  if (relative <= tolerance) return;
   throw new InputError(
-    `the gradient graph gives other logits than the classifier (${apart.toPrecision(3)} apart, the largest is ` +
+    `the gradient graph gives other logits than the classifier (${difference.toPrecision(3)} apart, the largest is ` +
       `${largest.toPrecision(3)}), so the file was read wrongly; export it again without graph optimisation`,
   );
 }

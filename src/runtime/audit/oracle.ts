@@ -1,13 +1,18 @@
-import type { Batch, Images, ImageShape, Logits, LossName, Oracle, Slope } from '../attacks/index.ts';
-import { modelDevice, openModel, type Model, type SessionOptions } from '../session.ts';
+import type { Ports } from '../../models/classifier/plans.ts';
+import { sizeOf } from '../attacks/images.ts';
+import type { Batch, Images, ImageShape, LossName, Oracle, Slope } from '../attacks/index.ts';
+import { modelDevice, openModel, type ExternalFiles, type Model, type SessionOptions } from '../session.ts';
 import { float32, type Tensor } from '../tensor.ts';
+import { fileInput, inBatches, logitsFrom, ownPorts } from './conversion.ts';
 
 /** What an oracle is made of. */
 export interface OracleFiles {
-  /** The classifier: `image` -> `logits`. Forward queries run this very file. */
+  /** The classifier's file, whoever wrote it. Forward queries run this very file. */
   readonly classifier: Uint8Array;
-  /** What the file calls its input and its output, where they have other names. */
-  readonly ports?: { readonly image: string; readonly logits: string };
+  /** The files that its weights lie in, if they lie outside it. */
+  readonly external?: ExternalFiles;
+  /** How the file is given images and what its answers are, where that is not `image` in 0..1 -> `logits`. */
+  readonly ports?: Ports;
   readonly image: ImageShape;
   readonly classes: number;
   /**
@@ -15,6 +20,8 @@ export interface OracleFiles {
    * the device in use. Called when an attack first asks for the loss.
    */
   readonly gradient?: (loss: LossName) => Uint8Array;
+  /** The only batch that these programs take; any when null or absent. */
+  readonly gradientBatch?: number | null;
   /** The trained attacker, `image` -> `perturbation`, and the eps that it was trained for. */
   readonly generator?: { readonly attacker: Uint8Array; readonly eps: number };
 }
@@ -35,18 +42,24 @@ export interface OpenOracle extends Oracle {
 export async function openOracle(
   {
     classifier,
-    ports = { image: 'image', logits: 'logits' },
+    external,
     image,
+    ports: { input, output } = ownPorts(image),
     classes,
     gradient,
+    gradientBatch = null,
     generator,
   }: OracleFiles,
   options: SessionOptions,
 ): Promise<OpenOracle> {
   const queries = { forward: 0, backward: 0 };
   const open: Model[] = [];
-  const opened = async (bytes: Uint8Array, device: SessionOptions['device']): Promise<Model> => {
-    const model = await openModel(bytes, { ...options, device });
+  const opened = async (
+    bytes: Uint8Array,
+    device: SessionOptions['device'],
+    files?: ExternalFiles,
+  ): Promise<Model> => {
+    const model = await openModel(bytes, { ...options, device }, files);
     open.push(model);
     return model;
   };
@@ -54,7 +67,7 @@ export async function openOracle(
     for (const model of open.splice(0)) await model.close();
   };
   try {
-    const forward = await opened(classifier, modelDevice(options.device));
+    const forward = await opened(classifier, modelDevice(options.device), external);
     const trained = generator && {
       eps: generator.eps,
       model: await opened(generator.attacker, modelDevice(options.device)),
@@ -70,7 +83,11 @@ export async function openOracle(
       classes,
       async logits(images) {
         queries.forward += images.shape[0];
-        return logitsOf(await forward.run({ [ports.image]: tensorOf(images) }), ports.logits);
+        const parts = await inBatches(images.shape[0], input.batch, async (places) => {
+          const answers = await forward.run({ [input.name]: fileInput(input, imagesAt(images, places)) });
+          return logitsFrom(output, answers[output.name]!).data;
+        });
+        return { data: joined(parts, classes), shape: [images.shape[0], classes] };
       },
       ...(gradient && {
         async gradient(
@@ -79,15 +96,22 @@ export async function openOracle(
         ) {
           queries.backward += images.shape[0];
           const model = await gradientOf(loss);
-          const outputs = await model.run({
-            image: tensorOf(images),
-            label: classes32(labels),
-            ...(loss === 'dlr-targeted' && { target: classes32(targets!) }),
-          });
+          const parts = await inBatches(images.shape[0], gradientBatch, (places) =>
+            model.run({
+              image: tensorOf(imagesAt(images, places)),
+              label: classesAt(labels, places),
+              ...(loss === 'dlr-targeted' && { target: classesAt(targets!, places) }),
+            }),
+          );
+          const all = (name: string, size: number): Float32Array =>
+            joined(
+              parts.map((part) => ({ ...part, answer: part.answer[name]!.data as Float32Array })),
+              size,
+            );
           return {
-            logits: logitsOf(outputs),
-            loss: outputs['loss']!.data as Float32Array,
-            gradient: imagesOf(outputs['gradient']!),
+            logits: { data: all('logits', classes), shape: [images.shape[0], classes] },
+            loss: all('loss', 1),
+            gradient: { data: all('gradient', sizeOf(images)), shape: images.shape },
           } satisfies Slope;
         },
       }),
@@ -110,12 +134,41 @@ export async function openOracle(
 }
 
 const tensorOf = ({ data, shape }: Images): Tensor => float32(shape, data);
-const classes32 = (data: Int32Array): Tensor => ({ dtype: 'int32', shape: [data.length], data });
 const imagesOf = ({ data, shape }: Tensor): Images => ({
   data: data as Float32Array,
   shape: shape as Images['shape'],
 });
-const logitsOf = (outputs: Readonly<Record<string, Tensor>>, name = 'logits'): Logits => ({
-  data: outputs[name]!.data as Float32Array,
-  shape: outputs[name]!.shape as Logits['shape'],
-});
+
+/** The images at some places; the same object where those are all, in order. */
+function imagesAt(images: Images, places: readonly number[]): Images {
+  const [count, channels, height, width] = images.shape;
+  if (isAll(places, count)) return images;
+  const size = sizeOf(images);
+  const data = new Float32Array(places.length * size);
+  places.forEach((from, to) => data.set(images.data.subarray(from * size, (from + 1) * size), to * size));
+  return { data, shape: [places.length, channels, height, width] };
+}
+
+function classesAt(classes: Int32Array, places: readonly number[]): Tensor {
+  const data = isAll(places, classes.length) ? classes : Int32Array.from(places, (i) => classes[i]!);
+  return { dtype: 'int32', shape: [data.length], data };
+}
+
+const isAll = (places: readonly number[], count: number): boolean =>
+  places.length === count && places.every((place, i) => place === i);
+
+/** The answers of all batches one after the other, `size` numbers an image. */
+function joined(
+  parts: readonly { readonly answer: Float32Array; readonly count: number }[],
+  size: number,
+): Float32Array {
+  const [first, ...others] = parts;
+  if (first && others.length === 0) return first.answer.subarray(0, first.count * size);
+  const data = new Float32Array(parts.reduce((n, { count }) => n + count, 0) * size);
+  let at = 0;
+  for (const { answer, count } of parts) {
+    data.set(answer.subarray(0, count * size), at);
+    at += count * size;
+  }
+  return data;
+}

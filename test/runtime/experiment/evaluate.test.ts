@@ -3,7 +3,7 @@ import * as b from '../../../src/builder/index.ts';
 import * as onnx from '../../../src/onnx/index.ts';
 import { classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
 import type { LossName } from '../../../src/runtime/attacks/index.ts';
-import { gradientEnds } from '../../../src/models/classifier/adopt.ts';
+import { gradientEnds } from '../../../src/models/classifier/ports.ts';
 import type { Cell } from '../../../src/runtime/experiment/cells.ts';
 import { noJournal } from '../../../src/runtime/experiment/journal.ts';
 import { checkCells, evaluateCells } from '../../../src/runtime/experiment/evaluate.ts';

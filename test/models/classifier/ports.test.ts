@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
-import * as onnx from '../../../src/onnx/index.ts';
 import { classifierGradient } from '../../../src/models/classifier/gradient.ts';
-import {
-  adopt,
-  beforeSoftmax,
-  givenModel,
-  gradientEnds,
-  portsOf,
-} from '../../../src/models/classifier/adopt.ts';
+import { beforeSoftmax, gradientEnds } from '../../../src/models/classifier/ports.ts';
 import { attackerStep } from '../../../src/models/programs.ts';
 import { stream } from '../../../src/runtime/random.ts';
 import { linearClassifier, pixels } from '../../support/classifiers.ts';
@@ -18,59 +11,11 @@ const random = stream(4, 'given');
 const weight = Array.from({ length: pixels * 10 }, between(random, -1, 1));
 const linear = linearClassifier(weight, 10);
 
-/** The linear classifier under other names, and with other outputs. */
-function renamed(input: string, outputs: (logits: b.Value) => Readonly<Record<string, b.Value>>): b.Graph {
-  const image = b.input(input, 'float32', ['N', 1, 28, 28]);
-  const w = b.constant(b.tensorOf('float32', [pixels, 10], weight));
-  return {
-    name: 'renamed',
-    inputs: [image],
-    outputs: outputs(b.matmul(b.reshape(image, [-1, pixels]), w)),
-  };
-}
-
 /** A classifier of hand-made logits. */
 const classifierOf = (f: (image: b.Value) => b.Value): b.Graph => {
   const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
   return { name: 'hand-made', inputs: [image], outputs: { logits: f(image) } };
 };
-
-describe('a classifier that somebody brings', () => {
-  test.each<readonly [what: string, graph: b.Graph]>([
-    ['the names that are used here', renamed('image', (logits) => ({ logits }))],
-    ['other names', renamed('input.1', (y) => ({ '19': y }))],
-    ['further outputs', renamed('x', (logits) => ({ features: b.relu(logits), logits }))],
-  ])('is adopted with %s, and gives the same logits', async (_, graph) => {
-    const adopted = adopt(onnx.decode(onnx.encode(graph)).graph);
-    expect(b.inputName(portsOf(adopted).image)).toBe('image');
-    expect(Object.keys(adopted.outputs)).toEqual(['logits']);
-    const image = drawn('float32', [3, 1, 28, 28], between(random, 0, 1));
-    const expected = await evaluateGraph(b.lower(linear, 'plain'), { image });
-    const { logits } = await evaluateGraph(onnx.decode(givenModel(adopted)).graph, { image });
-    expect(logits!).toBeAllClose(expected['logits']!, { atol: 1e-6 });
-  });
-
-  test('is rejected with a fixed batch, with the input, the value and the way out', () => {
-    const image = b.input('x', 'float32', [8, 1, 28, 28]);
-    const fixed = { name: 'fixed', inputs: [image], outputs: { logits: b.reshape(image, [8, -1]) } };
-    expect(() => adopt(fixed)).toThrow(
-      "fixed: its input x float32[8,1,28,28] has a fixed batch of 8; export it again with a dynamic batch axis (dynamic_axes={'x': {0: 'batch'}} in PyTorch)",
-    );
-  });
-
-  test('is rejected with several outputs of which none is called logits', () => {
-    expect(() => adopt(renamed('x', (y) => ({ a: y, b: b.relu(y) })))).toThrow(
-      'renamed has several outputs, a, b; call the one before softmax logits',
-    );
-  });
-
-  test('is rejected with several inputs', () => {
-    const graph = renamed('x', (logits) => ({ logits }));
-    expect(() => adopt({ ...graph, inputs: [...graph.inputs, b.input('k', 'float32', [])] })).toThrow(
-      'renamed must have one input, the images; it has x float32[N,1,28,28], k float32[]',
-    );
-  });
-});
 
 describe('where a gradient ends', () => {
   const logitsOf = (x: b.Value): b.Value =>

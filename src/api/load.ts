@@ -1,0 +1,82 @@
+import type { Classifier, ClassifierFile } from '../models/classifier/classifier.ts';
+import type { AdoptOptions, Beside } from '../models/classifier/options.ts';
+import { readClassifier } from '../models/classifier/read.ts';
+import { describeModel } from '../onnx/index.ts';
+import { InputError } from '../runtime/errors.ts';
+import type { ExternalFiles } from '../runtime/session.ts';
+import { fromFiles, type Files } from './parting.ts';
+import type { Platform } from './platform.ts';
+
+/** How a classifier's file is read, where the file alone does not say. */
+export interface LoadOptions extends AdoptOptions {
+  /**
+   * The bytes of the files that weights lie in, by the names that the model gives them. Where a model is opened from its
+   * path or URL, they are read from beside it.
+   */
+  readonly external?: ExternalFiles;
+}
+
+/** A classifier with its files. */
+export interface Loaded {
+  /** What it is called in messages. */
+  readonly name: string;
+  readonly files: Files;
+  readonly classifier: Classifier | ClassifierFile;
+}
+
+/**
+ * Reads a classifier from its bytes or its place, with what lies beside it.
+ *
+ * @throws InputError in one line that begins with the model's name.
+ */
+export async function loadClassifier(
+  platform: Platform,
+  model: Uint8Array | string,
+  options: LoadOptions = {},
+): Promise<Loaded> {
+  const name = typeof model === 'string' ? model : 'the model';
+  const bytes = typeof model === 'string' ? await platform.read(model) : model;
+  return await naming(name, async () => {
+    const { external: given, ...said } = options;
+    const external = { ...given };
+    for (const location of describeModel(bytes).external) {
+      if (external[location] || typeof model !== 'string') continue;
+      if (/(^|[\\/])\.\.([\\/]|$)|^[\\/]|^\w:/.test(location)) {
+        throw new Error(`its weights lie in ${location}, which is not beside it`);
+      }
+      external[location] = await platform.read(platform.beside(model, location));
+    }
+    const beside = typeof model === 'string' ? await filesBeside(platform, model) : {};
+    const some = Object.keys(external).length > 0;
+    const classifier = readClassifier(bytes, {
+      ...said,
+      beside,
+      ...(some && { external: fromFiles(external) }),
+    });
+    return { name, files: { bytes, external }, classifier };
+  });
+}
+
+async function filesBeside(platform: Platform, model: string): Promise<Beside> {
+  const [preprocessor, config] = await Promise.all(
+    ['preprocessor_config.json', 'config.json'].map(async (name) => {
+      const text = await platform.optional(model, name);
+      try {
+        return text === null ? null : (JSON.parse(text) as unknown);
+      } catch {
+        return null;
+      }
+    }),
+  );
+  return { preprocessor, config };
+}
+
+/** Does work on a model; what it throws becomes one line that begins with the model's name. */
+export async function naming<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const line = (error as Error).message.split('\n', 1)[0]!;
+    throw new InputError(line.startsWith(`${name}: `) ? line : `${name}: ${line}`, { cause: error });
+  }
+}

@@ -1,0 +1,48 @@
+import {
+  foldBatchNorm,
+  lower,
+  rewrite,
+  showType,
+  softmax,
+  type Graph,
+  type Value,
+} from '../../builder/index.ts';
+import { encode } from '../../onnx/index.ts';
+import { portsOf } from './ports.ts';
+
+/**
+ * A classifier that somebody brings, on other images than its input: float32 [N,C,H,W] -> logits [N,classes].
+ *
+ * @throws Error in one line when it is no classifier of such images.
+ */
+export function givenClassifier(classifier: Graph, image: Value, classes: number): Value {
+  // folded first, so that the gradient too is that of the folded convolutions
+  const folded = foldBatchNorm(classifier);
+  const ports = portsOf(folded);
+  const pixels = ports.image.shape.slice(1).join();
+  if (pixels !== image.shape.slice(1).join()) {
+    throw new Error(`${folded.name} takes images [${pixels}], not [${image.shape.slice(1).join()}]`);
+  }
+  const { logits } = rewrite(
+    folded,
+    () => null,
+    (value) => (value.source.kind === 'input' ? image : value),
+  ).outputs;
+  if (logits!.shape[0] !== image.shape[0]) {
+    throw new Error(
+      `${folded.name} gives logits ${showType(logits!)} to images ${showType(image)}: its batch is fixed inside; ` +
+        'export it again with a dynamic batch axis',
+    );
+  }
+  if (logits!.shape[1] !== classes) {
+    throw new Error(`${folded.name} has ${logits!.shape[1]} classes, not ${classes}`);
+  }
+  return logits!;
+}
+
+/** The same classifier as a run keeps one: `image` -> `logits` and `probabilities`, in plain ONNX. */
+export function givenModel(classifier: Graph): Uint8Array {
+  const { logits } = portsOf(classifier);
+  const outputs = { logits, probabilities: softmax(logits) };
+  return encode(lower({ ...classifier, outputs }, 'plain'));
+}

@@ -1,0 +1,35 @@
+/** The unit of a file's pixels before mean and std: a pixel of 0..1 times 1, times 255, or times 2 less 1. */
+export const scales = ['0..1', '0..255', '-1..1'] as const;
+/** The unit of a file's pixels. */
+export type Scale = (typeof scales)[number];
+
+export const layouts = ['nchw', 'nhwc'] as const;
+export const channelOrders = ['rgb', 'bgr', 'grey'] as const;
+
+/** What a file does not say of a classifier, or says wrongly. What is absent is found out or assumed, which is said. */
+export interface AdoptOptions {
+  /** The name of the input that takes images, where there are several. */
+  readonly input?: string;
+  /** The name of the output that gives logits or probabilities, where there are several. */
+  readonly output?: string;
+  readonly layout?: (typeof layouts)[number];
+  /** The unit that the file's pixels are in. */
+  readonly scale?: Scale;
+  /** Of every channel or of all, in the unit of `scale`: the file is given (pixel - mean) / std. */
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  /** The order of a file's three colours; `grey` gives all of them the same grey image. */
+  readonly channels?: (typeof channelOrders)[number];
+  /** The name of each class. */
+  readonly labels?: readonly string[];
+  /** Height and width of images, where the file leaves them open or takes flat ones. */
+  readonly size?: readonly [height: number, width: number];
+}
+
+/** JSON files that lie beside a model and say how images are prepared: parsed, and not checked. */
+export interface Beside {
+  /** `preprocessor_config.json` of Hugging Face. */
+  readonly preprocessor?: unknown;
+  /** `config.json` of Hugging Face or timm. */
+  readonly config?: unknown;
+}
