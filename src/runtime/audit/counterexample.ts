@@ -16,6 +16,20 @@ export interface Stage {
   readonly goal: 'untargeted' | 'targeted';
 }
 
+const towards = (steps: number, stepSize: number | null, rows: number): Stage => ({
+  use: { attack: 'pgd', settings: { steps, stepSize, restarts: 1 } },
+  rows,
+  goal: 'targeted',
+});
+
+/** What finds the easy ones comes first. */
+export const stages: readonly Stage[] = [
+  { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted' },
+  towards(40, null, 1),
+  towards(100, 0.1, 4),
+  towards(200, 0.02, 8),
+];
+
 /**
  * Looks for an image of the unit cube that is not of class 0. Every answer that the attacks get is looked at, so that the
  * search ends with the first one that shows a counterexample.
@@ -68,7 +82,7 @@ export async function searchCube(
       drawsOf(seed, `${number}`),
     );
     for (let next = await work.next(); !next.done; next = await work.next()) {
-      if (found ?? performance.now() > until) {
+      if (found || performance.now() > until) {
         await work.return(undefined as never);
         return found;
       }

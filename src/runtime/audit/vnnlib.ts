@@ -226,7 +226,9 @@ function regionsOf(
   return [...regions.values()];
 }
 
-const shown = (expression: Expression | undefined): string => {
-  const text = JSON.stringify(expression)?.replace(/[",]+/g, ' ') ?? 'nothing';
+function shown(expression: Expression | undefined): string {
+  const text = expression === undefined ? 'nothing' : lisp(expression);
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
-};
+}
+const lisp = (expression: Expression): string =>
+  typeof expression === 'string' ? expression : `(${expression.map(lisp).join(' ')})`;
