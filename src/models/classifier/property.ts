@@ -19,6 +19,7 @@ import {
   type Value,
 } from '../../builder/index.ts';
 import { loosened } from './loosen.ts';
+import { beforeSoftmax } from './ports.ts';
 
 /** Inputs of a network between two bounds, and conditions on its outputs: a conjunction an entry. */
 export interface PropertyRegion {
@@ -136,7 +137,7 @@ function classes(answer: Value, anyOf: PropertyRegion['anyOf']): Value {
   conditions.forEach(({ terms }, column) => {
     for (const [index, factor] of terms) factors[index * conditions.length + column] = -factor;
   });
-  const flat = reshape(answer, [0, outputs]);
+  const flat = reshape(isOrder(conditions) ? beforeSoftmax(answer) : answer, [0, outputs]);
   // one column a condition: its bound, less its terms
   const slack = add(
     matmul(flat, constant(tensorOf('float32', [outputs, conditions.length], factors))),
@@ -152,6 +153,15 @@ function classes(answer: Value, anyOf: PropertyRegion['anyOf']): Value {
   const met = anyOf.every((all) => all.length === 1) ? [slack] : conjunctions(slack, anyOf);
   return concat([zero, ...met], 1);
 }
+
+/**
+ * Whether conditions only say which output is the larger of two. A softmax leaves that as it is, but in float32 it hides
+ * from an attack how far there is to go.
+ */
+const isOrder = (conditions: readonly PropertyRegion['anyOf'][number][number][]): boolean =>
+  conditions.every(
+    ({ terms, bound }) => bound === 0 && terms.length === 2 && terms[0]![1] + terms[1]![1] === 0,
+  );
 
 /** A conjunction is met by as much as its least condition. */
 function conjunctions(slack: Value, anyOf: PropertyRegion['anyOf']): readonly Value[] {
