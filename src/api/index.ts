@@ -16,6 +16,7 @@ export {
   type Measure,
 } from './evaluate.ts';
 export { InputError } from '../runtime/errors.ts';
+export type { ImageSource } from '../runtime/data/source.ts';
 export type { Device } from '../runtime/devices/index.ts';
 export type { Finding } from '../runtime/audit/classifier-checks.ts';
 export type { Interval } from '../runtime/audit/wilson.ts';

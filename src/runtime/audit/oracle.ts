@@ -100,7 +100,7 @@ export async function openOracle(
             model.run({
               image: tensorOf(imagesAt(images, places)),
               label: classesAt(labels, places),
-              ...(loss === 'dlr-targeted' && { target: classesAt(targets!, places) }),
+              ...('target' in model.inputs && { target: classesAt(targets!, places) }),
             }),
           );
           const all = (name: string, size: number): Float32Array =>
