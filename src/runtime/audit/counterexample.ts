@@ -16,18 +16,28 @@ export interface Stage {
   readonly goal: 'untargeted' | 'targeted';
 }
 
-const towards = (steps: number, stepSize: number | null, rows: number): Stage => ({
-  use: { attack: 'pgd', settings: { steps, stepSize, restarts: 1 } },
+const apgd = (loss: 'ce' | 'margin', steps: number, rows: number, goal: Stage['goal']): Stage => ({
+  use: { attack: 'apgd', settings: { loss, steps, restarts: 1 } },
   rows,
-  goal: 'targeted',
+  goal,
 });
 
 /** What finds the easy ones comes first. */
 export const stages: readonly Stage[] = [
   { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted' },
-  towards(40, null, 1),
-  towards(100, 0.1, 4),
-  towards(200, 0.02, 8),
+  apgd('margin', 50, 1, 'targeted'),
+  {
+    use: { attack: 'square', settings: { queries: 300, part: 0.8, restarts: 1 } },
+    rows: 4,
+    goal: 'untargeted',
+  },
+  apgd('margin', 100, 4, 'targeted'),
+  {
+    use: { attack: 'square', settings: { queries: 3000, part: 0.8, restarts: 1 } },
+    rows: 8,
+    goal: 'untargeted',
+  },
+  apgd('margin', 200, 16, 'targeted'),
 ];
 
 /**
