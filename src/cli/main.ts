@@ -3,6 +3,8 @@ import { InputError } from '../runtime/index.ts';
 import { demoCommand } from './commands/demo.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { gradientCommand } from './commands/gradient.ts';
+import { inspectCommand } from './commands/inspect.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { exportCommand } from './commands/export.ts';
@@ -16,6 +18,8 @@ export function program(): Command {
     .description('Trains attackers against image classifiers, in TypeScript and ONNX Runtime.')
     .version(version)
     .addHelpText('after', '\nsparring <command> --help shows the options of a command, with examples.')
+    .addCommand(inspectCommand())
+    .addCommand(gradientCommand())
     .addCommand(trainCommand())
     .addCommand(evaluateCommand())
     .addCommand(serveCommand())
