@@ -7,6 +7,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'sparring gradient model.onnx --out gradient.onnx',
     'sparring gradient model.onnx --out gradient.onnx --loss dlr --device webgpu',
   ],
+  audit: [
+    'sparring audit model.onnx --data mnist --eps 0.1',
+    'sparring audit model.onnx --data images/ --eps 8/255 --preset standard --fail-under 0.4',
+  ],
   train: [
     'sparring train',
     'sparring train --train-limit 2000 --test-limit 1000 --out runs/small',

@@ -53,6 +53,22 @@ export interface SampleHeader {
   readonly shape: ImageShape;
 }
 
+/** What is written around samples. */
+export interface SampleTexts {
+  /** What the classifier is called. */
+  readonly classifier: string;
+  readonly title: string;
+  readonly subtitle: string;
+  /** Below the columns: to the left, and to the right. */
+  readonly footnote: string;
+  readonly origin: string;
+  /** The change of a pixel that has the darkest colour, and what it is called below the scale; above 0. */
+  readonly eps: number;
+  readonly epsName: string;
+  /** The size of the images: one channel, or three. */
+  readonly shape: ImageShape;
+}
+
 const COLUMNS = 10;
 
 // All lengths are device pixels of a figure meant to be shown at half its size.
@@ -89,6 +105,24 @@ const FOOLED = '#c1121f';
  * @throws RangeError when the number of samples, the length of an image or eps is out of range.
  */
 export function renderSamples(samples: readonly Sample[], header: SampleHeader): Buffer {
+  const { classifier, eps, bound, clip, before, after, images, data, mode, seed, shape } = header;
+  const range = clip ? 'clipped to [0, 1]' : 'unclipped';
+  const shown = 'Red predictions are wrong.';
+  const clamped = `Attacked pixels outside [0, 1] are clamped for view; ${classifier} saw them as they are.`;
+  return drawSamples(samples, {
+    classifier,
+    title: `Attacker vs ${classifier} · L∞ eps ${Number(eps.toPrecision(4))} · ${range} · ${bound} bound`,
+    subtitle: `${classifier} accuracy ${percent(before, 1)} → ${percent(after, 1)} on ${images.toLocaleString('en')} test images of ${data}`,
+    footnote: clip ? shown : `${shown} ${clamped}`,
+    origin: `${mode} training · seed ${seed}`,
+    eps,
+    epsName: 'eps',
+    shape,
+  });
+}
+
+/** The same figure with texts of one's own; see {@link renderSamples}. */
+export function drawSamples(samples: readonly Sample[], header: SampleTexts): Buffer {
   validate(samples, header);
   registerFonts();
   const canvas = createCanvas(WIDTH, FOOTNOTE + MARGIN);
@@ -104,7 +138,7 @@ export function renderSamples(samples: readonly Sample[], header: SampleHeader):
   return canvas.toBuffer('image/png');
 }
 
-function validate(samples: readonly Sample[], { eps, shape }: SampleHeader): void {
+function validate(samples: readonly Sample[], { eps, shape }: SampleTexts): void {
   if (samples.length < 1 || samples.length > COLUMNS) {
     throw new RangeError(`a figure shows 1 to ${COLUMNS} samples, got ${samples.length}`);
   }
@@ -123,18 +157,12 @@ function validate(samples: readonly Sample[], { eps, shape }: SampleHeader): voi
   });
 }
 
-function drawTitle(
-  context: SKRSContext2D,
-  { classifier, eps, bound, clip, before, after, images, data }: SampleHeader,
-): void {
-  const range = clip ? 'clipped to [0, 1]' : 'unclipped';
-  const title = `Attacker vs ${classifier} · L∞ eps ${Number(eps.toPrecision(4))} · ${range} · ${bound} bound`;
-  write(context, title, MARGIN, TITLE, { size: 36, bold: true });
-  const change = `${classifier} accuracy ${percent(before, 1)} → ${percent(after, 1)} on ${images.toLocaleString('en')} test images of ${data}`;
-  write(context, change, MARGIN, SUBTITLE, { size: 28 });
+function drawTitle(context: SKRSContext2D, { title, subtitle }: SampleTexts): void {
+  write(context, title, MARGIN, TITLE, { size: 36, bold: true, width: WIDTH - 2 * MARGIN });
+  write(context, subtitle, MARGIN, SUBTITLE, { size: 28, width: WIDTH - 2 * MARGIN });
 }
 
-function drawRowTitles(context: SKRSContext2D, header: SampleHeader): void {
+function drawRowTitles(context: SKRSContext2D, header: SampleTexts): void {
   const titled = (top: number, title: string): void =>
     write(context, title, MARGIN, top + TILE / 2 + 9, { size: 26, bold: true });
   const hint = (text: string, baseline: number): void =>
@@ -144,12 +172,17 @@ function drawRowTitles(context: SKRSContext2D, header: SampleHeader): void {
   titled(ORIGINAL, 'Original');
   hint(`${header.classifier} says`, ORIGINAL + TILE + CAPTION);
   titled(PERTURBATION - 32, 'Perturbation');
-  drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2, header.shape);
+  drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2, header);
   titled(ATTACKED, 'Attacked');
   hint(`${header.classifier} says`, ATTACKED + TILE + CAPTION);
 }
 
-function drawLegend(context: SKRSContext2D, x: number, y: number, { channels }: ImageShape): void {
+function drawLegend(
+  context: SKRSContext2D,
+  x: number,
+  y: number,
+  { epsName, shape: { channels } }: SampleTexts,
+): void {
   const { width, height } = LEGEND;
   const gradient = context.createLinearGradient(x, 0, x + width, 0);
   [-1, 0, 1].forEach((value, stop) => {
@@ -160,12 +193,12 @@ function drawLegend(context: SKRSContext2D, x: number, y: number, { channels }: 
   context.fillRect(x, y, width, height);
   frame(context, x, y, width, height);
   const baseline = y + height + 24;
-  write(context, '−eps', x, baseline, { size: 19, colour: MUTED });
+  write(context, `−${epsName}`, x, baseline, { size: 19, colour: MUTED });
   write(context, '0', x + width / 2, baseline, { size: 19, colour: MUTED, align: 'center' });
-  write(context, '+eps', x + width, baseline, { size: 19, colour: MUTED, align: 'right' });
+  write(context, `+${epsName}`, x + width, baseline, { size: 19, colour: MUTED, align: 'right' });
 }
 
-function drawColumn(context: SKRSContext2D, sample: Sample, x: number, { eps, shape }: SampleHeader): void {
+function drawColumn(context: SKRSContext2D, sample: Sample, x: number, { eps, shape }: SampleTexts): void {
   const centre = x + TILE / 2;
   write(context, sample.label, centre, LABELS, { size: 24, bold: true, align: 'center', width: TILE });
   drawTile(context, sample.image, shape, asSeen, x, ORIGINAL);
@@ -205,11 +238,8 @@ function drawTile(
   frame(context, left, top, width, height);
 }
 
-function drawFootnote(context: SKRSContext2D, { classifier, clip, mode, seed }: SampleHeader): void {
-  const shown = 'Red predictions are wrong.';
-  const clamped = `Attacked pixels outside [0, 1] are clamped for view; ${classifier} saw them as they are.`;
-  write(context, clip ? shown : `${shown} ${clamped}`, MARGIN, FOOTNOTE, { size: 21, colour: MUTED });
-  const origin = `${mode} training · seed ${seed}`;
+function drawFootnote(context: SKRSContext2D, { footnote, origin }: SampleTexts): void {
+  write(context, footnote, MARGIN, FOOTNOTE, { size: 21, colour: MUTED });
   write(context, origin, WIDTH - MARGIN, FOOTNOTE, { size: 21, colour: MUTED, align: 'right' });
 }
 

@@ -1,8 +1,4 @@
 import {
-  attackOf,
-  balls,
-  drawsOf,
-  reaches,
   someOf,
   unsuited,
   type Batch,
@@ -13,6 +9,7 @@ import {
 } from '../attacks/index.ts';
 import type { ImageSource } from '../data/source.ts';
 import { InputError } from '../errors.ts';
+import { attackBatch, reachedBy } from './attack-batch.ts';
 
 /** What a cascade runs. */
 export interface CascadePlan {
@@ -62,12 +59,6 @@ export interface WorstCases {
   /** The adversarial image of each that an attack broke, by its place in the source. */
   readonly images: ReadonlyMap<number, Float32Array>;
 }
-
-/**
- * A change that is larger than eps by this is a fault of the attack, and not rounding: pixels and bounds are float32, and
- * one of 1 is rounded by 6e-8.
- */
-const tolerance = 1e-6;
 
 /**
  * Attacks every image of a source with one attack after another, each only on the images that are still right. An image
@@ -130,24 +121,22 @@ async function* attacked(
   attack: number,
   about: { readonly attack: number; readonly done: number; readonly total: number },
 ): AsyncGenerator<CascadeEvent, Pick<Chunk, 'reached' | 'images'>> {
-  let seen = batch.images;
-  if (attack >= 0) {
-    const { attack: name, settings } = attacks[attack]!;
-    // the same attack may stand twice in a plan, and then draws anew
-    const work = attackOf(name).run(oracle, batch, threat, settings as never, drawsOf(seed, `${attack} ${name}`));
-    try {
-      let next = await work.next();
-      for (; !next.done; next = await work.next()) yield { kind: 'step', ...about, step: next.value };
-      seen = next.value;
-    } finally {
-      await work.return(batch.images);
-    }
-    demandValid(name, seen, batch, threat);
+  if (attack < 0) {
+    return { reached: await reachedBy(oracle, batch.images, batch, threat), images: new Float32Array(0) };
   }
-  const logits = await oracle.logits(seen);
-  const reached = Uint8Array.from(batch.labels, (_, i) => (reaches(logits, i, batch, i, threat) ? 1 : 0));
-  const broken = attack < 0 ? [] : [...reached.keys()].filter((i) => reached[i] === 1);
-  return { reached, images: someOf({ ...batch, images: seen }, broken).images.data };
+  const configured = attacks[attack]!;
+  // the same attack may stand twice in a plan, and then draws anew
+  const draws = { seed, name: `${attack} ${configured.attack}` };
+  const work = attackBatch(oracle, batch, threat, configured, draws);
+  let next = await work.next();
+  try {
+    for (; !next.done; next = await work.next()) yield { kind: 'step', ...about, step: next.value };
+  } finally {
+    await work.return(undefined as never);
+  }
+  const { images, reached } = next.value;
+  const broken = [...reached.keys()].filter((i) => reached[i] === 1);
+  return { reached, images: someOf({ ...batch, images }, broken).images.data };
 }
 
 function keep(
@@ -167,19 +156,4 @@ function keep(
     by[places[i]!] = attack;
     if (attack >= 0) found.set(places[i]!, images.subarray(n * size, (n + 1) * size));
   });
-}
-
-/** Whatever an attack claims, what it gives must be what the threat model allows. */
-function demandValid(name: string, images: Images, batch: Batch, { norm, eps, range }: ThreatModel): void {
-  const far = balls[norm]
-    .distance(images, batch.images)
-    .findIndex((distance) => !(distance <= eps + tolerance));
-  const [low, high] = range ? range.map(Math.fround) : [-Infinity, Infinity];
-  const odd = images.data.findIndex((x) => !(x >= low! && x <= high!));
-  if (far === -1 && odd === -1) return;
-  const at = far !== -1 ? far : Math.floor((odd * batch.labels.length) / images.data.length);
-  throw new Error(
-    `${name} left the ${far !== -1 ? `ball of eps ${eps}` : `range ${low}..${high}`} on image ${batch.places[at]}; ` +
-      'this is a bug',
-  );
 }

@@ -1,0 +1,36 @@
+import type { Check } from '../document.ts';
+import { constantAnswers, notANumber, probabilities, zeroGradient } from './answers.ts';
+import type { AuditCheck, Evidence } from './check.ts';
+import { fewImages, lostByRounding, nearChance, ownAnswers } from './numbers.ts';
+import { aboveChance, attackAboveNoise, fgsmBelowPgd, stepsNotEnough } from './order.ts';
+import { batchDependent, fewClasses, noGradient, randomAnswers, squareBetter } from './queries.ts';
+
+export type { AuditCheck, Evidence } from './check.ts';
+
+/** All that an audit looks for, the gravest first. */
+export const auditChecks: readonly AuditCheck[] = [
+  notANumber,
+  constantAnswers,
+  nearChance,
+  randomAnswers,
+  batchDependent,
+  probabilities,
+  noGradient,
+  zeroGradient,
+  aboveChance,
+  attackAboveNoise,
+  fgsmBelowPgd,
+  squareBetter,
+  stepsNotEnough,
+  fewClasses,
+  fewImages,
+  lostByRounding,
+  ownAnswers,
+];
+
+/** What the checks find. */
+export const findingsOf = (seen: Evidence): Check[] =>
+  auditChecks.flatMap(({ id, why, whatToDo, look }) => {
+    const found = look(seen);
+    return found ? [{ id, why, whatToDo, ...found }] : [];
+  });

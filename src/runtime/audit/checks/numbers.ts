@@ -1,0 +1,47 @@
+import { chanceOf, doubt, note, percent, type AuditCheck } from './check.ts';
+
+export const nearChance: AuditCheck = {
+  id: 'near-chance',
+  why: 'A classifier that guesses cannot be robust or not. Most often its pixels are prepared in another way than it was trained with.',
+  whatToDo:
+    'Check how the pixels are prepared (--scale, --mean, --std, --channels, --layout) and the order of the classes (--labels).',
+  look: (seen) => {
+    if (seen.labels === 'answers' || seen.clean.interval.low > chanceOf(seen)) return null;
+    const found = `only ${percent(seen.clean.accuracy)} of the images are right without an attack, no more than by guessing`;
+    const best = seen.preparations?.toSorted((a, b) => b.accuracy - a.accuracy)[0];
+    if (!best || best.accuracy < seen.clean.accuracy + 0.2) return doubt(found);
+    return {
+      ...doubt(found),
+      whatToDo: `Try ${best.option}: ${percent(best.accuracy)} of some images are right with it.`,
+    };
+  },
+};
+
+export const ownAnswers: AuditCheck = {
+  id: 'own-answers',
+  why: 'The images have no labels. What is measured is how often an attack changes the answer, right or wrong.',
+  whatToDo: 'Give labels to measure accuracy: a folder for each class.',
+  look: ({ labels }) =>
+    labels === 'answers'
+      ? note("accuracy is agreement with the classifier's own answers to the clean images")
+      : null,
+};
+
+export const fewImages: AuditCheck = {
+  id: 'few-images',
+  why: 'The interval of the accuracy is wide, so that a change of the classifier hardly shows.',
+  whatToDo: 'Use more images (--images).',
+  look: ({ images }) => (images < 100 ? note(`only ${images} images were used`) : null),
+};
+
+export const lostByRounding: AuditCheck = {
+  id: 'lost-by-rounding',
+  why: 'An attacker who must hand in a picture of 8 bits a channel cannot use such a change. The audit counts it as a success.',
+  whatToDo: 'Nothing if pixels can have any value. Else audit with an eps of some steps of 1/255.',
+  look: ({ rounded }) =>
+    rounded && rounded.tried >= 10 && rounded.kept < 0.9 * rounded.tried
+      ? note(
+          `${rounded.tried - rounded.kept} of ${rounded.tried} attacked images are right again when saved with 8 bits`,
+        )
+      : null,
+};

@@ -1,0 +1,54 @@
+import { chanceOf, doubt, gradientAttacks, note, percent, slack, type AuditCheck } from './check.ts';
+
+/** Attacks that were given all images, so that they can be compared. */
+export const attackAboveNoise: AuditCheck = {
+  id: 'attack-above-noise',
+  why: 'An attack that does less than random noise does not follow the classifier: its gradient says nothing.',
+  whatToDo: 'Look for operators without a useful gradient (rounding, thresholds, quantisation).',
+  look: (seen) => {
+    const noise = seen.attacks['noise'];
+    const weak = gradientAttacks(seen).find(
+      (name) =>
+        seen.attacks[name]!.given === 'all' && noise && seen.attacks[name]!.accuracy > noise.accuracy + slack,
+    );
+    if (!noise || !weak) return null;
+    const { title, accuracy } = seen.attacks[weak]!;
+    return doubt(`${title} leaves ${percent(accuracy)}, noise less: ${percent(noise.accuracy)}`);
+  },
+};
+
+export const fgsmBelowPgd: AuditCheck = {
+  id: 'fgsm-below-pgd',
+  why: 'Many steps find at least what one step finds, unless the gradient misleads after the first.',
+  whatToDo: 'Look for what bends the gradient, and rely on Square (--preset thorough).',
+  look: ({ attacks: { fgsm, pgd } }) =>
+    fgsm && pgd && fgsm.given === 'all' && pgd.given === 'all' && pgd.accuracy > fgsm.accuracy + slack
+      ? doubt(`FGSM leaves ${percent(fgsm.accuracy)}, PGD more: ${percent(pgd.accuracy)}`)
+      : null,
+};
+
+export const stepsNotEnough: AuditCheck = {
+  id: 'steps-not-enough',
+  why: 'Attacks that find more with more steps have not converged: the robust accuracy is lower than what they leave.',
+  whatToDo: 'Use a stronger preset (--preset standard or thorough).',
+  look: ({ attacks: { 'pgd-doubled': doubled } }) =>
+    doubled && doubled.broken >= 0.01 * doubled.attacked && doubled.broken > 0
+      ? note(`PGD with twice the steps broke ${doubled.broken} of ${doubled.attacked} images that were left`)
+      : null,
+};
+
+export const aboveChance: AuditCheck = {
+  id: 'above-chance-at-large-eps',
+  why:
+    'With that much room every image can become any other, so nothing but guessing is left of an honest classifier. More ' +
+    'than that means that the attacks fail, not that the classifier is robust.',
+  whatToDo:
+    'Do not rely on the robust accuracy. Look for what hides the gradient, and try --preset thorough.',
+  look: (seen) => {
+    const last = seen.curve?.points.at(-1);
+    if (!last || last.eps < seen.largeEps || last.interval.low <= chanceOf(seen)) return null;
+    return doubt(
+      `${percent(last.accuracy)} of the images are still right at eps ${Number(last.eps.toPrecision(4))}`,
+    );
+  },
+};

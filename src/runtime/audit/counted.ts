@@ -1,0 +1,24 @@
+import type { Oracle } from '../attacks/index.ts';
+import type { Queries } from './oracle.ts';
+
+/** An oracle that counts what it is asked. */
+export function counted(oracle: Oracle): { readonly oracle: Oracle; readonly queries: () => Queries } {
+  const queries = { forward: 0, backward: 0 };
+  const { gradient } = oracle;
+  return {
+    oracle: {
+      ...oracle,
+      logits(images) {
+        queries.forward += images.shape[0];
+        return oracle.logits(images);
+      },
+      ...(gradient && {
+        gradient: (batch, loss) => {
+          queries.backward += batch.labels.length;
+          return gradient(batch, loss);
+        },
+      }),
+    },
+    queries: () => ({ ...queries }),
+  };
+}

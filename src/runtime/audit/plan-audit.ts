@@ -1,0 +1,150 @@
+import {
+  attackNames,
+  attackOf,
+  unsuited,
+  type AttackName,
+  type Configured,
+  type Oracle,
+  type ThreatModel,
+} from '../attacks/index.ts';
+import { valuesOf } from '../data/source.ts';
+import { InputError } from '../errors.ts';
+import type { Audit } from './document.ts';
+import { blockSizeFor, type AuditPlan, type PlannedAttack, type PlannedCurve } from './plan.ts';
+import { presets } from './presets.ts';
+
+export const presetNames = Object.keys(presets) as readonly PresetName[];
+export type PresetName = keyof typeof presets;
+
+/** What is asked of an audit. */
+export interface AuditRequest {
+  readonly norm: ThreatModel['norm'];
+  /** In the unit of pixels in 0..1, above 0. */
+  readonly eps: number;
+  /** A preset, or attacks by name with their default settings. */
+  readonly attacks: PresetName | readonly AttackName[];
+  /** Eps of the curve; null for those that suit. Empty for no curve. */
+  readonly curve: readonly number[] | null;
+  readonly seed: number;
+  /** Images at a time; null for as many as suit their size. */
+  readonly batchSize: number | null;
+}
+
+/** A plan, and what of the request it leaves out. */
+export interface Planned {
+  readonly plan: AuditPlan;
+  readonly notMeasured: Audit['notMeasured'];
+}
+
+/** Attacks that are cheap, so that they are given all images: their accuracies can be compared. */
+const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm'];
+
+/** The first images, which the curve is measured on. */
+const curveImages = 200;
+/** What Square is given at least where nothing but queries is possible. */
+const leastQueries = 1000;
+
+/**
+ * Plans an audit. What a preset has and the classifier does not allow is left out, and said.
+ *
+ * @throws InputError when an attack was asked for by name and cannot be run.
+ */
+export function planAudit(
+  classifier: Pick<Oracle, 'image' | 'classes' | 'gradient'> & { readonly noGradient?: string | null },
+  { norm, eps, attacks, curve, seed, batchSize }: AuditRequest,
+): Planned {
+  const threat: ThreatModel = { norm, eps, range: [0, 1], goal: 'untargeted' };
+  const lackOf = (name: AttackName): string | null => unsuited(name, classifier as Oracle, threat);
+  const wanted = typeof attacks === 'string' ? ofPreset(attacks, classifier) : ofList(attacks);
+  const lacking = wanted.flatMap(({ configured: { attack } }) => {
+    const lack = lackOf(attack);
+    return lack === null ? [] : [{ what: attack, why: lack }];
+  });
+  if (typeof attacks !== 'string' && lacking.length > 0) {
+    const { noGradient } = classifier;
+    throw new InputError(`${lacking[0]!.why}${noGradient ? ` (${noGradient})` : ''}`);
+  }
+  const possible = named(wanted.filter(({ configured: { attack } }) => lackOf(attack) === null));
+  const follows = possible.some(({ configured: { attack } }) => attackOf(attack).access === 'gradient');
+  return {
+    plan: {
+      threat,
+      attacks: follows ? [...possible, doubled] : possible,
+      curve: curveOf(curve ?? usualCurve(threat, classifier.image), {
+        configured: follows
+          ? { attack: 'pgd', settings: pgd }
+          : { attack: 'square', settings: { ...attackOf('square').defaults, queries: leastQueries / 2 } },
+        images: curveImages,
+      }),
+      seed,
+      blockSize: batchSize ?? blockSizeFor(classifier.image),
+    },
+    notMeasured: lacking
+      .filter(({ what }, i) => lacking.findIndex((other) => other.what === what) === i)
+      .map(({ what, why }) => ({ what, why: why.replace('; leave it out', '') })),
+  };
+}
+
+const pgd = { ...attackOf('pgd').defaults, steps: 40 };
+
+/** Whether PGD has converged: twice the steps on what is left of the first images. */
+const doubled: PlannedAttack = {
+  name: 'pgd-doubled',
+  configured: { attack: 'pgd', settings: { ...pgd, steps: 80 } },
+  given: 'left',
+  most: 200,
+};
+
+const byDefault = (attack: AttackName): Configured =>
+  ({ attack, settings: attack === 'pgd' ? pgd : attackOf(attack).defaults }) as Configured;
+
+type Unnamed = Pick<PlannedAttack, 'configured' | 'given'>;
+
+/** Attacks in the order of the table, each with its default settings. */
+const ofList = (names: readonly AttackName[]): readonly Unnamed[] =>
+  names
+    .toSorted((a, b) => attackNames.indexOf(a) - attackNames.indexOf(b))
+    .map((name) => ({ configured: byDefault(name), given: cheap.includes(name) ? 'all' : 'left' }));
+
+/** The cheap attacks on all images, then those of a preset, each on what is left. */
+function ofPreset(preset: PresetName, { gradient }: Pick<Oracle, 'gradient'>): readonly Unnamed[] {
+  const floor = ofList(['noise', 'fgsm', 'pgd']);
+  const own: readonly Configured[] = presets[preset];
+  const isNew = (each: Configured): boolean =>
+    !floor.some(({ configured }) => JSON.stringify(configured) === JSON.stringify(each));
+  return [
+    ...floor,
+    ...own
+      .filter(isNew)
+      .map((each) => ({ configured: gradient ? each : searching(each), given: 'left' as const })),
+  ];
+}
+
+/** Where nothing but queries is possible, Square has more of them. */
+const searching = (each: Configured): Configured =>
+  each.attack === 'square'
+    ? { ...each, settings: { ...each.settings, queries: Math.max(each.settings.queries, leastQueries) } }
+    : each;
+
+/** With a number where an attack stands there again. */
+const named = (all: readonly Unnamed[]): readonly PlannedAttack[] =>
+  all.map(({ configured, given }, i) => {
+    const { attack } = configured;
+    const before = all.slice(0, i).filter((each) => each.configured.attack === attack).length;
+    return { name: before === 0 ? attack : `${attack}-${before + 1}`, configured, given, most: null };
+  });
+
+const curveOf = (eps: readonly number[], rest: Omit<PlannedCurve, 'eps'>): PlannedCurve | null =>
+  eps.length === 0 ? null : { eps: eps.toSorted((a, b) => a - b), ...rest };
+
+/** With so much room every image can become grey, so that all are alike. */
+export const largeEpsOf = ({ norm }: Pick<ThreatModel, 'norm'>, image: Oracle['image']): number =>
+  norm === 'linf' ? 0.5 : 0.5 * Math.sqrt(valuesOf(image));
+
+function usualCurve(threat: ThreatModel, image: Oracle['image']): readonly number[] {
+  const { eps } = threat;
+  const large = largeEpsOf(threat, image);
+  return [...new Set([eps / 4, eps / 2, eps, 2 * eps, 4 * eps, large])].filter(
+    (each) => each <= Math.max(eps, large),
+  );
+}
