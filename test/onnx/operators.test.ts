@@ -197,6 +197,9 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   TopK: [
     on([2, 5], [10], { rest: [ints(1)], outputs: 2 }),
     on([2, 5], [11], { rest: [ints(1)], attributes: { largest: 0, axis: 0 }, outputs: 2 }),
+    on([2, 3, 4], [10], { rest: [ints(3)], outputs: 2 }),
+    on([2, 5, 3], [11], { rest: [ints(2)], attributes: { largest: 0, axis: 1 }, outputs: 2 }),
+    on([2, 3], [11], { draw: 'whole', rest: [ints(3)], outputs: 2, flat: true }),
   ],
   GlobalAveragePool: [on(image, [7, 22])],
   GlobalMaxPool: [on(image, [7, 22])],
