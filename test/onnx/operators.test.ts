@@ -450,6 +450,19 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       rest: [null, b.tensorOf('float32', [4], [1, 1, 1.7, 0.8])],
       attributes: { mode: 'cubic', exclude_outside: 1, cubic_coeff_a: f(-0.5) },
     }),
+    ...(['nearest', 'linear', 'cubic'] as const).map((mode) =>
+      on([1, 1, 5, 6], [11, 13, 19], {
+        rest: [b.tensorOf('float32', [8], [0, 0, 0.3, -0.2, 1, 1, 0.9, 1.1]), none, ints(1, 1, 4, 7)],
+        attributes: { mode, coordinate_transformation_mode: 'tf_crop_and_resize', extrapolation_value: f(3) },
+      }),
+    ),
+    on([1, 1, 5, 6], [13], {
+      rest: [
+        b.tensorOf('float32', [8], [0, 0, 0.2, 0.5, 1, 1, 0.8, 1]),
+        b.tensorOf('float32', [4], [1, 1, 2, 1.5]),
+      ],
+      attributes: { mode: 'linear', coordinate_transformation_mode: 'tf_crop_and_resize' },
+    }),
   ],
   QuantizeLinear: [on([2, 3, 2], [10, 13], { rest: [scalar(0.25), scalar(100, 'uint8')], flat: true })],
   DequantizeLinear: [on([2, 3], [10, 13, 21], { draw: 'whole', rest: [scalar(0.25)], flat: true })].slice(1),
