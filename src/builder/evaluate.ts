@@ -334,6 +334,7 @@ const kernels: { readonly [K in OpType]: Kernel<K> | null } = {
   Identity: ([x]) => x!,
   Not: elementwise((x) => isTrue(x === 0)),
   LeakyRelu: null,
+  HardSigmoid: null,
   Softmax: null,
   LogSoftmax: null,
   Cast: ([x], _, result) =>
