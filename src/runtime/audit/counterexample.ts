@@ -22,22 +22,26 @@ const apgd = (loss: 'ce' | 'margin', steps: number, rows: number, goal: Stage['g
   goal,
 });
 
+const square = (queries: number, rows: number): Stage => ({
+  use: { attack: 'square', settings: { queries, part: 0.8, restarts: 1 } },
+  rows,
+  goal: 'untargeted',
+});
+const adam = (steps: number, rows: number): Stage => ({
+  use: { attack: 'pgd-adam', settings: { steps, stepSize: 0.5, decay: 0.98, restarts: 1 } },
+  rows,
+  goal: 'targeted',
+});
+
 /** What finds the easy ones comes first. */
 export const stages: readonly Stage[] = [
   { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted' },
   apgd('margin', 50, 1, 'targeted'),
-  {
-    use: { attack: 'square', settings: { queries: 300, part: 0.8, restarts: 1 } },
-    rows: 4,
-    goal: 'untargeted',
-  },
+  square(300, 4),
+  adam(60, 4),
   apgd('margin', 100, 4, 'targeted'),
-  {
-    use: { attack: 'square', settings: { queries: 3000, part: 0.8, restarts: 1 } },
-    rows: 8,
-    goal: 'untargeted',
-  },
-  apgd('margin', 200, 16, 'targeted'),
+  square(3000, 8),
+  adam(200, 16),
 ];
 
 /**
