@@ -134,7 +134,13 @@ async function* attacked(
   if (attack >= 0) {
     const { attack: name, settings } = attacks[attack]!;
     // the same attack may stand twice in a plan, and then draws anew
-    const work = attackOf(name).run(oracle, batch, threat, settings as never, drawsOf(seed, `${attack} ${name}`));
+    const work = attackOf(name).run(
+      oracle,
+      batch,
+      threat,
+      settings as never,
+      drawsOf(seed, `${attack} ${name}`),
+    );
     try {
       let next = await work.next();
       for (; !next.done; next = await work.next()) yield { kind: 'step', ...about, step: next.value };

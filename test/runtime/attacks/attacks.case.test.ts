@@ -45,7 +45,7 @@ const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
   apgd: { loss: 'dlr', steps: 12, restarts: 2 },
   'apgd-t': { loss: 'dlr', steps: 10, targets: 2, restarts: 2 },
   fab: { steps: 10, targets: 2, restarts: 2 },
-  square: { queries: 60, part: 0.8, restarts: 2 },
+  square: { queries: 60, part: 0.8, shrinkOver: null, restarts: 2 },
   generator: {},
 };
 
