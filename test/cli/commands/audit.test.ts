@@ -74,7 +74,9 @@ describe('sparring audit', () => {
       audit.worst.accuracy,
       9,
     );
-    expect(await readFile(at('plain', 'audit.md'), 'utf8')).toContain(`**${percent}** robust accuracy`);
+    expect(await readFile(at('plain', 'audit.md'), 'utf8')).toContain(
+      `Robust accuracy is ${percent} (95 % interval`,
+    );
   });
 
   test('exits with 3 when a demand is not met, and says so to CI', async () => {
@@ -153,7 +155,7 @@ describe('sparring audit', () => {
     await stopped.says('apgd  ');
     stopped.process.kill('SIGINT');
     const { code, stderr } = await stopped.finished;
-    expect(stderr).toContain('resume with:');
+    expect(stderr).toContain('resume with: npx -y pnpm@10 sparring audit');
     expect(code).toBe(130);
     const resumed = await command(...words('plain.onnx', 'killed', ...flags));
     expect(resumed.stderr).toContain('resuming with');
