@@ -34,6 +34,7 @@ describe('what a graph begins with', () => {
       [-0.5, -0.5, -0.375],
     ],
     ['the image turned round', (x) => b.sub(1, x), [-1], [1]],
+    ['a quantisation', (x) => b.mul(b.round(b.div(x, 0.5)), 0.5), null, []],
     ['two readers', (x) => b.add(b.mul(x, 2), b.relu(x)), null, []],
   ])('%s', (_, f, a, shift) => {
     const found = openingOf(graph(f));
