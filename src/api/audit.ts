@@ -1,6 +1,6 @@
 import type { AttackName } from '../runtime/attacks/index.ts';
-import { conductAudit, type Audited } from '../runtime/audit/conduct.ts';
-import type { Audit as AuditDocument, Figures } from '../runtime/audit/document.ts';
+import { conductAudit, type Audited, type Conducted } from '../runtime/audit/conduct.ts';
+import type { Figures } from '../runtime/audit/document.ts';
 import { planAudit, presetNames, type PresetName } from '../runtime/audit/plan-audit.ts';
 import type { AuditEvent } from '../runtime/audit/work.ts';
 import { numbered, type ImageSource } from '../runtime/data/source.ts';
@@ -68,15 +68,24 @@ export async function audit(
     notMeasured,
     ...(signal && { signal }),
   });
-  let next = await work.next();
-  for (; !next.done; next = await work.next()) {
-    onProgress?.(next.value);
-    if (signal?.aborted) await work.return(undefined as never);
-    signal?.throwIfAborted();
-  }
-  const { figures, measured } = next.value;
+  const { figures, measured } = await toItsEnd(work, signal, onProgress);
   const adversarial = new Map([...measured.adversarial].map(([place, { image }]) => [place, image]));
   return { ...figures, adversarial };
+}
+
+async function toItsEnd(
+  work: ReturnType<typeof conductAudit>,
+  signal: AbortSignal | undefined,
+  onProgress: AuditOptions['onProgress'],
+): Promise<Conducted> {
+  try {
+    let next = await work.next();
+    for (; !next.done; next = await work.next()) onProgress?.(next.value);
+    return next.value;
+  } finally {
+    // what was measured by then is no audit
+    signal?.throwIfAborted();
+  }
 }
 
 function namesOf(attacks: PresetName | readonly Method[]): PresetName | readonly AttackName[] {
@@ -111,5 +120,3 @@ function sourceOf(classifier: Audited, examples: Omit<Examples, 'targets'>): Ima
     },
   };
 }
-
-export type { AuditDocument };

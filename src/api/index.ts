@@ -15,10 +15,10 @@ export {
   type EvaluateOptions,
   type Measure,
 } from './evaluate.ts';
-export { audit, type AuditDocument, type AuditOptions, type AuditResult } from './audit.ts';
+export { audit, type AuditOptions, type AuditResult } from './audit.ts';
 export type { Audited } from '../runtime/audit/conduct.ts';
 export type { AuditEvent } from '../runtime/audit/work.ts';
-export type { Check, Demand } from '../runtime/audit/document.ts';
+export type { Check, Demand, Figures } from '../runtime/audit/document.ts';
 export { InputError } from '../runtime/errors.ts';
 export type { ImageSource } from '../runtime/data/source.ts';
 export type { Device } from '../runtime/devices/index.ts';

@@ -6,6 +6,8 @@ export async function command(
   ...args: readonly string[]
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   const written = { stdout: '', stderr: '' };
+  // a command that failed its demand leaves its exit code behind
+  process.exitCode = undefined;
   vi.spyOn(console, 'log').mockImplementation((text) => void (written.stdout += `${text}\n`));
   vi.spyOn(console, 'error').mockImplementation((text) => void (written.stderr += `${text}\n`));
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
@@ -15,6 +17,7 @@ export async function command(
   try {
     return { code: await main(args), ...written };
   } finally {
+    process.exitCode = undefined;
     vi.restoreAllMocks();
   }
 }

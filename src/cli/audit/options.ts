@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { attackNames, type AttackName } from '../../runtime/attacks/index.ts';
 import { auditChecks } from '../../runtime/audit/checks/index.ts';
+import { InputError } from '../../runtime/errors.ts';
 import { fraction } from '../options.ts';
 
 /** The attacks that need nothing but the classifier. */
@@ -20,6 +21,13 @@ export function size(text: string): number {
     throw new InvalidArgumentError(`It must be a number above 0, such as 0.03 or 8/255; got ${text}.`);
   }
   return value;
+}
+
+/** An eps that its norm allows. Throws InputError. */
+export function within(norm: 'linf' | 'l2', eps: number): number {
+  if (norm === 'l2' || eps <= 1) return eps;
+  const hint = eps < 256 ? ` (did you mean ${eps}/255?)` : '';
+  throw new InputError(`--eps: eps must be at most 1 for linf, got ${eps}${hint}`);
 }
 
 /** Eps of the curve, or none. */

@@ -1,8 +1,7 @@
 import { appendFile, stat, writeFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { auditCard } from '../../report/audit/card.ts';
+import { auditCard, auditPage, worstPicture, type AuditPictures } from '../../report/audit/index.ts';
 import { auditJunit } from '../../report/audit/junit.ts';
-import { worstPicture, type SamplePixels } from '../../report/audit/worst.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { masksOf } from '../../runtime/audit/figures.ts';
 import { attackedAt } from '../../runtime/audit/gather.ts';
@@ -13,7 +12,13 @@ import { describeFsError, makeFolder, writeAtomic } from '../../runtime/files.ts
 import { encodeSafetensors, type Tensor } from '../../runtime/safetensors.ts';
 
 /** The files of an audit. `audit.json` is written last: where it is, all of it is. */
-export const auditFiles = ['adversarial.safetensors', 'worst.png', 'audit.md', 'audit.json'] as const;
+export const auditFiles = [
+  'adversarial.safetensors',
+  'worst.png',
+  'audit.html',
+  'audit.md',
+  'audit.json',
+] as const;
 
 /**
  * Finds out, before long work, whether an audit can be written: makes the folder, and writes something into it.
@@ -55,9 +60,14 @@ export async function writeAudit(
     written.push(join(folder, name));
   };
   await write('adversarial.safetensors', await adversarialFile(measured, source, broken));
-  const picture = worstPicture(audit, await pixelsOf(audit, measured, source));
+  // grey and colour images can be drawn
+  const pictures = await pixelsOf(audit, measured, source);
+  const drawn = [1, 3].includes(source.shape.channels);
+  const picture = drawn ? worstPicture(audit, pictures) : null;
   if (picture) await write('worst.png', picture);
   else await rm(join(folder, 'worst.png'), { force: true });
+  const shown = drawn ? audit : { ...audit, samples: [] };
+  await write('audit.html', await auditPage(shown, drawn ? pictures : { samples: [] }));
   await write('audit.md', auditCard(audit));
   await write('audit.json', `${JSON.stringify(audit, null, 2)}\n`);
   return written;
@@ -68,15 +78,17 @@ async function pixelsOf(
   { samples }: Audit,
   { adversarial }: Measured,
   source: ImageSource,
-): Promise<readonly SamplePixels[]> {
-  if (samples.length === 0) return [];
+): Promise<AuditPictures> {
+  if (samples.length === 0) return { samples: [] };
   const places = samples.map(({ place }) => place);
   const { images, attacked } = await attackedAt(source, places, adversarial);
   const size = valuesOf(source.shape);
-  return places.map((_, i) => ({
-    original: images.data.subarray(i * size, (i + 1) * size),
-    attacked: attacked.data.subarray(i * size, (i + 1) * size),
-  }));
+  return {
+    samples: places.map((_, i) => ({
+      original: images.data.subarray(i * size, (i + 1) * size),
+      attacked: attacked.data.subarray(i * size, (i + 1) * size),
+    })),
+  };
 }
 
 /**

@@ -83,11 +83,11 @@ export function auditCommand() {
     .option('--skip-bad', 'leave out pictures that cannot be read')
     .action(async (path, flags, self) => {
       const words = ['audit', ...(self.parent?.args.slice(1) ?? [])];
+      const threat = { norm: flags.norm, eps: parse.within(flags.norm, flags.eps) };
       const demanded = await demandedBy(flags);
       const options = await adoption(self.opts() as AdoptFlags);
       const loaded = await loadClassifier(node, path, options);
       const source = await openSubjects(flags.data, loaded, flags.images, flags.skipBad ? 'skip' : 'reject');
-      const threat = { norm: flags.norm, eps: flags.eps };
       if (demanded.baseline) demandComparable(demanded.baseline, { threat, data: source });
       const out = flags.out ?? join('audits', basename(path, extname(path)));
       await probeWriting(out);

@@ -3,6 +3,7 @@ import { valuesOf, type StoredSource } from '../../runtime/data/source.ts';
 import type { CellConfig } from '../../runtime/experiment/config.ts';
 import type { TrainedModels } from '../../runtime/experiment/scores.ts';
 import type { Prediction, Sample } from '../../report/kit/pictures.ts';
+import { sampleHeader } from '../../report/paper/sample-header.ts';
 import { modelDevice, openModel } from '../../runtime/session.ts';
 import type { EpochRecord } from '../../runtime/experiment/records.ts';
 
@@ -35,30 +36,33 @@ export async function drawSamples(
     const classes = test.classes.length;
     const part = (data: unknown, i: number, length: number): Float32Array =>
       (data as Float32Array).subarray(i * length, (i + 1) * length);
+    const said = (probabilities: unknown, i: number, label: number): Prediction =>
+      prediction(part(probabilities, i, classes), label, test.classes);
     const samples = indices.map((index, i): Sample => ({
       label: test.classes[labels[index]!]!,
       image: part(image.data, i, size),
       perturbation: part(perturbation!.data, i, size),
       attacked: part(attacked!.data, i, size),
-      before: prediction(part(before['probabilities']!.data, i, classes), test.classes),
-      after: prediction(part(after['probabilities']!.data, i, classes), test.classes),
+      before: said(before['probabilities']!.data, i, labels[index]!),
+      after: said(after['probabilities']!.data, i, labels[index]!),
     }));
-    return renderSamples(samples, {
+    const header = sampleHeader({
       ...config,
-      classifier: 'C1',
       before: scores.clean.accuracy,
       after: scores.attacked!.accuracy,
       images: test.count,
       data: basename(config.data.source),
       shape: test.shape,
     });
+    return renderSamples(samples, header);
   } finally {
     await attacker.close();
     await classifier.close();
   }
 }
 
-function prediction(probabilities: Float32Array, classes: readonly string[]): Prediction {
+function prediction(probabilities: Float32Array, label: number, classes: readonly string[]): Prediction {
   const probability = Math.max(...probabilities);
-  return { answer: classes[probabilities.indexOf(probability)]!, probability };
+  const answer = probabilities.indexOf(probability);
+  return { answer: classes[answer]!, probability, right: answer === label };
 }

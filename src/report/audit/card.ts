@@ -1,82 +1,92 @@
 import type { Audit } from '../../runtime/audit/document.ts';
+import { count } from '../kit/format.ts';
+import { headline } from './headline.ts';
+import { auditCommand, normWords } from './provenance.ts';
+import { doubtsOf, ends, imagesUsed, knowledgeOf, knowledgeWords, part, sentence } from './words.ts';
 
-/** An audit as a robustness card: Markdown, to be pasted into a model card. */
+/**
+ * A robustness card: an audit as Markdown, short enough to paste into a model card. Where a check doubts the numbers, that
+ * stands above them.
+ */
 export function auditCard(audit: Audit): string {
-  const { classifier, data, threat, images, clean, worst, attacks, checks, notMeasured, demands } = audit;
-  const doubts = checks.filter(({ level }) => level === 'doubt');
-  const notes = checks.filter(({ level }) => level === 'note');
-  const measured = data.labels === 'answers' ? 'agreement with its own clean answers' : 'accuracy';
+  const { text, more } = headline(audit);
+  const blocks = [
+    `## Robustness of ${plain(audit.classifier.name)}`,
+    warning(audit),
+    `**${plain(text)}**`,
+    plain(more.join(' ')),
+    table(audit),
+    facts(audit),
+    'To measure it again, run:',
+    `${fence(auditCommand(audit))}sh\n${auditCommand(audit)}\n${fence(auditCommand(audit))}`,
+  ];
+  return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+/** Words in which nothing is markup: names of files and classes may hold anything. */
+const plain = (words: string): string =>
+  words.replaceAll(/[\r\n]+/g, ' ').replaceAll(/[\\`*_[\]<>|#~]/g, String.raw`\$&`);
+
+/** The fence of a code block that no backticks within it end. */
+const fence = (code: string): string =>
+  '`'.repeat(Math.max(3, ...(code.match(/`+/g) ?? []).map(({ length }) => length + 1)));
+
+function warning(audit: Audit): string {
+  const doubts = doubtsOf(audit);
+  if (doubts.length === 0) return '';
   return [
-    `## Robustness of ${text(classifier.name)}`,
-    '',
-    `**${percent(worst.accuracy)}** robust ${measured} (95 % interval ${interval(worst.interval)}) under ` +
-      `${normOf(audit)} perturbations of at most ${epsText(threat.eps)}, on ${images} images of ${text(data.name)}; ` +
-      `${percent(clean.accuracy)} without an attack.`,
-    ...(doubts.length > 0
-      ? ['', '**This number is in doubt and is no proof of robustness:**', '', ...doubts.map(line)]
-      : []),
-    '',
-    '| | accuracy | 95 % interval |',
-    '| --- | ---: | ---: |',
-    row('no attack', clean.accuracy, clean.interval),
-    ...Object.values(attacks).map(({ title, given, accuracy, interval: range }) =>
-      row(given === 'all' ? title : `${title}, on what was left`, accuracy, range),
-    ),
-    row('**worst case**', worst.accuracy, worst.interval),
-    '',
-    'In the worst case an image counts as right only when it is right under every attack. Attacks that were not tried may ' +
-      'break more: the number is an upper bound.',
-    ...(notes.length > 0 ? ['', 'Notes:', '', ...notes.map(line)] : []),
-    ...(notMeasured.length > 0
-      ? ['', 'Not measured:', '', ...notMeasured.map(({ what, why }) => `- ${text(what)}: ${text(why)}`)]
-      : []),
-    ...(demands.length > 0
-      ? [
-          '',
-          'Demanded:',
-          '',
-          ...demands.map(({ met, text: said }) => `- ${met ? 'met' : '**not met**'}: ${text(said)}`),
-        ]
-      : []),
-    '',
-    '<details><summary>How it was measured</summary>',
-    '',
-    `- classifier: ${text(classifier.name)}, SHA-256 \`${classifier.sha256}\``,
-    ...classifier.facts.map((fact) => `- ${fact.about}: ${text(fact.text)}`),
-    `- data: ${text(data.source)}, the first ${images} images, SHA-256 \`${data.sha256}\``,
-    ...(data.skipped.length > 0
-      ? [`- ${data.skipped.length} images could not be read and were left out`]
-      : []),
-    `- threat: untargeted, ${normOf(audit)}, eps ${threat.eps}, pixels in 0..1, seed ${audit.seed}`,
-    ...Object.values(attacks).map(
-      ({ title, settings, attacked, broken, queries }) =>
-        `- ${title}: broke ${broken} of ${attacked} images with ${queries.forward} answers and ${queries.backward} ` +
-        `gradients; \`${JSON.stringify(settings)}\``,
-    ),
-    `- Sparring ${audit.environment.sparring}, ONNX Runtime ${audit.environment.onnxruntime}, ` +
-      `${audit.environment.device}, ${audit.environment.threads} threads`,
-    '',
-    '</details>',
-    '',
+    '> **Do not trust the accuracy under attack below.**',
+    ...doubts.map(({ id, title, why }) => `> - ${plain(sentence(title))} ${plain(why)} (${plain(id)})`),
   ].join('\n');
 }
 
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
-const interval = ({ low, high }: Audit['worst']['interval']): string => `${percent(low)} to ${percent(high)}`;
-const normOf = ({ threat }: Pick<Audit, 'threat'>): string => (threat.norm === 'linf' ? 'L∞' : 'L2');
+const allName = {
+  measured: 'Every attack (robust accuracy, an upper bound)',
+  doubt: 'Every attack (in doubt)',
+  nothing: 'What was tried (no measure of robustness)',
+} as const;
 
-/** As a number, and in steps of 8 bits where it is one. */
-function epsText(eps: number): string {
-  const steps = 255 * eps;
-  const rounded = Math.round(steps);
-  const short = String(Number(eps.toPrecision(4)));
-  return rounded > 0 && Math.abs(steps - rounded) < 1e-6 ? `${rounded}/255 (${short})` : short;
+function table(audit: Audit): string {
+  const { clean, attacks, worst, data } = audit;
+  const all = allName[headline(audit).kind];
+  const row = (name: string, { accuracy, interval }: Pick<Audit['worst'], 'accuracy' | 'interval'>): string =>
+    `| ${name} | ${part(accuracy)} | ${ends(interval)} |`;
+  return [
+    `| under | ${data.labels === 'answers' ? 'same answer' : 'accuracy'} | 95 % interval |`,
+    '| --- | ---: | ---: |',
+    row('No attack', clean),
+    ...Object.values(attacks).map((attack) =>
+      row(`${plain(attack.title)}${attack.given === 'left' ? ', after those above' : ''}`, attack),
+    ),
+    row(`**${all}**`, worst),
+  ].join('\n');
 }
 
-const row = (name: string, accuracy: number, range: Audit['worst']['interval']): string =>
-  `| ${name === '**worst case**' ? name : text(name)} | ${percent(accuracy)} | ${interval(range)} |`;
-
-const line = ({ title, whatToDo }: Audit['checks'][number]): string => `- ${text(title)}. ${text(whatToDo)}`;
-
-/** Text that Markdown shows as it is. */
-const text = (given: string): string => given.replace(/[\\`*_[\]<>|]/g, String.raw`\$&`).replace(/\s+/g, ' ');
+function facts(audit: Audit): string {
+  const { threat, data, classifier, seed, notMeasured, environment, checks } = audit;
+  const [low, high] = threat.range;
+  const notes = checks.filter(({ level }) => level === 'note');
+  const lines: readonly (readonly [name: string, value: string])[] = [
+    ['Threat model', `untargeted, ${normWords(threat)}; pixels within ${low} to ${high}`],
+    ['Attacker knows', knowledgeWords[knowledgeOf(audit)]],
+    ['Data', `${imagesUsed(audit)} of ${data.name}, seed ${seed}, SHA-256 ${data.sha256}`],
+    ...(data.skipped.length === 0
+      ? []
+      : [['Left out', `${count(data.skipped.length, 'image')} that could not be read`] as const]),
+    ['Model', `SHA-256 ${classifier.sha256}`],
+    ...notes.map(({ title }) => ['Note', title] as const),
+    [
+      'Not measured',
+      [
+        ...notMeasured.map(({ what }) => what),
+        'other norms',
+        'rotation, blur and other changes of the image',
+      ].join('; '),
+    ],
+    [
+      'Measured by',
+      `Sparring ${environment.sparring}, ONNX Runtime ${environment.onnxruntime} (${environment.device})`,
+    ],
+  ];
+  return lines.map(([name, value]) => `- **${name}:** ${plain(value)}`).join('\n');
+}

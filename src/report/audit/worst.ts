@@ -1,51 +1,47 @@
+import { basename } from 'node:path';
 import type { Audit } from '../../runtime/audit/document.ts';
-import { drawSamples } from '../kit/pictures.ts';
-
-/** The pixels of an image before and after an attack: channel by channel, row by row, 0 to 1. */
-export interface SamplePixels {
-  readonly original: Float32Array;
-  readonly attacked: Float32Array;
-}
+import { renderSamples, type Prediction, type Sample } from '../kit/pictures.ts';
+import { changeOf, demandPictures, fullChange, type AuditPictures } from './samples.ts';
+import { className, doubtsOf, epsText, imagesUsed, normName, part } from './words.ts';
 
 /**
- * Draws the samples of an audit, as a PNG. Null where there are none to draw: no image was broken, or the images are neither
- * grey nor of three colours.
+ * `worst.png`: the broken images beside what they were, with the answers before and after.
  *
- * @param pixels of each of `audit.samples`, in that order.
+ * @returns null where no image was broken.
+ * @throws RangeError when the pictures are not those of the audit's samples.
  */
-export function worstPicture(audit: Audit, pixels: readonly SamplePixels[]): Buffer | null {
-  const { classifier, data, samples, threat, clean, worst, images } = audit;
-  if (samples.length === 0 || (classifier.image.channels !== 1 && classifier.image.channels !== 3))
-    return null;
-  const nameOf = (label: number): string => data.classes[label] ?? 'nothing';
-  const changes = pixels.map(({ original, attacked }) => attacked.map((x, at) => x - original[at]!));
-  const largest = changes.reduce(
-    (most, change) => change.reduce((top, x) => Math.max(top, Math.abs(x)), most),
-    0,
-  );
-  const norm = threat.norm === 'linf' ? 'L∞' : 'L2';
-  return drawSamples(
-    samples.map(({ label, before, after }, i) => ({
-      label: nameOf(label),
-      image: pixels[i]!.original,
-      perturbation: changes[i]!,
-      attacked: pixels[i]!.attacked,
-      before: { answer: nameOf(before.label), probability: before.probability ?? 0 },
-      after: { answer: nameOf(after.label), probability: after.probability ?? 0 },
-    })),
-    {
-      classifier: 'it',
-      title: `${classifier.name} · ${norm} eps ${Number(threat.eps.toPrecision(4))}`,
-      subtitle:
-        `accuracy ${percent(clean.accuracy)} → ${percent(worst.accuracy)} in the worst case of all attacks, on ` +
-        `${images.toLocaleString('en')} images of ${data.name}`,
-      footnote: 'Red predictions are wrong. The images that the weakest attacks broke come first.',
-      origin: `seed ${audit.seed}`,
-      eps: largest > 0 ? largest : threat.eps,
-      epsName: threat.norm === 'linf' ? 'eps' : Number(largest.toPrecision(2)).toString(),
-      shape: classifier.image,
-    },
-  );
+export function worstPicture(audit: Audit, pictures: AuditPictures): Buffer | null {
+  demandPictures(audit, pictures);
+  if (audit.samples.length === 0) return null;
+  const { threat, classifier, clean, worst, environment, seed } = audit;
+  const eps = threat.norm === 'linf';
+  const samples = audit.samples.map((sample, i): Sample => {
+    const { original, attacked } = pictures.samples[i]!;
+    const change = changeOf(pictures.samples[i]!);
+    // without a limit for each pixel, every image has its own scale
+    const full = eps ? 1 : fullChange(threat, change);
+    const said = ({ label, probability }: typeof sample.before): Prediction => ({
+      answer: className(audit, label),
+      probability,
+      right: label === sample.label,
+    });
+    return {
+      label: className(audit, sample.label),
+      image: original,
+      perturbation: change.map((value) => value / full),
+      attacked,
+      before: said(sample.before),
+      after: said(sample.after),
+    };
+  });
+  const doubts = doubtsOf(audit);
+  const trust = doubts.length === 0 ? '' : ` · in doubt: ${doubts.map(({ id }) => id).join(', ')}`;
+  return renderSamples(samples, {
+    title: `Attacks on ${classifier.name} · ${normName(threat)} eps ${epsText(threat.eps)}`,
+    subtitle: `Accuracy ${part(clean.accuracy)} → ${part(worst.accuracy)} under every attack, on ${imagesUsed(audit)} of ${basename(audit.data.name)}${trust}`,
+    footnote: ['Red answers are wrong.', `Sparring ${environment.sparring} · seed ${seed}`],
+    rows: { label: audit.data.labels === 'true' ? 'true class' : 'first answer', answer: 'answer' },
+    scale: eps ? { end: threat.eps, name: 'eps' } : { end: 1, name: 'max' },
+    shape: classifier.image,
+  });
 }
-
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;

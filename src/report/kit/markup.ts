@@ -43,6 +43,7 @@ export const dataTable = (
                   html`<td
                     role="cell"
                     ${stacked ? html`data-label="${head[i + 1]!}"` : ''}
+                    ${cell === '' ? html`class="empty"` : ''}
                     ${typeof cell !== 'string' && cell.lost !== undefined ? heat(cell.lost) : ''}
                   >
                     ${content(cell)}

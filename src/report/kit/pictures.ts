@@ -7,8 +7,10 @@ import { asChange, asSeen, drawPixels, type Rgb, type Shade } from './pixels.ts'
 export interface Prediction {
   /** The name of the most probable class. */
   readonly answer: string;
-  /** Its probability, 0 to 1. */
-  readonly probability: number;
+  /** Its probability, 0 to 1; null where it gives none. */
+  readonly probability: number | null;
+  /** Whether it is the true class: two classes may share a name. */
+  readonly right: boolean;
 }
 
 /** One column of the figure: an image, what the attacker adds to it, and what the classifier says before and after. */
@@ -17,7 +19,7 @@ export interface Sample {
   readonly label: string;
   /** Channel by channel, row by row, 0 to 1. */
   readonly image: Float32Array;
-  /** The change of each value, within [-eps, eps]. */
+  /** The change of each value, within [-scale.end, scale.end]; what is larger is drawn as that. */
   readonly perturbation: Float32Array;
   /** image + perturbation; may leave [0, 1] when the attack is unclipped. */
   readonly attacked: Float32Array;
@@ -27,44 +29,17 @@ export interface Sample {
   readonly after: Prediction;
 }
 
-/** What the title and the footnote of the figure say about the attack. */
+/** What stands around the samples. */
 export interface SampleHeader {
-  /** What the attacked classifier is called. */
-  readonly classifier: string;
-  /** The largest absolute change of a pixel (L∞), in units of the 0..1 pixel range; above 0. */
-  readonly eps: number;
-  /** How attacker and classifier were trained, for example `consecutive`. */
-  readonly mode: string;
-  /** How the attacker is kept within eps, for example `tanh`. */
-  readonly bound: string;
-  /** Whether attacked images are clipped to [0, 1]. */
-  readonly clip: boolean;
-  /** The seed of the run. */
-  readonly seed: number;
-  /** Accuracy of the classifier on clean test images, 0 to 1. */
-  readonly before: number;
-  /** Accuracy of the classifier on attacked test images, 0 to 1. */
-  readonly after: number;
-  /** How many test images the accuracies were measured on. */
-  readonly images: number;
-  /** Name of the data set. */
-  readonly data: string;
-  /** The size of the images: one channel, or three. */
-  readonly shape: ImageShape;
-}
-
-/** What is written around samples. */
-export interface SampleTexts {
-  /** What the classifier is called. */
-  readonly classifier: string;
+  /** Made narrower where it is too long for the figure, as is `subtitle`. */
   readonly title: string;
   readonly subtitle: string;
-  /** Below the columns: to the left, and to the right. */
-  readonly footnote: string;
-  readonly origin: string;
-  /** The change of a pixel that has the darkest colour, and what it is called below the scale; above 0. */
-  readonly eps: number;
-  readonly epsName: string;
+  /** Below the figure, at its left and at its right; both together must have room. */
+  readonly footnote: readonly [left: string, right: string];
+  /** What stands before the classes of the images, and before the answers: `true class`, `C1 says`. */
+  readonly rows: { readonly label: string; readonly answer: string };
+  /** The ends of the colour scale of perturbations: how large they are, above 0, and what they are called. */
+  readonly scale: { readonly end: number; readonly name: string };
   /** The size of the images: one channel, or three. */
   readonly shape: ImageShape;
 }
@@ -85,6 +60,7 @@ const PERTURBATION = ORIGINAL + TILE + 64;
 const ATTACKED = PERTURBATION + TILE + 28;
 const CAPTION = 36; // from the lower edge of an image to the baseline of its prediction
 const FOOTNOTE = ATTACKED + TILE + 92;
+const LETTERS = [24, 18]; // of names: as large as has room
 const LEGEND = { width: 152, height: 14 };
 
 const INK = '#1a1a1a';
@@ -95,34 +71,15 @@ const FOOLED = '#c1121f';
 
 /**
  * Draws attacked images beside their originals: a column for each sample; rows for the original, the perturbation
- * (blue is -eps, white 0, red +eps; of colour images dark to bright in each channel) and the attacked image, with the prediction of the classifier under either image.
- * Pixels outside [0, 1] are clamped for view alone, and the figure says so when the attack is unclipped.
+ * (blue is negative, white 0, red positive; of colour images dark to bright in each channel) and the attacked image,
+ * with the prediction of the classifier under either image. Pixels outside [0, 1] are clamped for view alone.
  * The fonts are bundled, so the same input gives the same bytes on the same platform.
  *
  * @param samples 1 to 10 samples, drawn from left to right.
- * @param header what the title says; `eps` also sets the colour scale.
  * @returns the bytes of a PNG, 1872 x 868 pixels, meant to be shown at half size.
- * @throws RangeError when the number of samples, the length of an image or eps is out of range.
+ * @throws RangeError when the number of samples, the length of an image or the scale is out of range.
  */
 export function renderSamples(samples: readonly Sample[], header: SampleHeader): Buffer {
-  const { classifier, eps, bound, clip, before, after, images, data, mode, seed, shape } = header;
-  const range = clip ? 'clipped to [0, 1]' : 'unclipped';
-  const shown = 'Red predictions are wrong.';
-  const clamped = `Attacked pixels outside [0, 1] are clamped for view; ${classifier} saw them as they are.`;
-  return drawSamples(samples, {
-    classifier,
-    title: `Attacker vs ${classifier} · L∞ eps ${Number(eps.toPrecision(4))} · ${range} · ${bound} bound`,
-    subtitle: `${classifier} accuracy ${percent(before, 1)} → ${percent(after, 1)} on ${images.toLocaleString('en')} test images of ${data}`,
-    footnote: clip ? shown : `${shown} ${clamped}`,
-    origin: `${mode} training · seed ${seed}`,
-    eps,
-    epsName: 'eps',
-    shape,
-  });
-}
-
-/** The same figure with texts of one's own; see {@link renderSamples}. */
-export function drawSamples(samples: readonly Sample[], header: SampleTexts): Buffer {
   validate(samples, header);
   registerFonts();
   const canvas = createCanvas(WIDTH, FOOTNOTE + MARGIN);
@@ -138,11 +95,13 @@ export function drawSamples(samples: readonly Sample[], header: SampleTexts): Bu
   return canvas.toBuffer('image/png');
 }
 
-function validate(samples: readonly Sample[], { eps, shape }: SampleTexts): void {
+function validate(samples: readonly Sample[], { scale, shape }: SampleHeader): void {
   if (samples.length < 1 || samples.length > COLUMNS) {
     throw new RangeError(`a figure shows 1 to ${COLUMNS} samples, got ${samples.length}`);
   }
-  if (!(eps > 0 && eps < Infinity)) throw new RangeError(`eps must be above 0, got ${eps}`);
+  if (!(scale.end > 0 && scale.end < Infinity)) {
+    throw new RangeError(`${scale.name} must be above 0, got ${scale.end}`);
+  }
   const size = [shape.channels, shape.height, shape.width];
   const values = size.reduce((a, b) => a * b);
   samples.forEach((sample, index) => {
@@ -157,31 +116,33 @@ function validate(samples: readonly Sample[], { eps, shape }: SampleTexts): void
   });
 }
 
-function drawTitle(context: SKRSContext2D, { title, subtitle }: SampleTexts): void {
-  write(context, title, MARGIN, TITLE, { size: 36, bold: true, width: WIDTH - 2 * MARGIN });
-  write(context, subtitle, MARGIN, SUBTITLE, { size: 28, width: WIDTH - 2 * MARGIN });
+function drawTitle(context: SKRSContext2D, { title, subtitle }: SampleHeader): void {
+  const width = WIDTH - 2 * MARGIN;
+  write(context, title, MARGIN, TITLE, { size: 36, bold: true, width });
+  write(context, subtitle, MARGIN, SUBTITLE, { size: 28, width });
 }
 
-function drawRowTitles(context: SKRSContext2D, header: SampleTexts): void {
+function drawRowTitles(context: SKRSContext2D, { rows, scale, shape }: SampleHeader): void {
   const titled = (top: number, title: string): void =>
     write(context, title, MARGIN, top + TILE / 2 + 9, { size: 26, bold: true });
   const hint = (text: string, baseline: number): void =>
     write(context, text, MARGIN, baseline, { size: 21, colour: MUTED });
 
-  hint('true class', LABELS);
+  hint(rows.label, LABELS);
   titled(ORIGINAL, 'Original');
-  hint(`${header.classifier} says`, ORIGINAL + TILE + CAPTION);
+  hint(rows.answer, ORIGINAL + TILE + CAPTION);
   titled(PERTURBATION - 32, 'Perturbation');
-  drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2, header);
+  drawLegend(context, MARGIN, PERTURBATION + TILE / 2 + 2, scale.name, shape);
   titled(ATTACKED, 'Attacked');
-  hint(`${header.classifier} says`, ATTACKED + TILE + CAPTION);
+  hint(rows.answer, ATTACKED + TILE + CAPTION);
 }
 
 function drawLegend(
   context: SKRSContext2D,
   x: number,
   y: number,
-  { epsName, shape: { channels } }: SampleTexts,
+  name: string,
+  { channels }: ImageShape,
 ): void {
   const { width, height } = LEGEND;
   const gradient = context.createLinearGradient(x, 0, x + width, 0);
@@ -193,29 +154,49 @@ function drawLegend(
   context.fillRect(x, y, width, height);
   frame(context, x, y, width, height);
   const baseline = y + height + 24;
-  write(context, `−${epsName}`, x, baseline, { size: 19, colour: MUTED });
+  write(context, `−${name}`, x, baseline, { size: 19, colour: MUTED });
   write(context, '0', x + width / 2, baseline, { size: 19, colour: MUTED, align: 'center' });
-  write(context, `+${epsName}`, x + width, baseline, { size: 19, colour: MUTED, align: 'right' });
+  write(context, `+${name}`, x + width, baseline, { size: 19, colour: MUTED, align: 'right' });
 }
 
-function drawColumn(context: SKRSContext2D, sample: Sample, x: number, { eps, shape }: SampleTexts): void {
+function drawColumn(context: SKRSContext2D, sample: Sample, x: number, { scale, shape }: SampleHeader): void {
   const centre = x + TILE / 2;
-  write(context, sample.label, centre, LABELS, { size: 24, bold: true, align: 'center', width: TILE });
+  const caption = (name: string, rest: string, baseline: number, style: Omit<TextStyle, 'size'>): void => {
+    const own = { align: 'center', width: TILE, ...style } as const;
+    const size =
+      LETTERS.find((each) => fits(context, name + rest, { ...own, size: each })) ?? LETTERS.at(-1)!;
+    const text = shortened(context, name, rest, { ...own, size });
+    write(context, text + rest, centre, baseline, { ...own, size });
+  };
+  caption(sample.label, '', LABELS, { bold: true });
   drawTile(context, sample.image, shape, asSeen, x, ORIGINAL);
-  drawTile(context, sample.perturbation, shape, asChange(eps), x, PERTURBATION);
+  drawTile(context, sample.perturbation, shape, asChange(scale.end), x, PERTURBATION);
   drawTile(context, sample.attacked, shape, asSeen, x, ATTACKED);
   const rows = [
     [ORIGINAL, sample.before],
     [ATTACKED, sample.after],
   ] as const;
-  for (const [top, { answer, probability }] of rows) {
-    write(context, `${answer} (${percent(probability, 0)})`, centre, top + TILE + CAPTION, {
-      size: 24,
-      align: 'center',
-      width: TILE,
-      ...(answer === sample.label ? { colour: RIGHT } : { colour: FOOLED, bold: true }),
-    });
+  for (const [top, { answer, probability, right }] of rows) {
+    const sure = probability === null ? '' : ` (${percent(probability)})`;
+    const style = right ? { colour: RIGHT } : { colour: FOOLED, bold: true };
+    caption(answer, sure, top + TILE + CAPTION, style);
   }
+}
+
+type FittedStyle = TextStyle & { readonly width: number };
+
+/** Whether a text has room, or nearly so: it is then made a little narrower. */
+function fits(context: SKRSContext2D, text: string, style: FittedStyle): boolean {
+  setFont(context, style);
+  return context.measureText(text).width <= 1.25 * style.width;
+}
+
+/** As much of a name as has room together with what follows it. */
+function shortened(context: SKRSContext2D, name: string, rest: string, style: FittedStyle): string {
+  if (fits(context, name + rest, style)) return name;
+  const letters = [...name];
+  while (letters.length > 1 && !fits(context, `${letters.join('')}…${rest}`, style)) letters.pop();
+  return `${letters.join('').trimEnd()}…`;
 }
 
 function drawTile(
@@ -238,9 +219,9 @@ function drawTile(
   frame(context, left, top, width, height);
 }
 
-function drawFootnote(context: SKRSContext2D, { footnote, origin }: SampleTexts): void {
-  write(context, footnote, MARGIN, FOOTNOTE, { size: 21, colour: MUTED });
-  write(context, origin, WIDTH - MARGIN, FOOTNOTE, { size: 21, colour: MUTED, align: 'right' });
+function drawFootnote(context: SKRSContext2D, { footnote: [left, right] }: SampleHeader): void {
+  write(context, left, MARGIN, FOOTNOTE, { size: 21, colour: MUTED });
+  write(context, right, WIDTH - MARGIN, FOOTNOTE, { size: 21, colour: MUTED, align: 'right' });
 }
 
 /** A hairline around, not over, the given rectangle. */
@@ -260,17 +241,21 @@ interface TextStyle {
 }
 
 function write(context: SKRSContext2D, text: string, x: number, baseline: number, style: TextStyle): void {
-  const { size, bold = false, colour = INK, align = 'left', width } = style;
-  context.font = `${bold ? 'bold ' : ''}${size}px "${fontFamily}"`;
+  const { colour = INK, align = 'left', width } = style;
+  setFont(context, style);
   context.fillStyle = colour;
   context.textAlign = align;
   context.fillText(text, x, baseline, width);
+}
+
+function setFont(context: SKRSContext2D, { size, bold = false }: TextStyle): void {
+  context.font = `${bold ? 'bold ' : ''}${size}px "${fontFamily}"`;
 }
 
 function css([red, green, blue]: Rgb): string {
   return `rgb(${red}, ${green}, ${blue})`;
 }
 
-function percent(fraction: number, digits: number): string {
-  return `${(100 * fraction).toFixed(digits)} %`;
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(0)} %`;
 }

@@ -50,10 +50,15 @@ export function drawPixels(
   const small = createCanvas(width, height);
   const pixels = small.getContext('2d').createImageData(width, height);
   const size = height * width;
+  const pixel = new Array<number>(channels);
   for (let at = 0; at < size; at++) {
-    const pixel = Array.from({ length: channels }, (_, channel) => values[channel * size + at]!);
+    for (let channel = 0; channel < channels; channel++) pixel[channel] = values[channel * size + at]!;
+    const [red, green, blue] = shade(pixel);
     // A Uint8ClampedArray: what lies outside 0..255, and so outside [0, 1], is clamped here.
-    pixels.data.set([...shade(pixel), 255], 4 * at);
+    pixels.data[4 * at] = red;
+    pixels.data[4 * at + 1] = green;
+    pixels.data[4 * at + 2] = blue;
+    pixels.data[4 * at + 3] = 255;
   }
   small.getContext('2d').putImageData(pixels, 0, 0);
   const large = createCanvas(scale * width, scale * height);

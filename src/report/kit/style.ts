@@ -100,7 +100,7 @@ h1{font-size:1.6rem}
 .stacked td{border:0;text-align:left;white-space:normal;padding:.4rem .6rem}
 .stacked td::before{content:attr(data-label);display:block;font-size:.75rem;color:var(--muted)}
 .stacked td[style*="--lost"]::before{color:inherit}
-.stacked td:empty{display:none}
+.stacked td.empty{display:none}
 .matrix{font-size:.75rem}
 .matrix th,.matrix td{min-width:1.72rem;height:1.9rem;padding:.1rem}
 .matrix thead th:first-child{padding:0 .3rem;font-size:0}

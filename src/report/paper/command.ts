@@ -1,4 +1,5 @@
 import type { Evaluation } from '../../runtime/experiment/evaluation.ts';
+import { quoted } from '../kit/shell.ts';
 import type { Cell } from './results.ts';
 
 /** The command that trains a cell again, in a checkout of the commit that its environment names. */
@@ -32,7 +33,3 @@ export function trainingCommand({ config, mode, eps, bound, clip, seed }: Cell):
 /** The command that an evaluation came from. */
 export const evaluationCommand = ({ command }: Evaluation): string =>
   ['npx -y pnpm@10 sparring', ...command.map(quoted)].join(' ');
-
-/** A word for a POSIX shell. */
-const quoted = (word: string): string =>
-  /^[\w.,:=/-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

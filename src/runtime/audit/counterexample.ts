@@ -23,7 +23,7 @@ const apgd = (loss: 'ce' | 'margin', steps: number, rows: number, goal: Stage['g
 });
 
 const square = (queries: number, rows: number): Stage => ({
-  use: { attack: 'square', settings: { queries, part: 0.8, restarts: 1 } },
+  use: { attack: 'square', settings: { queries, part: 0.8, shrinkOver: null, restarts: 1 } },
   rows,
   goal: 'untargeted',
 });

@@ -1,10 +1,10 @@
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { describe, expect, it } from 'vitest';
-import { renderSamples, type Sample, type SampleHeader } from '../../../src/report/kit/pictures.ts';
+import { renderSamples, type Sample } from '../../../src/report/kit/pictures.ts';
+import { sampleHeader, type SampledRun } from '../../../src/report/paper/sample-header.ts';
 
 const EPS = 0.16;
-const header: SampleHeader = {
-  classifier: 'C1',
+const run: SampledRun = {
   images: 10_000,
   data: 'mnist',
   eps: EPS,
@@ -16,6 +16,7 @@ const header: SampleHeader = {
   before: 0.987,
   after: 0.312,
 };
+const header = sampleHeader(run);
 
 // Where the first column of each row begins, and how large a pixel of an image is drawn.
 const LEFT = 262;
@@ -34,8 +35,8 @@ function sample(overrides: Partial<Sample> = {}): Sample {
     image: filled({ 29: 1 }, 0.2),
     perturbation: filled({ 0: EPS, 29: -EPS, 30: EPS / 4 }),
     attacked: filled({ 0: 1.16, 29: -0.16 }, 0.2),
-    before: { answer: '7', probability: 0.99 },
-    after: { answer: '3', probability: 0.87 },
+    before: { answer: '7', probability: 0.99, right: true },
+    after: { answer: '3', probability: 0.87, right: false },
     ...overrides,
   };
 }
@@ -114,7 +115,7 @@ describe('renderSamples', () => {
 
   it('says whether the attack is clipped', () => {
     const unclipped = renderSamples([sample()], header);
-    expect(unclipped.equals(renderSamples([sample()], { ...header, clip: true }))).toBe(false);
+    expect(unclipped.equals(renderSamples([sample()], sampleHeader({ ...run, clip: true })))).toBe(false);
   });
 
   const colour = { channels: 3, height: 2, width: 4 };
@@ -169,6 +170,6 @@ describe('renderSamples', () => {
   });
 
   it.each([0, -0.1, Number.NaN, Infinity])('refuses eps %s', (eps) => {
-    expect(() => renderSamples([sample()], { ...header, eps })).toThrow(`eps must be above 0`);
+    expect(() => renderSamples([sample()], sampleHeader({ ...run, eps }))).toThrow(`eps must be above 0`);
   });
 });
