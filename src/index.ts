@@ -2,6 +2,9 @@ import { openOn, type OpenClassifier, type OpenOptions } from './api/classifier.
 import { node } from './api/node.ts';
 
 export * from './api/index.ts';
+export { labelledBy } from './runtime/data/answers.ts';
+export { openImages } from './runtime/data/formats.ts';
+export type { ImageOptions } from './runtime/data/dataset.ts';
 
 /**
  * Opens an ONNX image classifier, whoever wrote it: what its file does not say is found beside it or assumed, which

@@ -4,12 +4,13 @@ import { hasGraph } from '../models/classifier/read.ts';
 import type { Oracle } from '../runtime/attacks/index.ts';
 import type { Comparison } from '../runtime/audit/comparison.ts';
 import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
-import { openOracle } from '../runtime/audit/oracle.ts';
+import { openOracle, type OpenOracle } from '../runtime/audit/oracle.ts';
 import type { Device } from '../runtime/devices/index.ts';
 import { InputError } from '../runtime/errors.ts';
+import { openChecked } from './checked.ts';
 import { loadClassifier, naming, type Loaded, type LoadOptions } from './load.ts';
 import type { Platform } from './platform.ts';
-import { selfCheck, type SelfCheck } from './self-check.ts';
+import type { SelfCheck } from './self-check.ts';
 
 /** How a classifier is opened. */
 export interface OpenOptions extends LoadOptions {
@@ -63,11 +64,12 @@ export async function openLoaded(
 ): Promise<OpenClassifier> {
   const { image, classes, labels, ports, origin, gradientEnds } = classifier;
   const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
-  const oracle = await inTurn(() =>
+  const opened = (optimized: boolean): Promise<OpenOracle> =>
     openOracle(
       {
         classifier: files.bytes,
         external: files.external,
+        optimized,
         ports,
         image,
         classes,
@@ -78,26 +80,20 @@ export async function openLoaded(
           }),
       },
       options,
-    ),
-  );
-  try {
-    const { gradient } = oracle;
-    const checked = gradient ? await inTurn(() => selfCheck(oracle, files, classifier, options)) : null;
-    return {
-      image,
-      classes,
-      labels,
-      origin,
-      logits: (images) => inTurn(() => oracle.logits(images)),
-      ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
-      noGradient,
-      gradientEnds,
-      selfCheck: checked,
-      comparison: { form: ports.output.form, tolerance: origin.tolerance },
-      close: () => inTurn(() => oracle.close()),
-    };
-  } catch (error) {
-    await inTurn(() => oracle.close());
-    throw error;
-  }
+    );
+  const { oracle, check, notes } = await inTurn(() => openChecked(opened, files, classifier, options));
+  const { gradient } = oracle;
+  return {
+    image,
+    classes,
+    labels,
+    origin: { ...origin, notes: [...origin.notes, ...notes] },
+    logits: (images) => inTurn(() => oracle.logits(images)),
+    ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
+    noGradient,
+    gradientEnds,
+    selfCheck: check,
+    comparison: { form: ports.output.form, tolerance: origin.tolerance },
+    close: () => inTurn(() => oracle.close()),
+  };
 }

@@ -2,10 +2,11 @@ import { attackOf, type Oracle, type SettingsOf, type ThreatModel } from '../run
 import { checkClassifier, type Finding } from '../runtime/audit/classifier-checks.ts';
 import { Tally } from '../runtime/audit/tally.ts';
 import type { Interval } from '../runtime/audit/wilson.ts';
+import type { ImageSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
 import { float32 } from '../runtime/tensor.ts';
 import type { OpenClassifier } from './classifier.ts';
-import { checkedBatch, partOf, type Examples } from './examples.ts';
+import { checkedBatch, examplesFrom, partOf, type Examples } from './examples.ts';
 import { chosen, type Chosen, type Method, type MethodOptions } from './method.ts';
 import { afterAttack, asTheyAre, checkSuited, planOf, type CommonOptions, type Seen } from './run.ts';
 
@@ -60,18 +61,19 @@ const checkedImages = 100;
  * robustness.
  *
  * @param classifier what `openClassifier` gives, or an {@link Oracle} of your own.
+ * @param examples images and labels, or a source of them, such as `openImages` gives, which is read into memory.
  * @throws InputError when an option or the examples are wrong; the reason of the signal when that was aborted.
  * @example
  * const { clean, worst, checks } = await evaluate(classifier, { images, labels }, { eps: 8 / 255 });
  */
 export async function evaluate<K extends Method = DefaultMethod>(
   classifier: Oracle,
-  examples: Omit<Examples, 'targets'>,
+  examples: Omit<Examples, 'targets'> | ImageSource,
   options: EvaluateOptions<K>,
 ): Promise<Evaluation<K>> {
   const choices = choicesOf(options.attacks ?? (['noise', 'fgsm', 'pgd'] as readonly Method[]));
   const plan = planOf(options);
-  const { images, labels } = examples;
+  const { images, labels } = await examplesFrom(examples);
   const all = checkedBatch(classifier, { images, labels }, plan.threat.range);
   for (const choice of choices) checkSuited(choice, classifier, plan);
   const checks = await checksOf(classifier, partOf(all, 0, checkedImages), choices);

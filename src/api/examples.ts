@@ -1,4 +1,5 @@
 import type { Batch, Images, Oracle } from '../runtime/attacks/index.ts';
+import type { ImageSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
 
 /** Images and their true classes. */
@@ -12,6 +13,23 @@ export interface Examples {
   readonly labels: ArrayLike<number>;
   /** The class that each image is to become, for a targeted attack. */
   readonly targets?: ArrayLike<number>;
+}
+
+/**
+ * Examples in memory, all of them where they are a source.
+ *
+ * @throws InputError when a source has no labels.
+ */
+export async function examplesFrom(given: Examples | ImageSource): Promise<Examples> {
+  if (!('read' in given)) return given;
+  if (given.labels === 'unknown') {
+    throw new InputError(`${given.name}: has no labels; take the classifier's own answers with labelledBy`);
+  }
+  const { image, label } = await given.read(Array.from({ length: given.count }, (_, i) => i));
+  return {
+    images: { data: image.data, shape: image.shape } as Images,
+    labels: label.data as Int32Array,
+  };
 }
 
 /**

@@ -15,7 +15,12 @@ export {
   type EvaluateOptions,
   type Measure,
 } from './evaluate.ts';
+export { audit, type AuditOptions, type AuditResult } from './audit.ts';
+export type { Audited } from '../runtime/audit/conduct.ts';
+export type { AuditEvent } from '../runtime/audit/work.ts';
+export type { Check, Demand, Figures } from '../runtime/audit/document.ts';
 export { InputError } from '../runtime/errors.ts';
+export type { ImageSource } from '../runtime/data/source.ts';
 export type { Device } from '../runtime/devices/index.ts';
 export type { Finding } from '../runtime/audit/classifier-checks.ts';
 export type { Interval } from '../runtime/audit/wilson.ts';

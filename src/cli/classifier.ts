@@ -103,6 +103,12 @@ export async function tryGiven(
   return warnings;
 }
 
+/** What was understood or assumed of classifiers, a line each. */
+export const notesOn = (given: Given | null): readonly string[] =>
+  [...new Set(given ? [given.c1, given.c2] : [])].flatMap(({ loaded, classifier: { origin } }) =>
+    [...origin.facts.map(({ text }) => text), ...origin.notes].map((line) => `${loaded.name}: ${line}`),
+  );
+
 /** Images on which a classifier is tried before the work starts. */
 const checkedImages = 100;
 

@@ -2,6 +2,15 @@ import { Help, type Argument, type CommandUnknownOpts, type Option } from '@comm
 
 /** What is shown below the options of each command, as lines that can be typed. */
 const examples: Readonly<Record<string, readonly string[]>> = {
+  inspect: ['sparring inspect model.onnx', 'sparring inspect model.onnx --scale 0..255 --data mnist'],
+  gradient: [
+    'sparring gradient model.onnx --out gradient.onnx',
+    'sparring gradient model.onnx --out gradient.onnx --loss dlr --device webgpu',
+  ],
+  audit: [
+    'sparring audit model.onnx --data mnist --eps 0.1',
+    'sparring audit model.onnx --data images/ --eps 8/255 --preset standard --fail-under 0.4',
+  ],
   train: [
     'sparring train',
     'sparring train --train-limit 2000 --test-limit 1000 --out runs/small',

@@ -1,8 +1,11 @@
 import { Command } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
+import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { gradientCommand } from './commands/gradient.ts';
+import { inspectCommand } from './commands/inspect.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { exportCommand } from './commands/export.ts';
@@ -10,12 +13,16 @@ import { describeUsage } from './help.ts';
 import { trainCommand } from './commands/train.ts';
 import { version } from './version.ts';
 
-/** The `sparring` command. Exit codes: 0 done, 1 failed while running, 2 wrong option or input, 128+n on a signal. */
+/** The `sparring` command. Exit codes: 0 done, 1 failed while running, 2 wrong option or input,
+ * 3 a demand that is not met, 128+n on a signal. */
 export function program(): Command {
   const command = new Command('sparring')
     .description('Trains attackers against image classifiers, in TypeScript and ONNX Runtime.')
     .version(version)
     .addHelpText('after', '\nsparring <command> --help shows the options of a command, with examples.')
+    .addCommand(inspectCommand())
+    .addCommand(gradientCommand())
+    .addCommand(auditCommand())
     .addCommand(trainCommand())
     .addCommand(evaluateCommand())
     .addCommand(serveCommand())

@@ -45,7 +45,7 @@ export function eps(text: string): number {
 }
 
 /** A number, or one divided by another. NaN where it is neither. */
-function fraction(text: string): number {
+export function fraction(text: string): number {
   const parts = text.split('/');
   if (parts.length > 2 || parts.some((part) => part.trim() === '')) return NaN;
   const [numerator, denominator = 1] = parts.map(Number);

@@ -1,6 +1,7 @@
 export * from './browser.ts';
-export { expectedData, loadDataset } from './data/formats.ts';
-export type { Dataset } from './data/dataset.ts';
+export { expectedData, loadDataset, openImages } from './data/formats.ts';
+export { labelledBy } from './data/answers.ts';
+export type { Dataset, ImageOptions, TrainingSet } from './data/dataset.ts';
 export {
   inMemory,
   limit,

@@ -24,6 +24,11 @@ export interface SessionOptions {
    * other processes want the cores. When absent: a model spins, a training does not. The results do not depend on it.
    */
   readonly spinning?: boolean;
+  /**
+   * Whether ONNX Runtime may change a graph before it runs it, which makes it faster; true when absent. Its 1.29 changes
+   * the results of some graphs by that, such as a Pad before a MaxPool.
+   */
+  readonly optimized?: boolean;
 }
 
 /** The shape of each port by its name; a size that is open has a name, or none. */
@@ -227,13 +232,14 @@ export function initialState(metadata: ProgramMetadata, path: readonly (string |
 
 const createSession = (
   bytes: Uint8Array,
-  { device, threads, spinning = true }: SessionOptions,
+  { device, threads, spinning = true, optimized = true }: SessionOptions,
   more: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> =>
   InferenceSession.create(bytes, {
     ...executionProvider(device),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
+    ...(!optimized && { graphOptimizationLevel: 'disabled' }),
     ...(device === 'cpu' && !spinning && { extra: { session: { intra_op: { allow_spinning: '0' } } } }),
     ...more,
   });

@@ -22,8 +22,11 @@ const [miFgsm, pgd] = [
   { steps: 40, stepSize: 2.5 / 40, restarts: 1 },
 ] as const;
 
-/** The attacks of the runtime, in the order of the page's table: one that has no row here does not compile. */
-export const shownAttacks: { readonly [K in AttackName]: ShownAttack<K> } = {
+/**
+ * The attacks of the runtime, in the order of the page's table: one that has no row here does not compile. The page
+ * answers while a slider moves, so it leaves out those that take hundreds of steps or queries an image.
+ */
+const rows = {
   generator: {
     id: 'attacker',
     title: 'Attacker',
@@ -63,21 +66,35 @@ export const shownAttacks: { readonly [K in AttackName]: ShownAttack<K> } = {
     settings: {},
     means: (most) => `Random noise changed ${most} It knows nothing of the network.`,
   },
-};
+  apgd: null,
+  'apgd-t': null,
+  fab: null,
+  square: null,
+} as const satisfies { readonly [K in AttackName]: ShownAttack<K> | null };
+
+/** An attack that the page offers. */
+export type Method = {
+  [K in AttackName]: (typeof rows)[K] extends null ? never : K;
+}[AttackName];
+
+/** The attacks that the page offers. */
+export const shownAttacks: { readonly [K in Method]: ShownAttack<K> } = rows;
 
 /** In the order of the table. */
-export const methods = Object.keys(shownAttacks) as readonly AttackName[];
+export const methods = (Object.keys(rows) as readonly AttackName[]).filter(
+  (name): name is Method => rows[name] !== null,
+);
 
 /** The attack that a link or a saved result names. */
-export const methodOf = (id: string | null): AttackName | undefined =>
+export const methodOf = (id: string | null): Method | undefined =>
   methods.find((method) => shownAttacks[method].id === id);
 
 /** The number that all random numbers of the page come from. */
 export const seed = 1;
 
 /** Whether a method needs gradients of its target. */
-export const needsGradients = (method: AttackName): boolean => attackOf(method).access === 'gradient';
+export const needsGradients = (method: Method): boolean => attackOf(method).access === 'gradient';
 
 /** An attack with the settings of the page. */
-export const configured = (method: AttackName): Configured =>
-  ({ attack: method, settings: shownAttacks[method].settings }) as Configured;
+export const configured = (method: Method): Configured<Method> =>
+  ({ attack: method, settings: shownAttacks[method].settings }) as Configured<Method>;

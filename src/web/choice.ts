@@ -1,4 +1,5 @@
-import type { Backend, Method } from './engine/protocol.ts';
+import type { Method } from './attacks.ts';
+import type { Backend } from './engine/protocol.ts';
 
 /** Where an image comes from. */
 export type Source =

@@ -1,7 +1,6 @@
 import type { Favourite } from '../runtime/experiment/demo-data.ts';
 import type { ManifestCell } from '../runtime/experiment/manifest.ts';
-import { shownAttacks } from './attacks.ts';
-import type { Method } from './engine/protocol.ts';
+import { shownAttacks, type Method } from './attacks.ts';
 import { number, percent } from './format.ts';
 import type { Words } from './samples.ts';
 import type { Verdict } from './verdict.ts';

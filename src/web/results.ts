@@ -1,7 +1,8 @@
+import type { Method } from './attacks.ts';
 import { constrain, distances } from '../runtime/attacks/constrain.ts';
 import { fromBase64, type FirstResult } from '../runtime/experiment/demo-data.ts';
 import type { Choice } from './choice.ts';
-import type { ClassifierName, Method, Outcome, Predictions } from './engine/protocol.ts';
+import type { ClassifierName, Outcome, Predictions } from './engine/protocol.ts';
 import type { LineUp } from './lineup.ts';
 
 /** What the clean image was taken for. */

@@ -268,13 +268,19 @@ describe('attack', () => {
       'an unknown attack',
       { method: 'bim' },
       {},
-      'there is no attack bim; there are noise, fgsm, pgd, mi-fgsm',
+      'there is no attack bim; there are noise, fgsm, pgd, mi-fgsm, apgd, apgd-t, fab, square',
     ],
     [
       'an unknown setting',
       { step: 3 },
       {},
       'pgd has no setting step; its settings are: steps, stepSize, restarts',
+    ],
+    [
+      'a loss of another attack',
+      { method: 'apgd-t', loss: 'ce' },
+      {},
+      'loss of apgd-t must be one of dlr, difference, got ce',
     ],
     ['half a step', { steps: 0.5 }, {}, 'steps of pgd must be an integer from 1 on, got 0.5'],
     [

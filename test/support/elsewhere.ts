@@ -1,6 +1,6 @@
 import * as b from '../../src/builder/index.ts';
 import { encodeGraph, modelProto } from '../../src/onnx/encode.ts';
-import { encodeModel, type Message } from '../../src/onnx/proto.ts';
+import { DataType, encodeModel, type Message } from '../../src/onnx/proto.ts';
 import { fileOf } from './classifiers.ts';
 
 /** A graph as the file of another tool: read as theirs are, and not as our own. `more` is merged into it. */
@@ -44,7 +44,10 @@ export function splitWeights(
   const inside = encodeGraph(b.lower(graph, 'plain'));
   const parts: Uint8Array[] = [];
   let offset = 0;
-  const initializer = inside.initializer!.map(({ name, dataType, dims, rawData }): Message<'Tensor'> => {
+  const initializer = inside.initializer!.map((tensor): Message<'Tensor'> => {
+    const { name, dataType, dims, rawData } = tensor;
+    // ONNX Runtime wants shapes in the model
+    if (dataType !== DataType.FLOAT) return tensor;
     const entries = { location, offset: String(offset), length: String(rawData!.length) };
     parts.push(rawData!);
     offset += rawData!.length;

@@ -15,13 +15,12 @@ export const digitsOf = ({ stored }: DigitSet['test'], count: number): Digits =>
 });
 
 /**
- * A classifier of digits that takes no training: the class whose mean image is nearest. The logits
+ * Weights of a classifier of digits that takes no training: the class whose mean image is nearest. The logits
  * x . mean - |mean|^2 / 2 are half the negative squared distances, up to what all classes share; times `scale`.
+ *
+ * @returns weight [784,10] and bias [10].
  */
-export function nearestMean(
-  { images, labels }: Digits,
-  { input: name = 'image', output = 'logits', scale = 1 } = {},
-): Graph {
+export function meanWeights({ images, labels }: Digits, scale = 1) {
   const sums = new Float64Array(10 * pixels);
   const counts = new Float64Array(10);
   labels.forEach((label, i) => {
@@ -37,9 +36,17 @@ export function nearestMean(
     { length: 10 },
     (_, k) => (-scale / 2) * means.subarray(k * pixels, (k + 1) * pixels).reduce((sum, m) => sum + m * m, 0),
   );
+  return { weight: tensorOf('float32', [pixels, 10], weight), bias: tensorOf('float32', [10], bias) };
+}
+
+/** A classifier of {@link meanWeights}. */
+export function nearestMean(
+  known: Digits,
+  { input: name = 'image', output = 'logits', scale = 1 } = {},
+): Graph {
+  const { weight, bias } = meanWeights(known, scale);
   const image = input(name, 'float32', ['batch', 1, 28, 28]);
-  const w = constant(tensorOf('float32', [pixels, 10], weight));
-  const logits = add(matmul(reshape(image, [-1, pixels]), w), constant(tensorOf('float32', [10], bias)));
+  const logits = add(matmul(reshape(image, [-1, pixels]), constant(weight)), constant(bias));
   return { name: 'nearest-mean', inputs: [image], outputs: { [output]: logits } };
 }
 

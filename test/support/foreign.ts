@@ -36,7 +36,8 @@ export interface ForeignFile {
   readonly inputs: readonly { readonly name: string; readonly type: b.Type }[];
   readonly nodes: readonly ForeignNode[];
   readonly weights?: Readonly<Record<string, b.Tensor>>;
-  readonly outputs: readonly string[];
+  /** By name, or with the type that the file declares. */
+  readonly outputs: readonly (string | { readonly name: string; readonly type: b.Type })[];
 }
 
 export function protoNode({ op, inputs, outputs, attributes = {} }: ForeignNode): Message<'Node'> {
@@ -64,7 +65,9 @@ export function foreignProto({ opset, inputs, nodes, weights = {}, outputs }: Fo
       node: nodes.map(protoNode),
       input: inputs.map(({ name, type }) => valueInfo(name, type)),
       initializer: Object.entries(weights).map(([name, tensor]) => encodeTensor(name, tensor)),
-      output: outputs.map((name) => ({ name })),
+      output: outputs.map((output) =>
+        typeof output === 'string' ? { name: output } : valueInfo(output.name, output.type),
+      ),
     },
   };
 }

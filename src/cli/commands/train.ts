@@ -141,6 +141,7 @@ export function trainCommand() {
         flags.resume === undefined ? await begin(flags) : await resume(flags.resume, given, flags.data);
       try {
         for (const warning of run.warnings) progress.log(`warning: ${warning}`);
+        for (const note of run.notes) progress.log(note);
         if (run.why) progress.log(`device ${run.config.device}: ${run.why}`);
         const end = await runToEnd(run, progress, started);
         progress.done();

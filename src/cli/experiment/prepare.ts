@@ -26,7 +26,14 @@ import {
   type StoredSource,
   type RunState,
 } from '../../runtime/index.ts';
-import { readGiven, readGivenAgain, tryGiven, type Given, type GivenSources } from '../classifier.ts';
+import {
+  notesOn,
+  readGiven,
+  readGivenAgain,
+  tryGiven,
+  type Given,
+  type GivenSources,
+} from '../classifier.ts';
 import { defaultThreads, presets } from '../options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
@@ -65,6 +72,8 @@ export interface Prepared {
   readonly given: Given | null;
   /** What makes the numbers of a given classifier doubtful, one line each. */
   readonly warnings: readonly string[];
+  /** What was understood or assumed of a given classifier, one line each. */
+  readonly notes: readonly string[];
   /** Why the run is on its device, for the person who started it. */
   readonly why?: string;
 }
@@ -102,6 +111,7 @@ export async function begin(flags: Flags): Promise<Prepared> {
     ...splits,
     given: read?.given ?? null,
     warnings,
+    notes: notesOn(read?.given ?? null),
     ...(asked === 'auto' && { why }),
   };
 }
@@ -220,6 +230,7 @@ export async function resume(path: string, given: readonly string[], data?: stri
       standing: await restoreRun(folder, config),
       given: again,
       warnings,
+      notes: notesOn(again),
     };
   });
 }

@@ -9,16 +9,16 @@ import {
 } from '../../builder/index.ts';
 import { decode, encode } from '../../onnx/index.ts';
 import { beforeSoftmax, portsOf } from './ports.ts';
-import { losses, type Loss, type LossName } from './losses.ts';
+import { losses, needsTarget, type Loss, type LossName } from './losses.ts';
 
 /**
  * A classifier with its gradient, as a graph with the weights inside: what gradient attacks ask of it.
  *
- * | input    | type                      | what                                            |
- * | -------- | ------------------------- | ----------------------------------------------- |
- * | `image`  | float32, the classifier's | images                                          |
- * | `label`  | int32 [batch]             | their classes                                   |
- * | `target` | int32 [batch]             | the wished-for classes; of `dlr-targeted` alone |
+ * | input    | type                      | what                                                            |
+ * | -------- | ------------------------- | --------------------------------------------------------------- |
+ * | `image`  | float32, the classifier's | images                                                          |
+ * | `label`  | int32 [batch]             | their classes                                                   |
+ * | `target` | int32 [batch]             | the wished-for classes; of `difference` and `dlr-targeted` alone |
  *
  * Outputs: `logits` [batch,classes]; `loss` [batch]; `gradient`, in the shape of `image`: that of the sum of the losses,
  * so each image's part is the gradient of its own loss. Of a classifier that ends in a softmax, loss and gradient are
@@ -33,7 +33,7 @@ export function classifierGradient(classifier: Graph, loss: LossName = 'ce'): Gr
   const { image, logits } = portsOf(foldBatchNorm(classifier));
   const classOf = (name: string) => input(name, 'int32', [image.shape[0]!]);
   const label = classOf('label');
-  const target = loss === 'dlr-targeted' ? classOf('target') : null;
+  const target = needsTarget(loss) ? classOf('target') : null;
   const each = (losses[loss] as Loss)(beforeSoftmax(logits), label, target);
   const [gradient] = grad(reduceSum(each), [image]);
   return {

@@ -50,6 +50,9 @@ export const losses = {
   gap: (logits, label) => gapOf(logits, label),
   /** max(z_j, j != y) - z_y (Carlini and Wagner 2017): positive where the classifier is wrong. */
   margin: (logits, label) => at(marginOf(logits, label)),
+  /** z_t - z_y: positive where the classifier finds the target likelier than the label. */
+  difference: (logits, label, target) =>
+    at(sub(picked(logits, wanted('difference', target)), picked(logits, label))),
   /**
    * The margin over the distance from the largest logit to the third (Croce and Hein 2020), which no scale of the
    * logits changes.
@@ -62,15 +65,23 @@ export const losses = {
    * z_t - z_y over the distance from the largest logit to the mean of the third and the fourth (Croce and Hein 2020).
    */
   'dlr-targeted': (logits, label, target) => {
-    if (!target) throw new Error('the loss dlr-targeted needs a target beside the label');
+    const wished = picked(logits, wanted('dlr-targeted', target));
     const [first, , third, fourth] = largest(logits, 4, 'dlr-targeted');
     const distance = sub(first!, mul(add(third!, fourth!), 0.5));
-    return at(div(sub(picked(logits, target), picked(logits, label)), add(distance, tiny)));
+    return at(div(sub(wished, picked(logits, label)), add(distance, tiny)));
   },
 } as const satisfies Record<string, Loss>;
 
 /** The name of a loss. */
 export type LossName = keyof typeof losses;
+
+/** Whether a loss is of a target beside the label. */
+export const needsTarget = (loss: LossName): boolean => loss === 'difference' || loss === 'dlr-targeted';
+
+function wanted(loss: string, target: Value | null): Value {
+  if (!target) throw new Error(`the loss ${loss} needs a target beside the label`);
+  return target;
+}
 
 /** Keeps a quotient finite where logits are equal. */
 const tiny = 1e-12;

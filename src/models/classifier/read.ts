@@ -17,7 +17,7 @@ import { labelsIn } from './labels.ts';
 import { loosened } from './loosen.ts';
 import { openingOf } from './opening.ts';
 import type { AdoptOptions, Beside } from './options.ts';
-import type { OutputForm, OutputPlan } from './plans.ts';
+import type { InputPlan, OutputForm, OutputPlan } from './plans.ts';
 import { gradientEnds } from './ports.ts';
 import { preprocessing, type Preprocessing } from './preprocess.ts';
 
@@ -62,6 +62,7 @@ export function readClassifier(bytes: Uint8Array, options: ReadOptions = {}): Cl
       about: 'input',
       text: `${input.name} takes ${input.element} ${showShape([input.batch ?? 'batch', ...input.shape])}`,
     },
+    { about: 'layout', text: layoutText(input, options.channels ?? beside?.channels) },
     ...images.notes.map((line): Fact => ({ about: 'layout', text: line })),
     { about: 'preprocessing', text },
     input.batch === null ? null : { about: 'batch', text: batchText(input.batch, read.batch) },
@@ -197,6 +198,11 @@ function labelsOf(
         source: `${where} names ${found.length} classes, and the model has ${classes}: not used`,
       };
 }
+
+const layoutText = ({ layout, from }: InputPlan, said: AdoptOptions['channels']): string => {
+  const axes = layout === 'nchw' ? 'channels, rows, columns' : 'rows, columns, channels';
+  return from.length === 3 ? `${axes}; ${said ?? 'rgb is assumed'}` : axes;
+};
 
 const batchText = (own: number, graph: number | null): string =>
   `the file takes ${own} at a time; its gradient ${graph === null ? 'any number' : `${graph} too`}`;

@@ -1,5 +1,5 @@
 import { normalFrom } from '../random.ts';
-import { imagesLike, sizeOf, sumOver, type Images } from './images.ts';
+import { sizeOf, type Images } from './images.ts';
 import type { Norm, ThreatModel } from './threat.ts';
 
 /** The images within eps of an origin, and how to move among them. */
@@ -24,6 +24,15 @@ export interface Ball {
    * @param origin images in the range.
    */
   project(images: Images, origin: Images, eps: number, range: ThreatModel['range']): Images;
+  /** {@link ascend}, then {@link project}, to the bit; in one pass where the norm allows it. */
+  step(
+    images: Images,
+    gradient: Images,
+    step: ArrayLike<number>,
+    origin: Images,
+    eps: number,
+    range: ThreatModel['range'],
+  ): Images;
   /** How far each image is from its origin. */
   distance(images: Images, origin: Images): Float64Array;
 }
@@ -61,12 +70,34 @@ const linf: Ball = {
   // min(max(min(max(x, o - eps), o + eps), low), high)
   project({ data, shape }, { data: origin }, eps, range) {
     const reach = Math.fround(eps);
-    const [low, high] = range ? [Math.fround(range[0]), Math.fround(range[1])] : [-Infinity, Infinity];
-    return imagesLike({ data, shape }, (at) => {
+    const [low, high] = bounds(range);
+    const projected = new Float32Array(data.length);
+    for (let at = 0; at < data.length; at++) {
       const x = origin[at]!;
       const near = Math.min(Math.max(data[at]!, Math.fround(x - reach)), Math.fround(x + reach));
-      return Math.min(Math.max(near, low), high);
-    });
+      projected[at] = Math.min(Math.max(near, low), high);
+    }
+    return { data: projected, shape };
+  },
+  step({ data, shape }, { data: gradient }, step, { data: origin }, eps, range) {
+    const reach = Math.fround(eps);
+    const [low, high] = bounds(range);
+    const size = sizeOf({ data, shape });
+    const moved = new Float32Array(data.length);
+    for (let from = 0; from < data.length; from += size) {
+      const length = Math.fround(step[from / size]!);
+      for (let at = from; at < from + size; at++) {
+        const slope = gradient[at]!;
+        const sign = slope > 0 ? 1 : slope < 0 ? -1 : 0;
+        const x = origin[at]!;
+        const near = Math.min(
+          Math.max(Math.fround(data[at]! + sign * length), Math.fround(x - reach)),
+          Math.fround(x + reach),
+        );
+        moved[at] = Math.min(Math.max(near, low), high);
+      }
+    }
+    return { data: moved, shape };
   },
   distance(images, { data: origin }) {
     const size = sizeOf(images);
@@ -93,45 +124,76 @@ const l2: Ball = {
       radii.push(eps * uniform() ** (1 / size));
       for (let at = from; at < from + size; at++) direction[at] = normalFrom(uniform);
     }
-    const lengths = lengthsOf(origin, (at) => direction[at]!);
-    return imagesLike(origin, (at) => {
-      const image = Math.floor(at / size);
-      return origin.data[at]! + radii[image]! * along(direction[at]!, lengths[image]!);
-    });
+    const started = new Float32Array(origin.data.length);
+    for (let from = 0; from < direction.length; from += size) {
+      const length = lengthOf(direction, null, from, from + size);
+      const radius = radii[from / size]!;
+      for (let at = from; at < from + size; at++) {
+        started[at] = origin.data[at]! + radius * along(direction[at]!, length);
+      }
+    }
+    return { data: started, shape: origin.shape };
   },
   // x + step * g / |g|
-  ascend(images, gradient, step) {
-    const size = sizeOf(images);
-    const lengths = lengthsOf(gradient, (at) => gradient.data[at]!);
-    return imagesLike(images, (at) => {
-      const image = Math.floor(at / size);
-      return images.data[at]! + step[image]! * along(gradient.data[at]!, lengths[image]!);
-    });
+  ascend({ data, shape }, { data: gradient }, step) {
+    const size = sizeOf({ data, shape });
+    const moved = new Float32Array(data.length);
+    for (let from = 0; from < data.length; from += size) {
+      const length = lengthOf(gradient, null, from, from + size);
+      const far = step[from / size]!;
+      for (let at = from; at < from + size; at++) {
+        moved[at] = data[at]! + far * along(gradient[at]!, length);
+      }
+    }
+    return { data: moved, shape };
   },
   // o + (x - o) * min(1, eps / |x - o|)
-  project(images, origin, eps, range) {
-    const size = sizeOf(images);
-    const shrink = Array.from(l2.distance(images, origin), (distance) =>
-      distance > eps ? eps / distance : 1,
-    );
+  project({ data, shape }, { data: origin }, eps, range) {
+    const size = sizeOf({ data, shape });
     const [low, high] = range ?? [-Infinity, Infinity];
-    return imagesLike(images, (at) => {
-      const o = origin.data[at]!;
-      const factor = shrink[Math.floor(at / size)]!;
-      const x = factor === 1 ? images.data[at]! : notBeyond(o, o + (images.data[at]! - o) * factor);
-      return Math.min(Math.max(x, low), high);
-    });
+    const projected = new Float32Array(data.length);
+    for (let from = 0; from < data.length; from += size) {
+      const distance = lengthOf(data, origin, from, from + size);
+      const shrink = eps / distance;
+      for (let at = from; at < from + size; at++) {
+        const o = origin[at]!;
+        const x = distance > eps ? notBeyond(o, o + (data[at]! - o) * shrink) : data[at]!;
+        projected[at] = Math.min(Math.max(x, low), high);
+      }
+    }
+    return { data: projected, shape };
   },
-  distance: ({ data, shape }, { data: origin }) =>
-    lengthsOf({ data, shape }, (at) => data[at]! - origin[at]!),
+  step: (images, gradient, step, origin, eps, range) =>
+    l2.project(l2.ascend(images, gradient, step), origin, eps, range),
+  distance(images, { data: origin }) {
+    const size = sizeOf(images);
+    return Float64Array.from({ length: images.data.length / size }, (_, i) =>
+      lengthOf(images.data, origin, i * size, (i + 1) * size),
+    );
+  },
 };
 
 /** The ball of each norm. */
 export const balls: { readonly [N in Norm]: Ball } = { linf, l2 };
 
-/** The Euclidean length of each image's part. */
-const lengthsOf = (images: Images, value: (at: number) => number): Float64Array =>
-  sumOver(images, (at) => value(at) ** 2).map(Math.sqrt);
+/** The range in float32, in which images are. */
+const bounds = (range: ThreatModel['range']): readonly [low: number, high: number] =>
+  range ? [Math.fround(range[0]), Math.fround(range[1])] : [-Infinity, Infinity];
+
+/** The Euclidean length of a part of `x`, or of `x - origin`. */
+function lengthOf(
+  x: Float32Array | Float64Array,
+  origin: Float32Array | null,
+  from: number,
+  end: number,
+): number {
+  let sum = 0;
+  for (let at = from; at < end; at++) {
+    const part = origin ? x[at]! - origin[at]! : x[at]!;
+    sum += part * part;
+  }
+  return Math.sqrt(sum);
+}
 
 /** A part of a unit vector; no direction where the vector is 0 or not finite. */
 const along = (part: number, length: number): number =>
@@ -141,8 +203,12 @@ const along = (part: number, length: number): number =>
 function notBeyond(origin: number, x: number): number {
   const rounded = Math.fround(x);
   if (Math.abs(rounded - origin) <= Math.abs(x - origin)) return rounded;
-  const bits = new Int32Array(Float32Array.of(rounded).buffer);
+  one[0] = rounded;
   // away from zero the bits of a float32 rise by 1 a step, whatever its sign
-  bits[0]! += rounded > origin === rounded > 0 ? -1 : 1;
-  return new Float32Array(bits.buffer)[0]!;
+  bitsOfOne[0]! += rounded > origin === rounded > 0 ? -1 : 1;
+  return one[0];
 }
+
+/** One float32 and its bits, made once: a new one for each pixel took most of the time of a step. */
+const one = new Float32Array(1);
+const bitsOfOne = new Int32Array(one.buffer);

@@ -53,3 +53,41 @@ export function sumOver(images: Images, term: (at: number) => number): Float64Ar
     return sum;
   });
 }
+
+/** One of the images, as images of one; it shares their memory. */
+export function rowOf({ data, shape }: Images, row: number): Images {
+  const [, channels, height, width] = shape;
+  const size = channels * height * width;
+  return { data: data.subarray(row * size, (row + 1) * size), shape: [1, channels, height, width] };
+}
+
+/** Images of one size put together, one after another. */
+export function stacked(rows: readonly Images[]): Images {
+  const [, channels, height, width] = rows[0]!.shape;
+  const size = channels * height * width;
+  const data = new Float32Array(rows.length * size);
+  rows.forEach((row, i) => data.set(row.data, i * size));
+  return { data, shape: [rows.length, channels, height, width] };
+}
+
+/** The images at `indices`, in that order. */
+export function imagesAt(images: Images, indices: ArrayLike<number>): Images {
+  const size = sizeOf(images);
+  const data = new Float32Array(indices.length * size);
+  for (let to = 0; to < indices.length; to++) {
+    data.set(images.data.subarray(indices[to]! * size, (indices[to]! + 1) * size), to * size);
+  }
+  const [, channels, height, width] = images.shape;
+  return { data, shape: [indices.length, channels, height, width] };
+}
+
+/** Some images of a batch, in the order of `indices`. */
+export function someOf({ images, labels, targets, places }: Batch, indices: ArrayLike<number>): Batch {
+  const pick = (values: Int32Array): Int32Array => Int32Array.from(indices, (i) => values[i]!);
+  return {
+    images: imagesAt(images, indices),
+    labels: pick(labels),
+    ...(targets && { targets: pick(targets) }),
+    places: pick(places),
+  };
+}

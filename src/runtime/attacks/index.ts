@@ -1,10 +1,14 @@
 import type { Access, Attack } from './attack.ts';
+import { apgd } from './apgd.ts';
+import { apgdT } from './apgd-t.ts';
+import { fab } from './fab.ts';
 import { fgsm } from './fgsm.ts';
 import { generator } from './generator.ts';
 import { miFgsm } from './mi-fgsm.ts';
 import { noise } from './noise.ts';
 import type { Oracle } from './oracle.ts';
 import { pgd } from './pgd.ts';
+import { square } from './square.ts';
 import type { ThreatModel } from './threat.ts';
 
 export type { Access, Attack, NoSettings } from './attack.ts';
@@ -12,11 +16,16 @@ export { toEnd } from './attack.ts';
 export { balls, type Ball } from './ball.ts';
 
 export { drawsOf, type Draws } from './draws.ts';
-export type { Batch, Images, ImageShape, Logits } from './images.ts';
+export { someOf, type Batch, type Images, type ImageShape, type Logits } from './images.ts';
 export type { Generator, LossName, Oracle, Slope } from './oracle.ts';
+export type { ApgdSettings } from './apgd.ts';
+export type { ApgdTargetedSettings } from './apgd-t.ts';
+export type { FabSettings } from './fab.ts';
 export type { MiFgsmSettings } from './mi-fgsm.ts';
 export type { PgdSettings } from './pgd.ts';
 export { scoresOf, type Score } from './score.ts';
+export { reaches } from './search.ts';
+export type { SquareSettings } from './square.ts';
 export { to8Bits } from './eight-bits.ts';
 export type { Goal, Norm, ThreatModel } from './threat.ts';
 
@@ -24,7 +33,17 @@ export type { Goal, Norm, ThreatModel } from './threat.ts';
  * Every attack, in the order in which they are shown: from the floor to the strongest, then the trained one. Other
  * tables are mapped over this one, so that a missing row does not compile.
  */
-export const attacks = { noise, fgsm, pgd, 'mi-fgsm': miFgsm, generator } as const;
+export const attacks = {
+  noise,
+  fgsm,
+  pgd,
+  'mi-fgsm': miFgsm,
+  apgd,
+  'apgd-t': apgdT,
+  fab,
+  square,
+  generator,
+} as const;
 
 /** The name of an attack. */
 export type AttackName = keyof typeof attacks;

@@ -38,7 +38,7 @@ export const miFgsm: Attack<MiFgsmSettings> = {
     for (let done = 1; done <= steps; done++) {
       const { gradient } = await oracle.gradient!({ images, labels }, 'gap');
       momentum = added(momentum, gradient, decay);
-      images = ball.project(ball.ascend(images, momentum, step), batch.images, threat.eps, threat.range);
+      images = ball.step(images, momentum, step, batch.images, threat.eps, threat.range);
       yield done;
     }
     return images;

@@ -7,12 +7,13 @@ import type { Batch, Images, ImageShape, Logits } from './images.ts';
  * - `gap`: logsumexp of the other logits, less z_y. It has the direction of `ce`, and keeps its slope where the
  *   classifier is sure of itself and `ce` rounds to 0. FGSM and PGD use it.
  * - `margin`: the largest of the other logits, less z_y. Positive where the classifier is wrong.
+ * - `difference`: z_t - z_y, with the target `t`. Positive where the classifier finds the target likelier.
  * - `dlr`: the margin over the distance from the largest logit to the third (Croce and Hein 2020, difference of logits
  *   ratio), so that scaling the logits changes nothing. Three classes or more.
  * - `dlr-targeted`: z_t - z_y over the distance from the largest logit to the mean of the third and the fourth, with
  *   the target `t`. Four classes or more.
  */
-export type LossName = 'ce' | 'gap' | 'margin' | 'dlr' | 'dlr-targeted';
+export type LossName = 'ce' | 'gap' | 'margin' | 'difference' | 'dlr' | 'dlr-targeted';
 
 /** What a classifier says of a batch, and how it would change. */
 export interface Slope {
@@ -35,7 +36,7 @@ export interface Oracle {
   readonly image: ImageShape;
   readonly classes: number;
   readonly logits: (images: Images) => Promise<Logits>;
-  /** Absent where the classifier cannot be differentiated. The targets of the batch matter to `dlr-targeted` alone. */
+  /** Absent where the classifier cannot be differentiated. The targets of the batch matter to `difference` and `dlr-targeted` alone. */
   readonly gradient?: (batch: Pick<Batch, 'images' | 'labels' | 'targets'>, loss: LossName) => Promise<Slope>;
   /** Absent where no attacker was trained. */
   readonly generator?: Generator;

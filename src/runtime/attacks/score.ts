@@ -21,3 +21,23 @@ export function* scoresOf({ data, shape: [, classes] }: Logits, labels: ArrayLik
     yield { answer, right: answer === labels[i], loss: logSumExp - row[labels[i]!]! };
   }
 }
+
+/** The class of the largest logit of a row, the first of several; -1 for a row that is not all numbers. */
+export function answerOf({ data, shape: [, classes] }: Logits, row: number): number {
+  let answer = 0;
+  for (let at = 0; at < classes; at++) {
+    const z = data[row * classes + at]!;
+    if (Number.isNaN(z)) return -1;
+    if (z > data[row * classes + answer]!) answer = at;
+  }
+  return answer;
+}
+
+/** The largest logit of a row among the classes other than `label`, less that of `label`. */
+export function marginOf({ data, shape: [, classes] }: Logits, row: number, label: number): number {
+  let largest = -Infinity;
+  for (let at = 0; at < classes; at++) {
+    if (at !== label) largest = Math.max(largest, data[row * classes + at]!);
+  }
+  return largest - data[row * classes + label]!;
+}

@@ -25,11 +25,6 @@ export async function gradientStep(
 ): Promise<Images> {
   const { labels, way } = aimOf(batch, threat);
   const { gradient } = await oracle.gradient!({ images, labels }, 'gap');
-  const ball = balls[threat.norm];
-  const moved = ball.ascend(
-    images,
-    gradient,
-    Array.from(labels, () => way * size),
-  );
-  return ball.project(moved, batch.images, threat.eps, threat.range);
+  const step = new Float64Array(labels.length).fill(way * size);
+  return balls[threat.norm].step(images, gradient, step, batch.images, threat.eps, threat.range);
 }

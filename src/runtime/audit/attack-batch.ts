@@ -2,7 +2,7 @@ import {
   attackOf,
   balls,
   drawsOf,
-  scoresOf,
+  reaches,
   type Batch,
   type Configured,
   type Images,
@@ -13,12 +13,13 @@ import {
 /** What an attack made of a batch. */
 export interface Attacked {
   readonly images: Images;
-  /** 1 where the classifier itself, asked again, is wrong about the attacked image. */
-  readonly broken: Uint8Array;
+  /** 1 where the attacked image reaches the goal, by the classifier itself, asked again. */
+  readonly reached: Uint8Array;
 }
 
 /**
- * Runs one attack on a batch and asks the classifier about what it gives. Yields after each step of the attack.
+ * Runs one attack on a batch and asks the classifier about what it gives: the logits that come with a gradient are of
+ * another graph and are not asked. Yields the steps done, after each.
  *
  * @param name of its random numbers: the same attack under another name draws others.
  * @throws Error when the attack leaves the ball or the range.
@@ -40,18 +41,37 @@ export async function* attackBatch(
     await work.return(batch.images);
   }
   demandValid(attack, images, batch, threat);
-  const scores = scoresOf(await oracle.logits(images), batch.labels);
-  return { images, broken: Uint8Array.from(scores, ({ right }) => (right ? 0 : 1)) };
+  return { images, reached: await reachedBy(oracle, images, batch, threat) };
 }
 
-/** A change that is larger than eps by more than float32 rounds. */
+/** 1 where the classifier is wrong about an image, or calls it the target. */
+export async function reachedBy(
+  oracle: Oracle,
+  images: Images,
+  batch: Batch,
+  threat: ThreatModel,
+): Promise<Uint8Array> {
+  const logits = await oracle.logits(images);
+  return Uint8Array.from(batch.labels, (_, i) => (reaches(logits, i, batch, i, threat) ? 1 : 0));
+}
+
+/**
+ * A change that is larger than eps by this is a fault of the attack, and not rounding: pixels and bounds are float32, and
+ * one of 1 is rounded by 6e-8.
+ */
 const tolerance = 1e-6;
 
 /** Whatever an attack claims, what it gives must be what the threat model allows. */
-function demandValid(attack: string, images: Images, batch: Batch, { norm, eps, range }: ThreatModel): void {
-  const far = balls[norm].distance(images, batch.images).some((distance) => !(distance <= eps + tolerance));
+function demandValid(name: string, images: Images, batch: Batch, { norm, eps, range }: ThreatModel): void {
+  const far = balls[norm]
+    .distance(images, batch.images)
+    .findIndex((distance) => !(distance <= eps + tolerance));
   const [low, high] = range ? range.map(Math.fround) : [-Infinity, Infinity];
-  const out = images.data.some((x) => !(x >= low! && x <= high!));
-  if (!far && !out) return;
-  throw new Error(`${attack} left ${far ? `the ball of eps ${eps}` : `the range ${low}..${high}`}: a bug`);
+  const odd = images.data.findIndex((x) => !(x >= low! && x <= high!));
+  if (far === -1 && odd === -1) return;
+  const at = far !== -1 ? far : Math.floor((odd * batch.labels.length) / images.data.length);
+  throw new Error(
+    `${name} left the ${far !== -1 ? `ball of eps ${eps}` : `range ${low}..${high}`} on image ${batch.places[at]}; ` +
+      'this is a bug',
+  );
 }

@@ -1,6 +1,6 @@
 import type { Safetensors } from '../safetensors.ts';
 import { attackBatch } from './attack-batch.ts';
-import type { Queries } from './counted.ts';
+import type { Queries } from './oracle.ts';
 import type { Block, PlannedAttack } from './plan.ts';
 import { batchAt, partOf, type AuditEvent, type Work } from './work.ts';
 
@@ -48,7 +48,7 @@ export async function* attackBlock(
     }
     yield { kind: 'progress', title, done, total };
   }
-  const { images, broken } = next.value;
+  const { images, reached: broken } = next.value;
   const size = images.data.length / places.length;
   const wanted = places.flatMap((place, i) => (broken[i] === 1 && keeps(place) ? [i] : []));
   const pixels = new Float32Array(wanted.length * size);

@@ -1,12 +1,5 @@
 import type { Oracle } from '../attacks/index.ts';
-
-/** How often a classifier was asked, in images. */
-export interface Queries {
-  /** For its answer. */
-  readonly forward: number;
-  /** For its gradient. */
-  readonly backward: number;
-}
+import type { Queries } from './oracle.ts';
 
 /** An oracle that counts what it is asked. */
 export function counted(oracle: Oracle): { readonly oracle: Oracle; readonly queries: () => Queries } {

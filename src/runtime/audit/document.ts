@@ -38,8 +38,6 @@ const AuditedData = z.object({
   sha256: Sha256,
   /** The names of the classes; a label is a place in this list. */
   classes: z.array(z.string()),
-  /** Images there are. `images` of the audit says how many were used. */
-  count: Count,
   /** `answers`: the data has no labels, and the classifier's own answers to clean images stand for them. */
   labels: z.enum(['true', 'answers']),
   /** Images that could not be read and were left out, each with the reason. */
@@ -207,8 +205,6 @@ export const Audit = z.object({
   accepted: z.array(z.string()),
   /** `none` where nothing was demanded. */
   verdict: z.enum(['passed', 'failed', 'none']),
-  /** Which of the images' parts this audit is of; null for all. */
-  shard: z.object({ index: Count, count: Count }).nullable(),
   environment: AuditEnvironment,
   /** The arguments of `sparring`, one each. */
   command: z.array(z.string()),
@@ -217,3 +213,6 @@ export const Audit = z.object({
 });
 /** The content of `audit.json`. */
 export type Audit = Readonly<z.infer<typeof Audit>>;
+
+/** What was measured, without what only the caller of an audit knows. */
+export type Figures = Omit<Audit, 'schema' | 'classifier' | 'data' | 'preset' | 'environment' | 'command'>;

@@ -11,6 +11,8 @@ export interface OracleFiles {
   readonly classifier: Uint8Array;
   /** The files that its weights lie in, if they lie outside it. */
   readonly external?: ExternalFiles;
+  /** Whether ONNX Runtime may change the file's graph before it runs it; true when absent. */
+  readonly optimized?: boolean;
   /** How the file is given images and what its answers are, where that is not `image` in 0..1 -> `logits`. */
   readonly ports?: Ports;
   readonly image: ImageShape;
@@ -43,6 +45,7 @@ export async function openOracle(
   {
     classifier,
     external,
+    optimized = true,
     image,
     ports: { input, output } = ownPorts(image),
     classes,
@@ -56,10 +59,10 @@ export async function openOracle(
   const open: Model[] = [];
   const opened = async (
     bytes: Uint8Array,
-    device: SessionOptions['device'],
+    more: Partial<SessionOptions>,
     files?: ExternalFiles,
   ): Promise<Model> => {
-    const model = await openModel(bytes, { ...options, device }, files);
+    const model = await openModel(bytes, { ...options, ...more }, files);
     open.push(model);
     return model;
   };
@@ -67,14 +70,15 @@ export async function openOracle(
     for (const model of open.splice(0)) await model.close();
   };
   try {
-    const forward = await opened(classifier, modelDevice(options.device), external);
+    const own = { device: modelDevice(options.device) };
+    const forward = await opened(classifier, { ...own, optimized }, external);
     const trained = generator && {
       eps: generator.eps,
-      model: await opened(generator.attacker, modelDevice(options.device)),
+      model: await opened(generator.attacker, own),
     };
     const gradients = new Map<LossName, Promise<Model>>();
     const gradientOf = (loss: LossName): Promise<Model> => {
-      const found = gradients.get(loss) ?? opened(gradient!(loss), options.device);
+      const found = gradients.get(loss) ?? opened(gradient!(loss), {});
       gradients.set(loss, found);
       return found;
     };
@@ -100,7 +104,7 @@ export async function openOracle(
             model.run({
               image: tensorOf(imagesAt(images, places)),
               label: classesAt(labels, places),
-              ...(loss === 'dlr-targeted' && { target: classesAt(targets!, places) }),
+              ...('target' in model.inputs && { target: classesAt(targets!, places) }),
             }),
           );
           const all = (name: string, size: number): Float32Array =>

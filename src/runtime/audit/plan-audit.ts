@@ -9,6 +9,7 @@ import {
 } from '../attacks/index.ts';
 import { valuesOf } from '../data/source.ts';
 import { InputError } from '../errors.ts';
+import type { Audit } from './document.ts';
 import { blockSizeFor, type AuditPlan, type PlannedAttack, type PlannedCurve } from './plan.ts';
 import { presets } from './presets.ts';
 
@@ -32,17 +33,16 @@ export interface AuditRequest {
 /** A plan, and what of the request it leaves out. */
 export interface Planned {
   readonly plan: AuditPlan;
-  readonly notMeasured: readonly { readonly what: string; readonly why: string }[];
+  readonly notMeasured: Audit['notMeasured'];
 }
 
 /** Attacks that are cheap, so that they are given all images: their accuracies can be compared. */
 const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm'];
 
-/** How much is spent on the curve, and on Square where there is no gradient to follow. */
-const extent: { readonly [P in PresetName]: { readonly curveImages: number; readonly queries: number } } = {
-  quick: { curveImages: 100, queries: 1000 },
-  standard: { curveImages: 200, queries: 5000 },
-};
+/** The first images, which the curve is measured on. */
+const curveImages = 200;
+/** What Square is given at least where nothing but queries is possible. */
+const leastQueries = 1000;
 
 /**
  * Plans an audit. What a preset has and the classifier does not allow is left out, and said.
@@ -55,8 +55,8 @@ export function planAudit(
 ): Planned {
   const threat: ThreatModel = { norm, eps, range: [0, 1], goal: 'untargeted' };
   const lackOf = (name: AttackName): string | null => unsuited(name, classifier as Oracle, threat);
-  const wanted = typeof attacks === 'string' ? presetAttacks(attacks, classifier) : attacks.map(byDefault);
-  const lacking = wanted.flatMap(({ attack }) => {
+  const wanted = typeof attacks === 'string' ? ofPreset(attacks, classifier) : ofList(attacks);
+  const lacking = wanted.flatMap(({ configured: { attack } }) => {
     const lack = lackOf(attack);
     return lack === null ? [] : [{ what: attack, why: lack }];
   });
@@ -64,9 +64,8 @@ export function planAudit(
     const { noGradient } = classifier;
     throw new InputError(`${lacking[0]!.why}${noGradient ? ` (${noGradient})` : ''}`);
   }
-  const possible = named(wanted.filter(({ attack }) => lackOf(attack) === null));
+  const possible = named(wanted.filter(({ configured: { attack } }) => lackOf(attack) === null));
   const follows = possible.some(({ configured: { attack } }) => attackOf(attack).access === 'gradient');
-  const { curveImages, queries } = extent[typeof attacks === 'string' ? attacks : 'standard'];
   return {
     plan: {
       threat,
@@ -74,13 +73,15 @@ export function planAudit(
       curve: curveOf(curve ?? usualCurve(threat, classifier.image), {
         configured: follows
           ? { attack: 'pgd', settings: pgd }
-          : { attack: 'square', settings: { ...attackOf('square').defaults, queries: queries / 5 } },
+          : { attack: 'square', settings: { ...attackOf('square').defaults, queries: leastQueries / 2 } },
         images: curveImages,
       }),
       seed,
       blockSize: batchSize ?? blockSizeFor(classifier.image),
     },
-    notMeasured: lacking.map(({ what, why }) => ({ what, why: why.replace('; leave it out', '') })),
+    notMeasured: lacking
+      .filter(({ what }, i) => lacking.findIndex((other) => other.what === what) === i)
+      .map(({ what, why }) => ({ what, why: why.replace('; leave it out', '') })),
   };
 }
 
@@ -97,34 +98,41 @@ const doubled: PlannedAttack = {
 const byDefault = (attack: AttackName): Configured =>
   ({ attack, settings: attack === 'pgd' ? pgd : attackOf(attack).defaults }) as Configured;
 
-/** The attacks of a preset, after the cheap ones. Where nothing but queries is possible, Square has more of them. */
-function presetAttacks(preset: PresetName, { gradient }: Pick<Oracle, 'gradient'>): readonly Configured[] {
-  const floor = (['noise', 'fgsm', 'pgd'] as const).map(byDefault);
+type Unnamed = Pick<PlannedAttack, 'configured' | 'given'>;
+
+/** Attacks in the order of the table, each with its default settings. */
+const ofList = (names: readonly AttackName[]): readonly Unnamed[] =>
+  names
+    .toSorted((a, b) => attackNames.indexOf(a) - attackNames.indexOf(b))
+    .map((name) => ({ configured: byDefault(name), given: cheap.includes(name) ? 'all' : 'left' }));
+
+/** The cheap attacks on all images, then those of a preset, each on what is left. */
+function ofPreset(preset: PresetName, { gradient }: Pick<Oracle, 'gradient'>): readonly Unnamed[] {
+  const floor = ofList(['noise', 'fgsm', 'pgd']);
   const own: readonly Configured[] = presets[preset];
-  return [...floor, ...own.filter(({ attack }) => !cheap.includes(attack))].map((each) =>
-    each.attack === 'square' && !gradient
-      ? {
-          ...each,
-          settings: { ...each.settings, queries: Math.max(each.settings.queries, extent[preset].queries) },
-        }
-      : each,
-  );
+  const isNew = (each: Configured): boolean =>
+    !floor.some(({ configured }) => JSON.stringify(configured) === JSON.stringify(each));
+  return [
+    ...floor,
+    ...own
+      .filter(isNew)
+      .map((each) => ({ configured: gradient ? each : searching(each), given: 'left' as const })),
+  ];
 }
 
-/** In the order of the table, with a number where an attack stands there again. */
-function named(all: readonly Configured[]): readonly PlannedAttack[] {
-  const ordered = all.toSorted((a, b) => attackNames.indexOf(a.attack) - attackNames.indexOf(b.attack));
-  return ordered.map((configured, i) => {
+/** Where nothing but queries is possible, Square has more of them. */
+const searching = (each: Configured): Configured =>
+  each.attack === 'square'
+    ? { ...each, settings: { ...each.settings, queries: Math.max(each.settings.queries, leastQueries) } }
+    : each;
+
+/** With a number where an attack stands there again. */
+const named = (all: readonly Unnamed[]): readonly PlannedAttack[] =>
+  all.map(({ configured, given }, i) => {
     const { attack } = configured;
-    const before = ordered.slice(0, i).filter((each) => each.attack === attack).length;
-    return {
-      name: before === 0 ? attack : `${attack}-${before + 1}`,
-      configured,
-      given: cheap.includes(attack) ? 'all' : 'left',
-      most: null,
-    };
+    const before = all.slice(0, i).filter((each) => each.configured.attack === attack).length;
+    return { name: before === 0 ? attack : `${attack}-${before + 1}`, configured, given, most: null };
   });
-}
 
 const curveOf = (eps: readonly number[], rest: Omit<PlannedCurve, 'eps'>): PlannedCurve | null =>
   eps.length === 0 ? null : { eps: eps.toSorted((a, b) => a - b), ...rest };

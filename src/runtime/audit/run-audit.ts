@@ -1,7 +1,8 @@
 import { scoresOf, type Oracle } from '../attacks/index.ts';
 import { valuesOf, type ImageSource } from '../data/source.ts';
 import { attackBlock } from './attack-block.ts';
-import { counted, type Queries } from './counted.ts';
+import { counted } from './counted.ts';
+import type { Queries } from './oracle.ts';
 import { measureCurve } from './measure-curve.ts';
 import { noParts, type Parts } from './parts.ts';
 import { blocksOf, type AuditPlan, type Block, type PlannedAttack, type Shard } from './plan.ts';

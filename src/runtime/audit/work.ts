@@ -1,7 +1,7 @@
 import type { Batch, Images, Oracle } from '../attacks/index.ts';
 import type { ImageSource } from '../data/source.ts';
 import type { Safetensors, Tensor } from '../safetensors.ts';
-import type { Queries } from './counted.ts';
+import type { Queries } from './oracle.ts';
 import type { Parts } from './parts.ts';
 import type { AuditPlan } from './plan.ts';
 

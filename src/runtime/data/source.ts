@@ -20,6 +20,15 @@ export interface ImageSource {
   /** SHA-256, in hexadecimal, of what the images and labels were read from. */
   readonly sha256: string;
   /**
+   * What the labels are, where they are not true classes: `unknown` labels are all -1, and `answers` are a classifier's
+   * own (see {@link labelledBy}), so that accuracy on them is agreement with itself.
+   */
+  readonly labels?: 'unknown' | 'answers';
+  /** The name of each image, where each is a file: a path in the data set, with `/` between its parts. */
+  readonly names?: readonly string[];
+  /** Images that could not be read and were left out. */
+  readonly skipped?: readonly Skipped[];
+  /**
    * The images at some places, in that order.
    *
    * @param indices each in 0..`count - 1`; any may stand there twice.
@@ -29,6 +38,18 @@ export interface ImageSource {
   /** All of it, where it is small enough for memory: training hands it to the program in one piece. */
   readonly stored?: Stored;
 }
+
+/** A file that is no image, and why not, in one line. */
+export interface Skipped {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What is known of images before one is read. */
+export type About = Omit<ImageSource, 'count' | 'read' | 'stored'>;
+
+/** Images up to this many bytes are kept in memory; larger data sets are read when they are asked for. */
+export const memory: number = 512 * 2 ** 20;
 
 /** Images and labels in memory. */
 export interface Stored {
@@ -47,12 +68,8 @@ export interface StoredSource extends ImageSource {
 export const valuesOf = ({ channels, height, width }: ImageShape): number => channels * height * width;
 
 /** Images and labels in memory as a source. The number of labels is the number of images. */
-export function storedSource(
-  about: Pick<ImageSource, 'name' | 'shape' | 'classes' | 'sha256'>,
-  stored: Stored,
-): StoredSource {
-  const { name, shape, classes, sha256 } = about;
-  const source = { name, shape, classes, sha256, count: stored.labels.length, stored };
+export function storedSource(about: About, stored: Stored): StoredSource {
+  const source = { ...about, count: stored.labels.length, stored };
   return { ...source, read: (indices) => Promise.resolve(batchAt(source, indices)) };
 }
 
@@ -83,9 +100,16 @@ export function batchOf(
   for (let i = 0; i < values.length; i++) values[i] = bytes[i]! / 255;
   return {
     image: float32([count, channels, height, width], values),
-    label: { dtype: 'int32', shape: [count], data: labels },
+    label: labelsTensor(labels),
   };
 }
+
+/** Labels as a network takes them. */
+export const labelsTensor = (labels: Int32Array): Tensor => ({
+  dtype: 'int32',
+  shape: [labels.length],
+  data: labels,
+});
 
 /** The first images of a source, all of them where there are no more than `most`. */
 export const firstOf = (source: ImageSource, most: number): Promise<Batch> =>
@@ -101,7 +125,8 @@ export async function* inOrder(
   }
 }
 
-const range = (from: number, to: number): Uint32Array =>
+/** Consecutive integers. */
+export const range = (from: number, to: number): Uint32Array =>
   Uint32Array.from({ length: to - from }, (_, i) => from + i);
 
 /**
@@ -113,17 +138,21 @@ const range = (from: number, to: number): Uint32Array =>
 export function limit(source: StoredSource, n: number): StoredSource;
 export function limit(source: ImageSource, n: number): ImageSource;
 export function limit(source: ImageSource, n: number): ImageSource {
-  const { name, shape, classes, count, sha256, stored } = source;
+  const { count, stored, read, ...about } = source;
   if (!Number.isInteger(n) || n < 1 || n > count) {
     throw new InputError(`the limit must be an integer in 1..${count}, the examples there are; got ${n}`);
   }
-  const about = { name, shape, classes, sha256 };
+  const some = { ...about, ...(about.names && { names: about.names.slice(0, n) }) };
   if (stored) {
-    const images = stored.images.subarray(0, n * valuesOf(shape));
-    return storedSource(about, { images, labels: stored.labels.subarray(0, n) });
+    const images = stored.images.subarray(0, n * valuesOf(about.shape));
+    return storedSource(some, { images, labels: stored.labels.subarray(0, n) });
   }
-  return { ...about, count: n, read: (indices) => source.read(indices) };
+  return { ...some, count: n, read };
 }
+
+/** Classes without names. */
+export const numbered = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, label) => String(label));
 
 /** The same source in memory, for training, however large it is. */
 export async function inMemory(source: ImageSource): Promise<StoredSource> {

@@ -1,5 +1,5 @@
 import { loadDataset } from '../data/formats.ts';
-import type { Dataset } from '../data/dataset.ts';
+import type { TrainingSet } from '../data/dataset.ts';
 import { inMemory, storedSource, type ImageSource, type StoredSource } from '../data/source.ts';
 import { InputError } from '../errors.ts';
 
@@ -81,7 +81,7 @@ async function digitsOf(source: ImageSource, where: string): Promise<StoredSourc
   return storedSource({ ...source, classes }, stored);
 }
 
-function refuseOthers(source: string, { test: { shape } }: Dataset): void {
+function refuseOthers(source: string, { test: { shape } }: TrainingSet): void {
   const { image } = digits;
   const [wanted, found] = [image, shape].map(({ channels, height, width }) =>
     [channels, height, width].join('x'),

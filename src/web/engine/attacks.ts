@@ -11,6 +11,7 @@ import {
 } from '../../runtime/attacks/index.ts';
 import { gradientOf, imagesOf, oracleOf, perturbationOf, type Asked } from './oracle.ts';
 import type { AttackRequest, Models, Outcome, Predictions } from './protocol.ts';
+import type { Method } from '../attacks.ts';
 import type { Sessions } from './sessions.ts';
 
 /** Thrown by an attack that a newer job has made useless. */
@@ -27,7 +28,7 @@ export interface AttackContext {
 
 /** Runs one attack on the job's image and classifies the result. */
 export async function attackBy(
-  configured: Configured,
+  configured: Configured<Method>,
   job: AttackRequest,
   context: AttackContext,
 ): Promise<Outcome> {

@@ -1,13 +1,11 @@
-import type { AttackName, Configured } from '../../runtime/attacks/index.ts';
+import type { Configured } from '../../runtime/attacks/index.ts';
 import type { ClassifierCard } from '../../runtime/classifier-card.ts';
+import type { Method } from '../attacks.ts';
 
 /** What page and worker say to each other. Everything is plain data; arrays are copied, never shared. */
 
 /** How ONNX Runtime computes in a browser. */
 export type Backend = 'wasm' | 'webgpu';
-
-/** One of the runtime's attacks. */
-export type Method = AttackName;
 
 /** C1 is what the attacks aim at, C2 never takes part, `alternating` is C1 as alternating training left it. */
 export type ClassifierName = 'c1' | 'c2' | 'alternating';
@@ -64,7 +62,7 @@ export interface AttackRequest {
   /** The classifier under attack: the attacker was trained against it, and gradients are of it. */
   readonly target: ClassifierName;
   /** In this order; the attacker last while its file is still on its way. */
-  readonly attacks: readonly Configured[];
+  readonly attacks: readonly Configured<Method>[];
   /** Where random numbers come from. */
   readonly seed: number;
 }

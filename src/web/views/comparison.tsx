@@ -1,9 +1,9 @@
 import { useMemo } from 'preact/hooks';
 import { nameOf } from '../../runtime/classifier-card.ts';
-import { methods, needsGradients, shownAttacks } from '../attacks.ts';
+import { methods, needsGradients, shownAttacks, type Method } from '../attacks.ts';
 import type { ImageShape } from '../../runtime/attacks/images.ts';
 import type { Demo } from '../demo.ts';
-import type { ClassifierName, Method, Outcome } from '../engine/protocol.ts';
+import type { ClassifierName, Outcome } from '../engine/protocol.ts';
 import { classifierName, duration, number, percent } from '../format.ts';
 import { diverging, type Theme } from '../picture/palette.ts';
 import { highest, verdict } from '../verdict.ts';

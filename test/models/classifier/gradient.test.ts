@@ -3,7 +3,7 @@ import * as b from '../../../src/builder/index.ts';
 import * as onnx from '../../../src/onnx/index.ts';
 import { networks, type Architecture } from '../../../src/models/networks/index.ts';
 import { classifierGradient, classifierGradientModel } from '../../../src/models/classifier/gradient.ts';
-import { losses, type Loss, type LossName } from '../../../src/models/classifier/losses.ts';
+import { losses, needsTarget, type Loss, type LossName } from '../../../src/models/classifier/losses.ts';
 import { stream, type Random } from '../../../src/runtime/random.ts';
 import { drawnClassifier, linearClassifier, pixels } from '../../support/classifiers.ts';
 import { doubleOf, inDouble } from '../../support/double.ts';
@@ -21,6 +21,7 @@ const plain: Readonly<Record<LossName, (z: readonly number[], y: number, t: numb
   ce: (z, y) => logSumExp(z) - z[y]!,
   gap: (z, y) => logSumExp(z.filter((_, i) => i !== y)) - z[y]!,
   margin: (z, y) => Math.max(...z.filter((_, i) => i !== y)) - z[y]!,
+  difference: (z, y, t) => z[t]! - z[y]!,
   dlr: (z, y) => {
     const [first, , third] = falling(z);
     return (Math.max(...z.filter((_, i) => i !== y)) - z[y]!) / (first! - third!);
@@ -41,7 +42,7 @@ async function ofLogits(loss: LossName, rows: readonly (readonly number[])[], y:
   const [count, classes] = [rows.length, rows[0]!.length];
   const z = b.input('z', 'float32', [count, classes]);
   const [label, target] = ['y', 't'].map((name) => b.input(name, 'int32', [count]));
-  const value = (losses[loss] as Loss)(z, label!, loss === 'dlr-targeted' ? target! : null);
+  const value = (losses[loss] as Loss)(z, label!, needsTarget(loss) ? target! : null);
   const [gradient] = b.grad(b.reduceSum(value), [z]);
   return evaluate(
     { value, gradient: gradient! },
@@ -103,7 +104,7 @@ describe('the gradient of a classifier', () => {
     const image = doubleOf(drawn('float32', shape, between(random, 0.2, 0.8)));
     const label = labelsOf(random);
     const target = b.tensorOf('int32', [batch], numbers(label).map((y) => (y + 1) % 10)); // prettier-ignore
-    const feeds = { image, label, ...(loss === 'dlr-targeted' && { target }) };
+    const feeds = { image, label, ...(needsTarget(loss) && { target }) };
     const gradient = numbers((await opened.run(feeds)).gradient);
     const scale = Math.max(...gradient.map(Math.abs));
     const h = 1e-6;

@@ -64,9 +64,29 @@ describe.each(['linf', 'l2'] as const)('the ball of %s', (norm) => {
     for (let i = 0; i < count; i++) expect(gains(moved, i)).toBeGreaterThan(gains(other, i));
   });
 
+  it.each([[0, 1] as const, null])('has a step and its projection in one, in the range %j', (range) => {
+    const images = startsIn(norm, 0.4);
+    const sizes = Float64Array.from({ length: count }, (_, i) => 0.02 * (i + 1) - 0.1);
+    const inTwo = ball.project(ball.ascend(images, gradient, sizes), origin, 0.5, range);
+    expect(ball.step(images, gradient, sizes, origin, 0.5, range)).toEqual(inTwo);
+  });
+
   it.each([0, NaN])('stands still where the gradient is %d', (slope) => {
     expect(ball.ascend(one(0.5, 0.25), one(slope, slope), [0.1])).toEqual(one(0.5, 0.25));
   });
+});
+
+it('a step of L-infinity rounds to float32 after each operation, as an ONNX graph does', () => {
+  const f = Math.fround;
+  const [size, eps] = [f(0.013), f(0.1)];
+  const images = startsIn('linf', 0.1);
+  const expected = images.data.map((x, at) => {
+    const [o, g] = [origin.data[at]!, gradient.data[at]!];
+    const moved = f(x + f(size * Math.sign(g)));
+    return Math.min(Math.max(Math.min(Math.max(moved, f(o - eps)), f(o + eps)), 0), 1);
+  });
+  const sizes = new Float64Array(count).fill(0.013);
+  expect(balls.linf.step(images, gradient, sizes, origin, 0.1, [0, 1]).data).toEqual(expected);
 });
 
 it('distances are the largest change of a pixel, and the Euclidean length over all', () => {

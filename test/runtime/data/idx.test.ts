@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadDataset } from '../../../src/runtime/data/formats.ts';
+import { expectedData, loadDataset } from '../../../src/runtime/data/formats.ts';
 import { openIdx } from '../../../src/runtime/data/idx.ts';
 import { encodeIdx, examples, writeIdxFolder } from '../../support/idx.ts';
 import { inputFailure as failure } from '../../support/failure.ts';
@@ -68,14 +68,14 @@ describe('a data set that cannot be read', () => {
   it('names a folder that does not exist, and what may stand there', async () => {
     expect(await failure(loadDataset(folder))).toBe(
       `cannot read the data set ${folder}: no such file or folder; check the path ` +
-        "(expected 'mnist' or a folder with train-images-idx3-ubyte and so on)",
+        `(expected ${expectedData})`,
     );
   });
 
   it('names a path that is a file', async () => {
     await writeFile(folder, 'a file');
-    expect(await failure(loadDataset(folder))).toMatch(
-      `cannot read the data set ${folder}: a part of the path`,
+    expect(await failure(loadDataset(folder))).toBe(
+      `${folder} holds no data set of a known format; expected ${expectedData}`,
     );
   });
 

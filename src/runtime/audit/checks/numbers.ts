@@ -39,7 +39,7 @@ export const lostByRounding: AuditCheck = {
   why: 'An attacker who must hand in a picture of 8 bits a channel cannot use such a change. The audit counts it as a success.',
   whatToDo: 'Nothing if pixels can have any value. Else audit with an eps of some steps of 1/255.',
   look: ({ rounded }) =>
-    rounded && rounded.kept < 0.9 * rounded.tried
+    rounded && rounded.tried >= 10 && rounded.kept < 0.9 * rounded.tried
       ? note(
           `${rounded.tried - rounded.kept} of ${rounded.tried} attacked images are right again when saved with 8 bits`,
         )

@@ -9,7 +9,7 @@ export const noGradient: AuditCheck = {
   whatToDo:
     'Audit the float model, without quantisation, that this one was made of; or accept the doubt (--accept no-gradient).',
   look: ({ gradient: { available, why } }) =>
-    available ? null : doubt(`only queries were possible: ${why ?? 'the classifier gives no gradient'}`),
+    available ? null : doubt(`only attacks by queries were possible: ${why!.split(', so ')[0]}`),
 };
 
 export const randomAnswers: AuditCheck = {

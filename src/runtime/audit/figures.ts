@@ -1,7 +1,7 @@
 import { attackOf, scoresOf, type Oracle } from '../attacks/index.ts';
 import { findingsOf, auditChecks, type Evidence } from './checks/index.ts';
 import { demandsOf, type Demanded } from './demands.ts';
-import type { Audit } from './document.ts';
+import type { Audit, Figures } from './document.ts';
 import type { Gathered } from './gather.ts';
 import type { AuditPlan } from './plan.ts';
 import { largeEpsOf } from './plan-audit.ts';
@@ -9,78 +9,75 @@ import type { Probe } from './probe.ts';
 import type { Measured, Outcome } from './run-audit.ts';
 import { wilson } from './wilson.ts';
 
-/** What only the caller of an audit knows. */
-export type About = Pick<
-  Audit,
-  'classifier' | 'data' | 'preset' | 'notMeasured' | 'environment' | 'command'
-> & { readonly seconds: number };
-
 /** Masks over the images, 1 where the classifier is right: without an attack, in each attack, and in the worst case. */
 export type Masks = ReadonlyMap<string, Uint8Array>;
 
-/** An audit as a document, from what was measured. Pure. */
-export function auditOf(
+/** All that an audit's figures are made of. */
+export interface Finished {
+  readonly measured: Measured;
+  readonly gathered: Gathered;
+  readonly probe: Probe;
+  readonly preparations: Evidence['preparations'];
+  /** Why there is no gradient to follow; null where there is one. */
+  readonly noGradient: string | null;
+  readonly labels: Audit['data']['labels'];
+  /** The names of the classes. */
+  readonly classes: readonly string[];
+  /** What the plan leaves out. */
+  readonly notMeasured: Audit['notMeasured'];
+  /** Of the whole audit, as far as this process did it. */
+  readonly seconds: number;
+}
+
+/** The figures of an audit, from what was measured. Pure. */
+export function figuresOf(
   { image, classes }: Pick<Oracle, 'image' | 'classes'>,
-  { threat, seed, curve }: AuditPlan,
-  measured: Measured,
-  { samples, rounded }: Gathered,
-  probe: Probe,
-  preparations: Evidence['preparations'],
+  { threat, seed, curve: planned }: AuditPlan,
+  finished: Finished,
   demanded: Demanded,
-  { seconds, ...about }: About,
-): Audit {
+): Figures {
+  const { measured, gathered, notMeasured } = finished;
   const { outcomes, complete } = measured;
   const images = countOf(measured.seen);
   const masks = masksOf(measured);
-  const worst = measureOf(masks.get('worst')!, images);
-  const clean = cleanOf(measured, classes, images);
-  const attacks = Object.fromEntries(
-    outcomes.map((outcome) => [outcome.planned.name, attackRow(outcome, masks, images)]),
-  );
-  const byClass = classRows(measured, masks.get('worst')!, about.data.classes);
-  const drawn = curve && measured.curve.size > 0 ? curveOf(measured, curve) : null;
-  const checks = findingsOf({
-    attacks,
-    byClass,
-    classes,
-    clean,
-    curve: drawn,
-    gradient: about.classifier.gradient,
+  const about: Audit['threat'] = { norm: threat.norm, eps: threat.eps, range: [0, 1], goal: 'untargeted' };
+  const curve = planned && measured.curve.size > 0 ? curveOf(measured, planned) : null;
+  const rows = {
     images,
-    labels: about.data.labels,
+    clean: cleanOf(measured, classes, images),
+    attacks: Object.fromEntries(
+      outcomes.map((outcome) => [outcome.planned.name, attackRow(outcome, masks, images)]),
+    ),
+    worst: measureOf(masks.get('worst')!, images),
+    byClass: classRows(measured, masks.get('worst')!, finished.classes),
+    curve,
+  };
+  const checks = findingsOf({
+    ...rows,
+    threat: about,
+    classes,
+    gradient: { available: finished.noGradient === null, why: finished.noGradient },
+    labels: finished.labels,
     largeEps: largeEpsOf(threat, image),
-    preparations,
-    probe,
-    rounded,
-    threat: { ...threat, range: [0, 1], goal: 'untargeted' },
-    worst,
+    preparations: finished.preparations,
+    probe: finished.probe,
+    rounded: gathered.rounded,
   });
   return {
-    schema: 2,
-    classifier: about.classifier,
-    data: about.data,
-    threat: { norm: threat.norm, eps: threat.eps, range: [0, 1], goal: 'untargeted' },
-    images,
+    threat: about,
     seed,
-    preset: about.preset,
-    clean,
-    attacks,
-    worst,
-    byClass,
-    curve: drawn,
-    smallestEps: drawn && smallestOf(measured, curve!.images),
-    samples: [...samples],
+    ...rows,
+    smallestEps: curve && smallestOf(measured, planned!.images),
+    samples: [...gathered.samples],
     checks,
     checked: auditChecks.map(({ id }) => id),
-    notMeasured: [...about.notMeasured, ...stopped(measured, curve !== null)],
+    notMeasured: [...notMeasured, ...stopped(measured, planned !== null)],
     complete,
-    ...demandsOf({ worst, checks, complete }, demanded),
+    ...demandsOf({ worst: rows.worst, checks, complete }, demanded),
     accepted: [...demanded.accepted],
-    environment: about.environment,
-    command: about.command,
     timing: {
-      seconds,
-      attacks: Object.fromEntries(outcomes.map(({ planned, seconds: own }) => [planned.name, own])),
+      seconds: finished.seconds,
+      attacks: Object.fromEntries(outcomes.map(({ planned: { name }, seconds }) => [name, seconds])),
     },
   };
 }

@@ -1,0 +1,101 @@
+// Attacks classifiers of which the truth is known, and says what the attacks find and miss of it.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from '@commander-js/extra-typings';
+import { openClassifier } from '../src/index.ts';
+import { cascade, type WorstCases } from '../src/runtime/audit/cascade.ts';
+import { presets } from '../src/runtime/audit/presets.ts';
+import { attackOf, type Configured } from '../src/runtime/attacks/index.ts';
+import { count, eps as epsOf } from '../src/cli/options.ts';
+import { limit, loadDigits } from '../src/runtime/index.ts';
+
+const command = new Command('truth')
+  .description(
+    'Attacks WK17a (exact verdicts for 500 MNIST images at 0.1) or the classifier of Wong et al. 2020 (0.3), and prints ' +
+      'what is left after each attack; of WK17a, also which images are missed.',
+  )
+  .argument('<classifier>', 'wk17a or wong_fgsm')
+  .option('--folder <path>', 'where the classifiers and their verdicts are', '../shared/truth')
+  .option('--preset <name>', Object.keys(presets).join(', '), 'standard')
+  .option('--only <list>', 'some attacks of the preset, by name')
+  .option('--images <n>', 'first test images of MNIST', count, 500)
+  .option('--from <n>', 'begins at this image', Number, 0)
+  .option('--eps <size>', 'another than the published one', epsOf)
+  .option('--batch <n>', 'images at a time', count, 100)
+  .option('--threads <n>', 'threads of ONNX Runtime', count, 2)
+  .option('--seed <n>', 'of the random numbers', Number, 1)
+  .parse();
+
+/** Image number -> verdict, of `wk17a.csv`. */
+async function verdicts(folder: string): Promise<ReadonlyMap<number, string>> {
+  const lines = (await readFile(join(folder, 'wk17a.csv'), 'utf8')).trim().split('\n').slice(1);
+  return new Map(lines.map((line) => [Number(line.split(',')[0]), line.split(',')[1]!]));
+}
+
+async function main(): Promise<void> {
+  const [name] = command.processedArgs;
+  const { folder, preset, only, images, from, eps: other, batch, threads, seed } = command.opts();
+  const path = join(folder, `${name}.onnx`);
+  if (!existsSync(path)) {
+    console.log(`skipped: there is no ${path}`);
+    return;
+  }
+  const classifier = await openClassifier(path, { threads });
+  const attacks = (presets[preset as keyof typeof presets] as readonly Configured[]).filter(
+    ({ attack }) => !only || only.split(',').includes(attack),
+  );
+  const test = limit((await loadDigits('mnist')).test, from + images);
+  const eps = other ?? (name === 'wk17a' ? 0.1 : 0.3);
+  const source = {
+    ...test,
+    count: images,
+    read: (places: ArrayLike<number>) => test.read(Array.from(places, (place) => from + place)),
+  };
+  const threat = { norm: 'linf', eps, range: [0, 1], goal: 'untargeted' } as const;
+  const work = cascade(classifier, source, { threat, attacks, seed, batchSize: batch });
+  let started = performance.now();
+  let found = 0;
+  let right = images;
+  let worst: WorstCases;
+  for (;;) {
+    const next = await work.next();
+    if (next.done) {
+      worst = next.value;
+      break;
+    }
+    if (next.value.kind !== 'chunk') continue;
+    const { chunk, done, total } = next.value;
+    found += chunk.reached.reduce((sum, one) => sum + one, 0);
+    process.stderr.write(`\r${chunk.attack < 0 ? 'clean' : attacks[chunk.attack]!.attack} ${done}/${total} `);
+    if (done < total) continue;
+    right -= found;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const configured = attacks[chunk.attack];
+    const title = configured ? attackOf(configured.attack).title(configured.settings as never) : 'clean';
+    console.log(
+      `\r${title.padEnd(45)} breaks ${found}, leaves ${right} (${((100 * right) / images).toFixed(2)} %), ${seconds} s`,
+    );
+    found = 0;
+    started = performance.now();
+  }
+  await classifier.close();
+  if (name !== 'wk17a' || eps !== 0.1) return;
+  const truth = await verdicts(folder);
+  const missed: number[] = [];
+  const impossible: number[] = [];
+  worst.by.forEach((by, i) => {
+    const verdict = truth.get(from + i);
+    if (by === null && verdict !== undefined && verdict !== 'robust') missed.push(from + i);
+    if (by !== null && verdict === 'robust') impossible.push(from + i);
+  });
+  console.log(
+    `missed: ${missed.join(', ') || 'none'}; found where there are none: ${impossible.join(', ') || 'none'}`,
+  );
+  process.exitCode = impossible.length > 0 ? 1 : 0;
+}
+
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { InvalidArgumentError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import type { AdoptOptions, Scale } from '../models/classifier/options.ts';
+import { channelOrders, layouts, scales } from '../models/classifier/options.ts';
+import { InputError } from '../runtime/index.ts';
+import { describeFsError } from '../runtime/files.ts';
+import { fraction } from './options.ts';
+
+/** What a person says of a classifier's file, as commander gives it. */
+export interface AdoptFlags {
+  readonly input?: string;
+  readonly output?: string;
+  readonly layout?: (typeof layouts)[number];
+  readonly scale?: Scale;
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  readonly channels?: (typeof channelOrders)[number];
+  readonly labels?: string;
+  readonly size?: readonly [height: number, width: number];
+}
+
+/**
+ * Gives a command the options that say of a classifier's file what it does not say itself. Their values are
+ * {@link AdoptFlags}.
+ */
+export function withAdoptOptions<C extends CommandUnknownOpts>(command: C): C {
+  const all = [
+    new Option('--input <name>', 'the input that takes images, where there are several'),
+    new Option('--output <name>', 'the output that gives logits or probabilities, where there are several'),
+    new Option('--layout <layout>', 'the order of the axes of its images').choices(layouts),
+    new Option('--scale <scale>', 'the unit of its pixels').choices(scales),
+    new Option('--mean <list>', 'what is taken from its pixels, in the unit of --scale').argParser(numbers),
+    new Option('--std <list>', 'what they are divided by then: 0.229,0.224,0.225').argParser(numbers),
+    new Option('--channels <order>', 'the order of its channels; grey: the same image in all').choices(
+      channelOrders,
+    ),
+    new Option('--labels <file>', 'the names of its classes, one a line'),
+    new Option(
+      '--size <size>',
+      'HEIGHTxWIDTH, where the file leaves them open or takes flat images',
+    ).argParser(size),
+  ];
+  command.optionsGroup('Classifier:');
+  for (const option of all) command.addOption(option);
+  return command;
+}
+
+/**
+ * What the flags say of a classifier's file.
+ *
+ * @throws InputError when the file of labels cannot be read.
+ */
+export async function adoption(flags: AdoptFlags): Promise<AdoptOptions> {
+  const { input, output, layout, scale, mean, std, channels, size: sizes } = flags;
+  const labels = flags.labels === undefined ? undefined : await readLabels(flags.labels);
+  return {
+    ...(input !== undefined && { input }),
+    ...(output !== undefined && { output }),
+    ...(layout && { layout }),
+    ...(scale && { scale }),
+    ...(mean && { mean }),
+    ...(std && { std }),
+    ...(channels && { channels }),
+    ...(labels && { labels }),
+    ...(sizes && { size: sizes }),
+  };
+}
+
+async function readLabels(path: string): Promise<readonly string[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
+  });
+  return text.trimEnd().split(/\r?\n/);
+}
+
+/** Numbers with commas between them, fractions among them: `0.485,0.456,0.406`, `127.5/255`. */
+function numbers(text: string): readonly number[] {
+  return text.split(',').map((part) => {
+    const value = fraction(part);
+    if (Number.isFinite(value)) return value;
+    throw new InvalidArgumentError(`It must be numbers with commas between them, got ${text}.`);
+  });
+}
+
+/** `224x224`, height first; `224` is a square. */
+function size(text: string): readonly [height: number, width: number] {
+  const [, height, width = height] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? [];
+  const found = [Number(height), Number(width)] as const;
+  if (found.every((side) => Number.isSafeInteger(side) && side > 0)) return found;
+  throw new InvalidArgumentError(`It must be HEIGHTxWIDTH, such as 224x224, got ${text}.`);
+}

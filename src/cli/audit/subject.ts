@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { OpenClassifier } from '../../api/classifier.ts';
+import type { Loaded } from '../../api/load.ts';
+import type { Images } from '../../runtime/attacks/index.ts';
+import type { Evidence } from '../../runtime/audit/checks/index.ts';
+import type { Audit } from '../../runtime/audit/document.ts';
+import { labelledBy } from '../../runtime/data/answers.ts';
+import { openImages } from '../../runtime/data/formats.ts';
+import { firstOf, numbered, type ImageSource } from '../../runtime/data/source.ts';
+import { openModel, type SessionOptions } from '../../runtime/session.ts';
+import type { AdoptOptions } from '../../models/classifier/options.ts';
+import { accuracyOf, candidates } from '../candidates.ts';
+
+/** What the files of a classifier hold, as one hash: that of its file alone where its weights lie in it. */
+export function hashOf({ files: { bytes, external } }: Loaded): string {
+  const sha256 = createHash('sha256').update(bytes);
+  for (const name of Object.keys(external).toSorted()) sha256.update(external[name]!);
+  return sha256.digest('hex');
+}
+
+/** The classifier, as the document has it. */
+export function classifierAbout(path: string, loaded: Loaded, opened: OpenClassifier): Audit['classifier'] {
+  const { labels, origin, noGradient, selfCheck } = opened;
+  return {
+    name: basename(path),
+    sha256: hashOf(loaded),
+    bytes: loaded.files.bytes.length,
+    image: { ...opened.image },
+    classes: opened.classes,
+    labels: labels ? [...labels] : null,
+    facts: [
+      ...origin.facts.map(({ about, text }) => ({ about, text })),
+      ...origin.notes.map((text) => ({ about: 'graph', text })),
+    ],
+    gradient: { available: noGradient === null, why: noGradient },
+    selfCheck: selfCheck && { ...selfCheck },
+  };
+}
+
+/**
+ * Opens the images for a classifier: the first so many.
+ *
+ * @throws InputError when they are none for it.
+ */
+export const openSubjects = (
+  data: string,
+  { classifier: { image, classes, labels } }: Loaded,
+  most: number,
+  onBad: 'reject' | 'skip',
+): Promise<ImageSource> =>
+  openImages(data, {
+    shape: image,
+    classes: labels ?? classes,
+    count: most,
+    ...(onBad === 'skip' && { onBad }),
+  });
+
+/** The images with labels: where the data has none, the classifier's own answers. */
+export const withLabels = (source: ImageSource, opened: OpenClassifier): Promise<ImageSource> =>
+  source.labels === 'unknown'
+    ? labelledBy(source, opened, opened.labels ?? numbered(opened.classes))
+    : Promise.resolve(source);
+
+/** The data, as the document has it. */
+export const dataAbout = (data: string, source: ImageSource): Audit['data'] => ({
+  source: data,
+  name: source.name,
+  sha256: source.sha256,
+  classes: [...source.classes],
+  labels: source.labels === 'answers' ? 'answers' : 'true',
+  skipped: (source.skipped ?? []).map(({ name, reason }) => ({ name, reason })),
+});
+
+const mostTried = 200;
+
+/** The accuracy on some images when their pixels are prepared in the other usual ways, by the options that say so. */
+export async function preparedOtherwise(
+  { classifier: { ports }, files }: Loaded,
+  source: ImageSource,
+  options: SessionOptions,
+): Promise<NonNullable<Evidence['preparations']>> {
+  const { image, label } = await firstOf(source, mostTried);
+  const images = { data: image.data, shape: image.shape } as Images;
+  const model = await openModel(files.bytes, { ...options, device: 'cpu' }, files.external);
+  try {
+    const found = [];
+    for (const { options: own, plan } of candidates(ports.input)) {
+      const accuracy = await accuracyOf(model, { ...ports, input: plan }, images, label.data as Int32Array);
+      found.push({ option: flagsOf(own), accuracy });
+    }
+    return found;
+  } finally {
+    await model.close();
+  }
+}
+
+const flagsOf = (options: AdoptOptions): string =>
+  Object.entries(options)
+    .map(([name, value]) => `--${name} ${Array.isArray(value) ? value.join(',') : String(value)}`)
+    .join(' ');

@@ -1,0 +1,130 @@
+import { appendFile, stat, writeFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { auditCard } from '../../report/audit/card.ts';
+import { auditJunit } from '../../report/audit/junit.ts';
+import type { AuditPictures } from '../../report/audit/samples.ts';
+import type { Audit } from '../../runtime/audit/document.ts';
+import { masksOf } from '../../runtime/audit/figures.ts';
+import { attackedAt } from '../../runtime/audit/gather.ts';
+import type { Measured } from '../../runtime/audit/run-audit.ts';
+import { valuesOf, type ImageSource } from '../../runtime/data/source.ts';
+import { InputError } from '../../runtime/errors.ts';
+import { describeFsError, makeFolder, writeAtomic } from '../../runtime/files.ts';
+import { encodeSafetensors, type Tensor } from '../../runtime/safetensors.ts';
+
+/** The files of an audit. `audit.json` is written last: where it is, all of it is. */
+export const auditFiles = [
+  'adversarial.safetensors',
+  'worst.png',
+  'audit.html',
+  'audit.md',
+  'audit.json',
+] as const;
+
+/**
+ * Finds out, before long work, whether an audit can be written: makes the folder, and writes something into it.
+ *
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeWriting(folder: string): Promise<void> {
+  const wayOut = 'choose another folder (--out DIR)';
+  try {
+    await makeFolder(folder);
+    const probe = join(folder, `.probe-${process.pid}`);
+    await writeFile(probe, new Uint8Array(65_536)).finally(() => rm(probe, { force: true }).catch(() => {}));
+  } catch (error) {
+    throw new InputError(`${describeFsError(error, `cannot write into ${folder}`)} (--out DIR)`, {
+      cause: error,
+    });
+  }
+  for (const name of auditFiles) {
+    const found = await stat(join(folder, name)).catch(() => null);
+    if (found && !found.isFile()) {
+      throw new InputError(
+        `cannot write ${join(folder, name)}: it is a folder, not a file; remove it or ${wayOut}`,
+      );
+    }
+  }
+}
+
+/** Writes an audit into a folder. Gives the paths of the files. Throws Error in one line when one cannot be written. */
+export async function writeAudit(
+  folder: string,
+  audit: Audit,
+  measured: Measured,
+  source: ImageSource,
+): Promise<readonly string[]> {
+  const broken = [...measured.adversarial.keys()].toSorted((a, b) => a - b);
+  const written: string[] = [];
+  const write = async (name: (typeof auditFiles)[number], data: string | Uint8Array): Promise<void> => {
+    await writeAtomic(join(folder, name), data);
+    written.push(join(folder, name));
+  };
+  await write('adversarial.safetensors', await adversarialFile(measured, source, broken));
+  // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
+  const { auditPage, worstPicture } = await import('../../report/audit/index.ts');
+  const pictures = await picturesOf(audit, measured, source);
+  const picture = worstPicture(audit, pictures);
+  if (picture) await write('worst.png', picture);
+  else await rm(join(folder, 'worst.png'), { force: true });
+  await write('audit.html', await auditPage(audit, pictures));
+  await write('audit.md', auditCard(audit));
+  await write('audit.json', `${JSON.stringify(audit, null, 2)}\n`);
+  return written;
+}
+
+/** The pixels of the samples of an audit, in their order. */
+async function picturesOf(
+  { samples }: Audit,
+  { adversarial }: Measured,
+  source: ImageSource,
+): Promise<AuditPictures> {
+  if (samples.length === 0) return { samples: [] };
+  const places = samples.map(({ place }) => place);
+  const { images, attacked } = await attackedAt(source, places, adversarial);
+  const size = valuesOf(source.shape);
+  return {
+    samples: places.map((_, i) => ({
+      original: images.data.subarray(i * size, (i + 1) * size),
+      attacked: attacked.data.subarray(i * size, (i + 1) * size),
+    })),
+  };
+}
+
+/**
+ * The broken images and the masks, as safetensors: `images` float32 [broken,C,H,W] as attacked, `originals` the same before,
+ * `places` int32 [broken] among the images used; `labels` int32 [images]; and bool [images], 1 where the classifier is right:
+ * `masks/clean`, `masks/<attack>`, `masks/worst`.
+ */
+async function adversarialFile(
+  measured: Measured,
+  source: ImageSource,
+  broken: readonly number[],
+): Promise<Uint8Array> {
+  const { channels, height, width } = source.shape;
+  const shape = [broken.length, channels, height, width];
+  const none = new Float32Array(0);
+  const found = broken.length > 0 ? await attackedAt(source, broken, measured.adversarial) : null;
+  const tensors = new Map<string, Tensor>([
+    ['images', { dtype: 'float32', shape, data: found?.attacked.data ?? none }],
+    ['originals', { dtype: 'float32', shape, data: found?.images.data ?? none }],
+    ['places', { dtype: 'int32', shape: [broken.length], data: Int32Array.from(broken) }],
+    ['labels', { dtype: 'int32', shape: [measured.labels.length], data: measured.labels }],
+  ]);
+  for (const [name, mask] of masksOf(measured)) {
+    tensors.set(`masks/${name}`, { dtype: 'bool', shape: [mask.length], data: mask });
+  }
+  return encodeSafetensors(tensors, { format: 'sparring-adversarial-1' });
+}
+
+/** Writes the results for CI: JUnit XML where it was asked for, and the summary of a GitHub job where there is one. */
+export async function writeForCi(audit: Audit, junit: string | undefined): Promise<readonly string[]> {
+  if (junit !== undefined) await writeAtomic(junit, auditJunit(audit));
+  const summary = process.env['GITHUB_STEP_SUMMARY'];
+  if (summary) {
+    await appendFile(summary, `${auditCard(audit)}\n`).catch((error: unknown) => {
+      throw new Error(describeFsError(error, `cannot write ${summary}`), { cause: error });
+    });
+  }
+  return junit === undefined ? [] : [junit];
+}

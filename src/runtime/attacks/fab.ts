@@ -1,0 +1,180 @@
+import type { Attack } from './attack.ts';
+import { balls } from './ball.ts';
+import { ontoPlane } from './hyperplane.ts';
+import { rowOf, stacked, type Batch, type Images } from './images.ts';
+import type { Oracle } from './oracle.ts';
+import { marginOf } from './score.ts';
+import { offer, reaches, searchOf, startIn, stillOpen, type Search } from './search.ts';
+import { likeliestOthers } from './targets.ts';
+import type { ThreatModel } from './threat.ts';
+
+/** Settings of FAB. */
+export interface FabSettings {
+  /** Steps of each restart, 1 or more. */
+  readonly steps: number;
+  /** How many other classes are tried, the likeliest first; at most as many as there are. A targeted attack has one. */
+  readonly targets: number;
+  /** For each target: the first from the image itself, the others from random points of the ball. 1 or more. */
+  readonly restarts: number;
+}
+
+/** How far a step goes, in parts of the way to where the boundary is expected. */
+const overshoot = 1.05;
+/** What is kept of a change that has crossed the boundary. */
+const backward = 0.9;
+/** The most that a step is drawn to the original. */
+const mostBias = 0.1;
+
+/** An image on its way to the boundary. */
+interface Walker {
+  /** Its place in the batch. */
+  readonly image: number;
+  readonly origin: Images;
+  x: Images;
+  /** The nearest image that reaches the goal; before there is one, the last image. */
+  nearest: Images;
+  distance: number;
+}
+
+/**
+ * Fast adaptive boundary attack in its targeted version (Croce and Hein 2020, FAB-T): looks for the smallest change that
+ * makes a class as likely as the label. A step takes the boundary for the hyperplane that the gradient says, and goes to a
+ * point between the nearest points on it to the image and to the original. An image across the boundary is drawn back. It
+ * is done as soon as its change is within eps.
+ *
+ * Where no change within eps is found, the attack gives what the ball and the range leave of the smallest.
+ */
+export const fab: Attack<FabSettings> = {
+  access: 'gradient',
+  norms: ['linf', 'l2'],
+  goals: ['untargeted', 'targeted'],
+  defaults: { steps: 100, targets: 9, restarts: 1 },
+  title: ({ steps, targets, restarts }) =>
+    `FAB-T, ${steps} steps, ${targets} targets${restarts > 1 ? `, ${restarts} restarts` : ''}`,
+  async *run(oracle, batch, threat, { steps, targets: most, restarts }, random) {
+    const search = searchOf(batch);
+    const classes =
+      threat.goal === 'targeted'
+        ? [batch.targets!]
+        : likeliestOthers(await oracle.logits(batch.images), batch.labels, most);
+    let done = 0;
+    for (const [rank, targets] of classes.entries()) {
+      for (let restart = 0; restart < restarts; restart++) {
+        const walkers = stillOpen(search).map((image): Walker => {
+          const origin = rowOf(batch.images, image);
+          const x = restart === 0 ? origin : startIn(batch, image, threat, random, [rank, restart]);
+          return { image, origin, x, nearest: x, distance: Infinity };
+        });
+        for await (const _ of walk(oracle, batch, targets, threat, search, walkers, steps)) yield ++done;
+      }
+    }
+    return search.images;
+  },
+};
+
+async function* walk(
+  oracle: Oracle,
+  batch: Batch,
+  targets: Int32Array,
+  threat: ThreatModel,
+  search: Search,
+  all: readonly Walker[],
+  steps: number,
+): AsyncGenerator<void, void> {
+  const ball = balls[threat.norm];
+  let walkers = all;
+  const pick = (classes: Int32Array): Int32Array => Int32Array.from(walkers, ({ image }) => classes[image]!);
+  for (let step = 0; step < steps && walkers.length > 0; step++) {
+    const { loss, gradient } = await oracle.gradient!(
+      { images: stacked(walkers.map(({ x }) => x)), labels: pick(batch.labels), targets: pick(targets) },
+      'difference',
+    );
+    walkers.forEach((walker, row) => {
+      walker.x = towardsBoundary(walker, loss[row]!, rowOf(gradient, row), threat);
+    });
+    const logits = await oracle.logits(stacked(walkers.map(({ x }) => x)));
+    walkers.forEach((walker, row) => {
+      if (reaches(logits, row, batch, walker.image, threat)) {
+        const distance = ball.distance(walker.x, walker.origin)[0]!;
+        if (distance < walker.distance) Object.assign(walker, { nearest: walker.x, distance });
+        walker.x = drawnBack(walker);
+      } else if (walker.distance === Infinity) {
+        walker.nearest = walker.x;
+      }
+    });
+    await settle(
+      oracle,
+      batch,
+      threat,
+      search,
+      walkers.filter(({ distance }) => distance <= threat.eps),
+    );
+    walkers = walkers.filter(({ image }) => !search.reached[image]);
+    yield;
+  }
+  await settle(oracle, batch, threat, search, walkers);
+}
+
+/** Offers what the ball and the range leave of the nearest images. */
+async function settle(
+  oracle: Oracle,
+  batch: Batch,
+  threat: ThreatModel,
+  search: Search,
+  walkers: readonly Walker[],
+): Promise<void> {
+  if (walkers.length === 0) return;
+  const found = walkers.map(({ nearest, origin }) =>
+    balls[threat.norm].project(nearest, origin, threat.eps, threat.range),
+  );
+  const logits = await oracle.logits(stacked(found));
+  walkers.forEach(({ image }, row) => {
+    const loss =
+      threat.goal === 'untargeted'
+        ? marginOf(logits, row, batch.labels[image]!)
+        : -marginOf(logits, row, batch.targets![image]!);
+    offer(search, image, found[row]!.data, loss, reaches(logits, row, batch, image, threat));
+  });
+}
+
+/**
+ * (1 - bias) (x + overshoot * a) + bias (o + overshoot * b), with the smallest changes `a` and `b` that take the image and
+ * the original onto the hyperplane, and a bias of |a| / (|a| + |b|) or less.
+ *
+ * @param loss what the target's logit is above the label's.
+ */
+function towardsBoundary(
+  { x: { data: x, shape }, origin: { data: origin } }: Walker,
+  loss: number,
+  { data: slope }: Images,
+  { norm, range }: ThreatModel,
+): Images {
+  let ahead = 0;
+  for (let at = 0; at < x.length; at++) ahead += slope[at]! * (x[at]! - origin[at]!);
+  const fromX = ontoPlane(x, slope, -loss, norm, range);
+  const fromOrigin = ontoPlane(origin, slope, ahead - loss, norm, range);
+  const [a, b] = [lengthOf[norm](fromX), lengthOf[norm](fromOrigin)];
+  const bias = Math.min(mostBias, a / (a + b));
+  const [low, high] = range ?? [-Infinity, Infinity];
+  const moved = new Float32Array(x.length);
+  for (let at = 0; at < x.length; at++) {
+    const near = x[at]! + overshoot * fromX[at]!;
+    const home = origin[at]! + overshoot * fromOrigin[at]!;
+    moved[at] = Math.min(Math.max((1 - bias) * near + bias * home, low), high);
+  }
+  return { data: moved, shape };
+}
+
+/** So small that it changes nothing but a quotient of nothing. */
+const tiny = 1e-8;
+
+const lengthOf = {
+  linf: (change: Float64Array): number => change.reduce((most, part) => Math.max(most, Math.abs(part)), tiny),
+  l2: (change: Float64Array): number =>
+    Math.max(tiny, Math.sqrt(change.reduce((sum, part) => sum + part * part, 0))),
+};
+
+/** o + backward * (x - o) */
+function drawnBack({ x: { data: x, shape }, origin: { data: origin } }: Walker): Images {
+  return { data: x.map((value, at) => origin[at]! + backward * (value - origin[at]!)), shape };
+}

@@ -1,0 +1,97 @@
+import type { Attack } from './attack.ts';
+import { rowOf, stacked, type Images } from './images.ts';
+import type { Random } from '../random.ts';
+import { marginOf } from './score.ts';
+import { offer, reaches, searchOf } from './search.ts';
+import { moves } from './square-moves.ts';
+
+/** Settings of Square. */
+export interface SquareSettings {
+  /** The most often that the classifier is asked about an image, 1 or more. */
+  readonly queries: number;
+  /** The part of an image that the first squares cover, above 0 and at most 1. */
+  readonly part: number;
+  /** Random beginnings, 1 or more; each has all the queries. */
+  readonly restarts: number;
+}
+
+/** An image and what was best of it. */
+interface Candidate {
+  /** Its place in the batch. */
+  readonly image: number;
+  readonly origin: Images;
+  readonly random: Random;
+  best: Images;
+  loss: number;
+}
+
+/**
+ * Square attack (Andriushchenko et al. 2020): random search that asks for nothing but logits. It begins with stripes (in
+ * L2 with a grid of peaks), then changes a random square of the image, and keeps the change when the margin between the
+ * label and the next class shrinks. The squares become smaller as queries are spent, by the authors' schedule. An image
+ * that reaches the goal is asked about no more.
+ */
+export const square: Attack<SquareSettings> = {
+  access: 'logits',
+  norms: ['linf', 'l2'],
+  goals: ['untargeted', 'targeted'],
+  defaults: { queries: 5000, part: 0.8, restarts: 1 },
+  title: ({ queries, restarts }) =>
+    `Square, ${queries} queries${restarts > 1 ? `, ${restarts} restarts` : ''}`,
+  async *run(oracle, batch, threat, { queries, part, restarts }, random) {
+    const search = searchOf(batch);
+    const { labels, targets } = batch;
+    const { begin, change } = moves[threat.norm];
+    let done = 0;
+    for (let restart = 0; restart < restarts; restart++) {
+      let candidates: Candidate[] = [...search.reached.keys()]
+        .filter((image) => !search.reached[image])
+        .map((image) => ({
+          image,
+          origin: rowOf(batch.images, image),
+          random: random.own([restart], batch.places[image]!),
+          best: rowOf(batch.images, image),
+          loss: -Infinity,
+        }));
+      for (let query = 0; query < queries && candidates.length > 0; query++) {
+        const covered = part * shrinking(query / queries);
+        const tried = candidates.map(({ best, origin, random: own }) =>
+          query === 0 ? begin(origin, threat, own) : change(best, origin, threat, covered, own),
+        );
+        const logits = await oracle.logits(stacked(tried));
+        candidates.forEach((candidate, row) => {
+          const { image } = candidate;
+          const loss =
+            threat.goal === 'untargeted'
+              ? marginOf(logits, row, labels[image]!)
+              : -marginOf(logits, row, targets![image]!);
+          const reached = reaches(logits, row, batch, image, threat);
+          if (loss > candidate.loss) Object.assign(candidate, { best: tried[row]!, loss });
+          if (reached) offer(search, image, tried[row]!.data, loss, true);
+        });
+        candidates = candidates.filter(({ image }) => !search.reached[image]);
+        yield ++done;
+      }
+      for (const { image, best, loss } of candidates) offer(search, image, best.data, loss, false);
+    }
+    return search.images;
+  },
+};
+
+/** By what the part of the image that a square covers is divided, from each of 10,000ths of the queries on. */
+const schedule: readonly (readonly [from: number, divisor: number])[] = [
+  [8000, 512],
+  [6000, 256],
+  [4000, 128],
+  [2000, 64],
+  [1000, 32],
+  [500, 16],
+  [200, 8],
+  [50, 4],
+  [10, 2],
+  [-1, 1],
+];
+
+/** What is left of the first squares' part of the image when this part of the queries is spent. */
+const shrinking = (spent: number): number =>
+  1 / schedule.find(([from]) => Math.trunc(10_000 * spent) > from)![1];

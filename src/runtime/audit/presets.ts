@@ -1,0 +1,22 @@
+import type { AttackName, Configured } from '../attacks/index.ts';
+
+/** Attacks in the order in which a cascade runs them: each sees only the images that are still right. */
+export type Preset = readonly Configured<Exclude<AttackName, 'generator'>>[];
+
+/** Plain data, so that a document can hold every setting. */
+export const presets = {
+  /** Seconds: what a change of code or weights is checked by. Leaves more than `standard` does. */
+  quick: [
+    { attack: 'fgsm', settings: {} },
+    { attack: 'apgd', settings: { loss: 'ce', steps: 20, restarts: 1 } },
+    { attack: 'apgd-t', settings: { loss: 'dlr', steps: 20, targets: 3, restarts: 1 } },
+    { attack: 'square', settings: { queries: 200, part: 0.8, restarts: 1 } },
+  ],
+  /** The attacks and the settings of AutoAttack's standard version (Croce and Hein 2020), in its order. */
+  standard: [
+    { attack: 'apgd', settings: { loss: 'ce', steps: 100, restarts: 1 } },
+    { attack: 'apgd-t', settings: { loss: 'dlr', steps: 100, targets: 9, restarts: 1 } },
+    { attack: 'fab', settings: { steps: 100, targets: 9, restarts: 1 } },
+    { attack: 'square', settings: { queries: 5000, part: 0.8, restarts: 1 } },
+  ],
+} as const satisfies Readonly<Record<string, Preset>>;

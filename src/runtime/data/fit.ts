@@ -1,0 +1,90 @@
+import type { ImageShape } from '../attacks/images.ts';
+import { InputError } from '../errors.ts';
+import type { Picture } from './picture.ts';
+import { resample, type Pixels, type Size } from './resample.ts';
+
+/** How a picture of any size becomes an image. */
+export interface FitOptions {
+  /**
+   * The length to which the shorter side is resized before the middle is cropped: torchvision's `Resize`. Left out, the
+   * picture is made to cover 8/7 of the image, rounded (256 for 224, 342 for 299), or all of it where a side of the image
+   * is below 64; a picture that has the size of the image is then left as it is.
+   */
+  readonly resize?: number;
+  /** `false` resizes the whole picture to the size of the image, which changes its proportions. Default `true`. */
+  readonly crop?: boolean;
+}
+
+/** Images below this are no photos, and no border of them is cropped. */
+const smallest = 64;
+
+/** Throws InputError when pictures cannot be fitted like this. */
+export function checkFit({ channels, width, height }: ImageShape, { resize, crop = true }: FitOptions): void {
+  if (channels !== 1 && channels !== 3) {
+    throw new InputError(
+      `pictures have 1 or 3 channels, the classifier takes ${channels}; give its images as an npy file`,
+    );
+  }
+  if (resize === undefined) return;
+  if (!crop) throw new InputError('resize and crop: false exclude each other; leave one out');
+  const least = Math.max(width, height);
+  if (!Number.isInteger(resize) || resize < least || resize > 16_384) {
+    throw new InputError(
+      `resize must be an integer in ${least}..16384, the image's longer side at least; got ${resize}`,
+    );
+  }
+}
+
+/**
+ * A picture as an image: resized as torchvision's `Resize` does it (bilinear with antialias), the middle cropped as
+ * `CenterCrop` does, and made grey (ITU-R BT.601, as Pillow's `convert('L')`) where the image has one channel.
+ *
+ * @returns [channels, height, width], 0 to 255.
+ */
+export function fitPicture(picture: Picture, shape: ImageShape, options: FitOptions = {}): Uint8Array {
+  const size = sizeBefore(picture, shape, options);
+  const pixels = shape.channels === 1 ? greyOf(picture) : { ...picture, channels: 3, data: picture.rgb };
+  const { width, height } = shape;
+  const middle = { left: halfOf(size.width - width), top: halfOf(size.height - height), width, height };
+  return planesOf(resample(pixels, size, middle));
+}
+
+/** The size to which a picture is resized before it is cropped. */
+function sizeBefore(picture: Size, image: ImageShape, { resize, crop = true }: FitOptions): Size {
+  const same = picture.width === image.width && picture.height === image.height;
+  if (!crop || (same && resize === undefined)) return image;
+  const border = Math.min(image.width, image.height) < smallest ? 1 : 8 / 7;
+  const wanted: Size =
+    resize === undefined
+      ? { width: Math.round(image.width * border), height: Math.round(image.height * border) }
+      : { width: resize, height: resize };
+  // torchvision cuts the longer side's fraction off
+  return picture.width * wanted.height <= picture.height * wanted.width
+    ? { width: wanted.width, height: Math.trunc((wanted.width * picture.height) / picture.width) }
+    : { width: Math.trunc((wanted.height * picture.width) / picture.height), height: wanted.height };
+}
+
+function greyOf({ width, height, rgb }: Picture): Pixels {
+  const data = new Uint8Array(width * height);
+  // weights in units of 2^-16, rounded, as Pillow has them
+  for (let i = 0; i < data.length; i++) {
+    data[i] = (19_595 * rgb[3 * i]! + 38_470 * rgb[3 * i + 1]! + 7471 * rgb[3 * i + 2]! + 0x8000) >> 16;
+  }
+  return { width, height, channels: 1, data };
+}
+
+/** Pixels with a plane for each channel. */
+function planesOf({ channels, data }: Pixels): Uint8Array {
+  const result = new Uint8Array(data.length);
+  let at = 0;
+  for (let c = 0; c < channels; c++) {
+    for (let i = c; i < data.length; i += channels) result[at++] = data[i]!;
+  }
+  return result;
+}
+
+/** Half of an integer, to the even neighbour where it lies between two, as Python rounds. */
+function halfOf(n: number): number {
+  const half = Math.floor(n / 2);
+  return n % 2 === 1 && half % 2 === 1 ? half + 1 : half;
+}

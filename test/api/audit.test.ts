@@ -1,0 +1,166 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import {
+  audit,
+  InputError,
+  openClassifier,
+  type AuditEvent,
+  type AuditOptions,
+  type AuditResult,
+} from '../../src/index.ts';
+import { digits, type Digits } from '../support/examples.ts';
+import { binary, traps } from '../support/traps.ts';
+
+const one = { threads: 1 } as const;
+const eps = 0.1;
+let known: Digits;
+let examples: Digits;
+
+beforeAll(async () => {
+  ({ known, test: examples } = await digits(100));
+});
+
+async function auditOf(
+  model: Uint8Array,
+  given: Pick<Digits, 'images' | 'labels'>,
+  options: Partial<AuditOptions> = {},
+): Promise<AuditResult> {
+  const classifier = await openClassifier(model, one);
+  try {
+    return await audit(classifier, given, { eps, failUnder: 0.3, curve: [], ...options });
+  } finally {
+    await classifier.close();
+  }
+}
+
+const doubtsOf = ({ checks }: AuditResult): readonly string[] =>
+  checks.filter(({ level }) => level === 'doubt').map(({ id }) => id);
+
+const cases = [
+  { name: 'plain', doubts: [], verdict: 'passed' },
+  // what is read as logits is what the softmax is of
+  { name: 'sharpSoftmax', doubts: [], verdict: 'passed' },
+  { name: 'hiddenSoftmax', doubts: ['probabilities'], verdict: 'failed' },
+  { name: 'rounded', doubts: ['no-gradient', 'zero-gradient'], verdict: 'failed' },
+  { name: 'noisy', doubts: ['random-answers', 'no-gradient'], verdict: 'failed' },
+  { name: 'batchMean', doubts: ['batch-dependent'], verdict: 'failed' },
+  { name: 'constant', doubts: ['constant-answers', 'near-chance', 'zero-gradient'], verdict: 'failed' },
+] as const;
+
+describe('a classifier that seems robust and is not is in doubt, and fails what is demanded', () => {
+  test.for(cases)('$name: $doubts', async ({ name, doubts, verdict }) => {
+    const found = await auditOf(traps[name](known), examples);
+    expect(doubtsOf(found)).toEqual(doubts);
+    expect(found.verdict).toBe(verdict);
+  });
+
+  test('one whose scores pass through 8 bits is not taken for a robust one', async () => {
+    const [plain, quantised] = [
+      await auditOf(traps.plain(known), examples),
+      await auditOf(traps.quantised(known), examples),
+    ];
+    expect(quantised.worst.accuracy).toBeLessThanOrEqual(plain.worst.accuracy + 0.05);
+  });
+
+  test('a doubt that is accepted fails nothing', async () => {
+    const accept = ['no-gradient', 'zero-gradient'];
+    const found = await auditOf(traps.rounded(known), examples, { attacks: ['noise'], accept });
+    expect(found.demands).toMatchObject([{ kind: 'fail-under', met: true }]);
+    expect(found.verdict).toBe('passed');
+  });
+});
+
+describe('a classifier of two classes', () => {
+  const twoOf = ({ images, labels }: Digits) => {
+    const places = [...labels.keys()].filter((i) => labels[i]! < 2);
+    return {
+      images: Float32Array.from(places.flatMap((i) => [...images.subarray(i * 784, (i + 1) * 784)])),
+      labels: Uint8Array.from(places, (i) => labels[i]!),
+    };
+  };
+
+  test('is attacked alike whether it gives two scores, one, or a probability', async () => {
+    const found = [];
+    for (const form of ['two', 'score', 'sigmoid'] as const) {
+      found.push(await auditOf(binary(known, form), twoOf(examples), { eps: 0.3 }));
+    }
+    for (const each of found) {
+      expect(each.clean.accuracy).toBe(1);
+      expect(each.worst.accuracy).toBeLessThan(0.6);
+      expect(doubtsOf(each)).toEqual([]);
+      expect(each.checks.map(({ id }) => id)).toContain('few-classes');
+    }
+    expect(new Set(found.map(({ worst }) => worst.accuracy)).size).toBe(1);
+  });
+});
+
+describe('audit', () => {
+  let found: AuditResult;
+  const events: AuditEvent[] = [];
+  beforeAll(async () => {
+    found = await auditOf(traps.plain(known), examples, {
+      curve: [0.05, 0.2, 0.5],
+      onProgress: (event) => events.push(event),
+    });
+  });
+
+  test('gives first figures in the order noise, FGSM, PGD', () => {
+    const figures = events.flatMap((event) => (event.kind === 'figure' ? [event.title] : []));
+    expect(figures.slice(0, 4)).toEqual(['clean', 'noise', 'fgsm', 'pgd']);
+  });
+
+  test('counts an image as right in the worst case only when no attack broke it', () => {
+    const right = Math.round(found.clean.accuracy * found.images);
+    expect(found.worst.accuracy * found.images).toBeCloseTo(right - found.adversarial.size, 9);
+    for (const attack of Object.values(found.attacks)) {
+      expect(found.worst.accuracy).toBeLessThanOrEqual(attack.accuracy);
+    }
+  });
+
+  test('gives broken images inside the ball that the classifier gets wrong', async () => {
+    const classifier = await openClassifier(traps.plain(known), one);
+    for (const [place, image] of found.adversarial) {
+      const original = examples.images.subarray(place * 784, (place + 1) * 784);
+      expect(image.every((x, i) => x >= 0 && x <= 1 && Math.abs(x - original[i]!) <= eps + 1e-6)).toBe(true);
+      const { data } = await classifier.logits({ data: image, shape: [1, 1, 28, 28] });
+      expect(data.indexOf(Math.max(...data))).not.toBe(examples.labels[place]);
+    }
+    await classifier.close();
+  });
+
+  test('gives a curve that falls from the clean accuracy through that of the worst case to none', () => {
+    const points = found.curve!.points.map(({ eps: at, accuracy }) => [at, accuracy] as const);
+    expect(points.map(([at]) => at)).toEqual([0, 0.05, 0.1, 0.2, 0.5]);
+    expect(points[0]![1]).toBe(found.clean.accuracy);
+    expect(points[2]![1]).toBe(found.worst.accuracy);
+    expect(points.at(-1)![1]).toBe(0);
+    expect(points.map(([, accuracy]) => accuracy)).toEqual(
+      points.map(([, accuracy]) => accuracy).toSorted((a, b) => b - a),
+    );
+    expect(found.smallestEps).toMatchObject({ median: 0.2, broken: 78, images: 78 });
+  });
+
+  test('ends with the reason of a signal', async () => {
+    const controller = new AbortController();
+    const stopped = auditOf(traps.plain(known), examples, {
+      signal: controller.signal,
+      onProgress: (event) => void (event.title === 'pgd' && controller.abort(new Error('enough'))),
+    });
+    await expect(stopped).rejects.toThrow('enough');
+  });
+
+  test.for([
+    [{ eps: 0 }, 'eps must be above 0, got 0'],
+    [{ failUnder: 40 }, 'failUnder must be a fraction from 0 to 1, got 40'],
+    [{ attacks: 'fast' as 'quick' }, 'there is no preset fast; there are quick'],
+    [{ attacks: ['genie'] as unknown as readonly ['pgd'] }, 'there is no attack genie'],
+  ] as const)('rejects %o', async ([options, message]) => {
+    const rejected = auditOf(traps.plain(known), examples, options);
+    await expect(rejected).rejects.toThrow(message);
+    await expect(rejected).rejects.toBeInstanceOf(InputError);
+  });
+
+  test('rejects an attack that was asked for by name and needs a gradient that there is none of', async () => {
+    const rejected = auditOf(traps.rounded(known), examples, { attacks: ['pgd'] });
+    await expect(rejected).rejects.toThrow(/^pgd needs gradients of the classifier; leave it out \(.*Round/);
+  });
+});

@@ -1,0 +1,239 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Audit } from '../../../src/runtime/audit/document.ts';
+import { auditJsonSchema } from '../../../src/runtime/audit/json-schema.ts';
+import { decodeSafetensors } from '../../../src/runtime/safetensors.ts';
+import { start } from '../../support/cli.ts';
+import { command } from '../../support/command.ts';
+import { digits, type Digits } from '../../support/examples.ts';
+import { root } from '../../support/package.ts';
+import { scaledTo255, traps } from '../../support/traps.ts';
+
+let folder: string;
+let known: Digits;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sparring-audit-'));
+  ({ known } = await digits(1));
+  await writeFile(join(folder, 'plain.onnx'), traps.plain(known));
+  await writeFile(join(folder, 'rounded.onnx'), traps.rounded(known));
+  await writeFile(join(folder, 'bytes.onnx'), scaledTo255(known));
+  await writeFile(join(folder, 'text.onnx'), 'no model');
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const at = (...names: readonly string[]): string => join(folder, ...names);
+const words = (model: string, out: string, ...more: readonly string[]): string[] => [
+  ...[
+    'audit',
+    at(model),
+    '--data',
+    'mnist',
+    '--eps',
+    '0.1',
+    '--device',
+    'cpu',
+    '--threads',
+    '1',
+    '--out',
+    at(out),
+  ],
+  ...more,
+];
+const few = ['--images', '60', '--attacks', 'noise,fgsm,pgd', '--eps-curve', 'none'];
+const read = async (out: string): Promise<Audit> =>
+  Audit.parse(JSON.parse(await readFile(at(out, 'audit.json'), 'utf8')));
+/** What must be the same when an audit is repeated. */
+const settled = ({ timing: _, command: __, ...rest }: Audit) => rest;
+
+describe('sparring audit', () => {
+  test('prints the figures and writes an audit whose arrays agree with them', async () => {
+    const { code, stdout, stderr } = await command(...words('plain.onnx', 'plain', '--images', '60'));
+    expect(stderr).not.toContain('sparring:');
+    expect(code).toBe(0);
+    expect((await readdir(at('plain'))).toSorted()).toEqual([
+      'adversarial.safetensors',
+      'audit.html',
+      'audit.json',
+      'audit.md',
+      'worst.png',
+    ]);
+    const audit = await read('plain');
+    expect(audit).toMatchObject({ schema: 2, images: 60, complete: true, verdict: 'none', preset: 'quick' });
+    const percent = `${(100 * audit.worst.accuracy).toFixed(1)} %`;
+    expect(stdout).toMatch(new RegExp(`worst case .* ${percent.replace('.', String.raw`\.`)}`));
+    const { tensors } = decodeSafetensors(await readFile(at('plain', 'adversarial.safetensors')), 'it');
+    const part = (name: string): number => {
+      const mask = tensors.get(`masks/${name}`)!.data as Uint8Array;
+      return mask.reduce((sum, flag) => sum + flag, 0) / mask.length;
+    };
+    for (const [name, { accuracy }] of Object.entries({
+      ...audit.attacks,
+      clean: audit.clean,
+      worst: audit.worst,
+    })) {
+      expect(part(name), name).toBe(accuracy);
+    }
+    expect(audit.byClass.reduce((sum, row) => sum + row.worst * row.images, 0) / 60).toBeCloseTo(
+      audit.worst.accuracy,
+      9,
+    );
+    expect(await readFile(at('plain', 'audit.md'), 'utf8')).toContain(
+      `| **Every attack (robust accuracy, an upper bound)** | ${percent} |`,
+    );
+    expect(await readFile(at('plain', 'audit.html'), 'utf8')).toContain('<h1>plain.onnx</h1>');
+  });
+
+  test('exits with 3 when a demand is not met, and says so to CI', async () => {
+    vi.stubEnv('GITHUB_STEP_SUMMARY', at('summary.md'));
+    const junit = at('junit.xml');
+    const { code, stdout } = await command(
+      ...words('plain.onnx', 'demand', ...few, '--fail-under', '0.9', '--junit', junit),
+    );
+    expect(code).toBe(3);
+    expect(stdout).toContain('NOT MET: robust accuracy');
+    const xml = await readFile(junit, 'utf8');
+    expect(xml).toMatch(/<testsuites tests="\d+" failures="1"/);
+    expect(xml).toContain('name="fail-under"><failure message="robust accuracy');
+    expect(await readFile(at('summary.md'), 'utf8')).toContain('## Robustness of plain.onnx');
+  });
+
+  test('a robust accuracy that is in doubt meets no demand', async () => {
+    const flags = [...few.slice(0, 2), '--attacks', 'noise', '--eps-curve', 'none', '--fail-under', '0.1'];
+    const { code, stdout } = await command(...words('rounded.onnx', 'doubt', ...flags, '--json'));
+    expect(code).toBe(3);
+    const audit = Audit.parse(JSON.parse(stdout));
+    expect(audit.demands[0]!.text).toContain('in doubt: no-gradient, zero-gradient (--accept)');
+    const accepted = await command(
+      ...words('rounded.onnx', 'doubt', ...flags, '--accept', 'no-gradient,zero-gradient'),
+    );
+    expect(accepted.code).toBe(0);
+  });
+
+  test('compares with an earlier audit', async () => {
+    await command(...words('plain.onnx', 'before', ...few));
+    const baseline = at('before', 'audit.json');
+    const same = await command(...words('plain.onnx', 'after', ...few, '--baseline', baseline));
+    expect(same.code).toBe(0);
+    const better = { ...(await read('before')), worst: { accuracy: 1, interval: { low: 0.94, high: 1 } } };
+    await writeFile(at('better.json'), JSON.stringify(better));
+    const worse = await command(...words('plain.onnx', 'after', ...few, '--baseline', at('better.json')));
+    expect(worse.code).toBe(3);
+    const other = await command(
+      ...words('plain.onnx', 'after', ...few, '--baseline', baseline).map((word) =>
+        word === '0.1' ? '0.2' : word,
+      ),
+    );
+    expect(other.stderr).toContain('is of linf eps 0.1, not linf eps 0.2; audit the earlier classifier');
+    expect(other.code).toBe(2);
+  });
+
+  test('names the way to prepare the pixels with which a model that guesses does not', async () => {
+    const { stdout } = await command(...words('bytes.onnx', 'bytes', ...few, '--json'));
+    const check = Audit.parse(JSON.parse(stdout)).checks.find(({ id }) => id === 'near-chance');
+    expect(check!.whatToDo).toMatch(/^Try --scale 0\.\.255: \d+\.\d % of some images are right with it\.$/);
+  });
+
+  test('two shards, merged, give what one run gives', async () => {
+    const flags = ['--images', '90', '--batch-size', '25', '--attacks', 'fgsm,apgd', '--eps-curve', '0.2'];
+    await command(...words('plain.onnx', 'whole', ...flags));
+    for (const i of [1, 2]) await command(...words('plain.onnx', `part${i}`, ...flags, '--shard', `${i}/2`));
+    const merged = await command(
+      ...words('plain.onnx', 'merged', ...flags, '--merge', at('part1'), at('part2')),
+    );
+    expect(merged.stderr).toContain('resuming with');
+    expect(settled(await read('merged'))).toEqual(settled(await read('whole')));
+    const [one, other] = ['merged', 'whole'].map((name) => readFile(at(name, 'adversarial.safetensors')));
+    expect((await one!).equals(await other!)).toBe(true);
+    const wrong = await command(...words('plain.onnx', 'm', ...few, '--merge', at('part1')));
+    expect(wrong.stderr).toContain('has no parts of this audit, only of one with other settings');
+  });
+
+  test('resumes after kill -9 and after a signal with the same audit', async () => {
+    const flags = ['--images', '100', '--batch-size', '10', '--attacks', 'pgd,apgd', '--eps-curve', 'none'];
+    await command(...words('plain.onnx', 'straight', ...flags));
+    const killed = start(words('plain.onnx', 'killed', ...flags), { cwd: folder });
+    await killed.says('pgd  ');
+    killed.process.kill('SIGKILL');
+    await killed.finished;
+    const stopped = start(words('plain.onnx', 'killed', ...flags), { cwd: folder });
+    await stopped.says('apgd  ');
+    stopped.process.kill('SIGINT');
+    const { code, stderr } = await stopped.finished;
+    expect(stderr).toContain('resume with:');
+    expect(code).toBe(130);
+    const resumed = await command(...words('plain.onnx', 'killed', ...flags));
+    expect(resumed.stderr).toContain('resuming with');
+    expect(settled(await read('killed'))).toEqual(settled(await read('straight')));
+    expect((await readdir(at('killed'))).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  test('a time limit ends it with what is measured, and no demand is met', async () => {
+    const flags = ['--images', '2000', '--attacks', 'noise,pgd,square', '--eps-curve', 'none'];
+    const { code } = await command(
+      ...words('plain.onnx', 'limit', ...flags, '--time-limit', '2', '--fail-under', '0'),
+    );
+    const audit = await read('limit');
+    expect(code).toBe(3);
+    expect(audit.complete).toBe(false);
+    expect(audit.notMeasured.at(-1)!.why).toContain('the audit was stopped');
+  });
+});
+
+describe('what sparring audit rejects, in one line and before it measures', () => {
+  test.for([
+    [['--norm', 'l1'], "option '--norm <norm>' argument 'l1' is invalid"],
+    [['--eps', '0'], 'must be a number above 0'],
+    [['--eps', '8'], 'eps must be at most 1 for linf, got 8 (did you mean 8/255?)'],
+    [['--fail-under', '40'], 'must be a fraction from 0 to 1, got 40 (did you mean 0.4?)'],
+    [['--attacks', 'fgsm,fgsm'], 'fgsm is listed twice'],
+    [['--attacks', 'generator'], 'must be some of noise,fgsm'],
+    [['--accept', 'all'], 'must be some of not-a-number'],
+    [['--time-limit', 'soon'], 'must be a length of time such as 90s'],
+    [['--shard', '3/2'], 'must be i/n'],
+    [['--baseline', 'none.json'], 'cannot read none.json: no such file'],
+    [['--merge', 'none'], '--merge: cannot read none: no such file'],
+    [['--data', 'none'], 'cannot read the data set none'],
+    [['--out', '/proc/here'], 'cannot write into /proc/here'],
+  ] as const)('%o', async ([flags, message]) => {
+    const { code, stderr } = await command(...words('plain.onnx', 'bad', ...few, ...flags));
+    expect(stderr.trimEnd().split('\n').at(-1)).toContain(message);
+    expect(code).toBe(2);
+  });
+
+  test('a file that is no model', async () => {
+    const { code, stderr } = await command(...words('text.onnx', 'bad', ...few));
+    expect(stderr).toMatch(/^sparring: .*text\.onnx: /);
+    expect(code).toBe(2);
+  });
+
+  test('to replace an audit that holds more', async () => {
+    await command(...words('plain.onnx', 'full', ...few));
+    const less = await command(...words('plain.onnx', 'full', ...few, '--images', '50'));
+    expect(less.stderr).toContain(
+      'is of 60 images, and this one will be of 50; write elsewhere with --out DIR',
+    );
+    expect(less.code).toBe(2);
+    const other = await command(...words('rounded.onnx', 'full', ...few.slice(0, 2), '--attacks', 'noise'));
+    expect(other.stderr).toContain('is of another classifier');
+    expect((await command(...words('plain.onnx', 'full', ...few, '--images', '50', '--force'))).code).toBe(0);
+  });
+
+  test('a folder in the place of a file', async () => {
+    await mkdir(at('taken', 'audit.md'), { recursive: true });
+    const { code, stderr } = await command(...words('plain.onnx', 'taken', ...few));
+    expect(stderr).toContain('audit.md: it is a folder, not a file');
+    expect(code).toBe(2);
+  });
+});
+
+test('docs/audit.schema.json is the schema of what is written (pnpm tsx scripts/audit-schema.ts)', async () => {
+  const published = JSON.parse(await readFile(join(root, 'docs/audit.schema.json'), 'utf8')) as object;
+  expect(published).toEqual(JSON.parse(JSON.stringify(auditJsonSchema())));
+});
