@@ -58,7 +58,6 @@ const madeUp: Audit = Audit.parse({
     name: 'mnist',
     sha256: 'cd'.repeat(32),
     classes: names,
-    count: 10_000,
     labels: 'true',
     skipped: [],
   },
@@ -120,7 +119,6 @@ const madeUp: Audit = Audit.parse({
   demands: [],
   accepted: [],
   verdict: 'none',
-  shard: null,
   environment: {
     device: 'cpu',
     threads: 2,
@@ -208,7 +206,7 @@ export const audits = {
     smallestEps: null,
   }),
   unlabelled: auditOf({
-    data: { ...madeUp.data, source: 'photos/', name: 'photos', labels: 'answers', count: 500 },
+    data: { ...madeUp.data, source: 'photos/', name: 'photos', labels: 'answers' },
     ...accuraciesOf(500, 500, 203),
     checks: [checkOf('own-answers', 'note', "accuracy is agreement with the classifier's own answers")],
   }),

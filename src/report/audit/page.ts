@@ -8,7 +8,7 @@ import { curveSection } from './curve.ts';
 import { headline } from './headline.ts';
 import { outcomeBar } from './outcome.ts';
 import { notMeasuredSection, provenance, threatSection } from './provenance.ts';
-import { changeLegend, demandPictures, sampleCards, type AuditPictures } from './samples.ts';
+import { changeLegend, demandPictures, isPicture, sampleCards, type AuditPictures } from './samples.ts';
 import { auditStyle } from './style.ts';
 import { verdictOf } from './verdict.ts';
 import { unbroken } from './words.ts';
@@ -77,11 +77,14 @@ function verdictPart(audit: Audit): Markup | string {
   </ul>`;
 }
 
-function navigation({ samples, curve }: Audit): Markup {
+const hasPictures = ({ samples, classifier }: Audit): boolean =>
+  samples.length > 0 && isPicture(classifier.image);
+
+function navigation(audit: Audit): Markup {
   const sections = [
-    ...(samples.length === 0 ? [] : [['samples', 'Fooled images'] as const]),
+    ...(!hasPictures(audit) ? [] : [['samples', 'Fooled images'] as const]),
     ['attacks', 'Attacks'],
-    ...(curve === null ? [] : [['curve-section', 'Accuracy against eps'] as const]),
+    ...(audit.curve === null ? [] : [['curve-section', 'Accuracy against eps'] as const]),
     ['classes', 'Classes'],
     ['checks', 'Checks'],
     ['not-measured', 'Not measured'],
@@ -96,7 +99,7 @@ function navigation({ samples, curve }: Audit): Markup {
 }
 
 function sampleSection(audit: Audit, pictures: AuditPictures): Markup | string {
-  if (audit.samples.length === 0) return '';
+  if (!hasPictures(audit)) return '';
   return html`<h2 id="samples">Images that it was fooled on</h2>
     <p>
       Left is the image as it is, right the same image after the attack. ${changeLegend(audit)} The weakest

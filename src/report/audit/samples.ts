@@ -97,6 +97,9 @@ function card(audit: Audit, sample: BrokenImage, pixels: BrokenPixels): Markup {
 const sure = ({ probability }: BrokenImage['before']): string =>
   probability === null ? 'no number' : `${part(probability)} sure`;
 
+/** Whether images can be drawn: grey ones, and those of three colours. */
+export const isPicture = ({ channels }: ImageShape): boolean => channels === 1 || channels === 3;
+
 const isSharp = ({ height, width }: ImageShape): boolean => Math.max(height, width) <= smallest;
 
 /** A picture as a page holds it. */

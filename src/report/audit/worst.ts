@@ -1,18 +1,19 @@
 import { basename } from 'node:path';
 import type { Audit } from '../../runtime/audit/document.ts';
+import { count } from '../kit/format.ts';
 import { renderSamples, type Prediction, type Sample } from '../kit/pictures.ts';
-import { changeOf, demandPictures, fullChange, type AuditPictures } from './samples.ts';
-import { className, doubtsOf, epsText, imagesUsed, normName, part } from './words.ts';
+import { changeOf, demandPictures, fullChange, isPicture, type AuditPictures } from './samples.ts';
+import { className, doubtsOf, epsText, normName, part } from './words.ts';
 
 /**
  * `worst.png`: the broken images beside what they were, with the answers before and after.
  *
- * @returns null where no image was broken.
+ * @returns null where no image was broken, or where the images are neither grey nor of three colours.
  * @throws RangeError when the pictures are not those of the audit's samples.
  */
 export function worstPicture(audit: Audit, pictures: AuditPictures): Buffer | null {
   demandPictures(audit, pictures);
-  if (audit.samples.length === 0) return null;
+  if (audit.samples.length === 0 || !isPicture(audit.classifier.image)) return null;
   const { threat, classifier, clean, worst, environment, seed } = audit;
   const eps = threat.norm === 'linf';
   const samples = audit.samples.map((sample, i): Sample => {
@@ -38,7 +39,7 @@ export function worstPicture(audit: Audit, pictures: AuditPictures): Buffer | nu
   const trust = doubts.length === 0 ? '' : ` · in doubt: ${doubts.map(({ id }) => id).join(', ')}`;
   return renderSamples(samples, {
     title: `Attacks on ${classifier.name} · ${normName(threat)} eps ${epsText(threat.eps)}`,
-    subtitle: `Accuracy ${part(clean.accuracy)} → ${part(worst.accuracy)} under every attack, on ${imagesUsed(audit)} of ${basename(audit.data.name)}${trust}`,
+    subtitle: `Accuracy ${part(clean.accuracy)} → ${part(worst.accuracy)} under every attack, on ${count(audit.images, 'image')} of ${basename(audit.data.name)}${trust}`,
     footnote: ['Red answers are wrong.', `Sparring ${environment.sparring} · seed ${seed}`],
     rows: { label: audit.data.labels === 'true' ? 'true class' : 'first answer', answer: 'answer' },
     scale: eps ? { end: threat.eps, name: 'eps' } : { end: 1, name: 'max' },

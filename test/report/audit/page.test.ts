@@ -26,7 +26,7 @@ describe('the page of an audit', () => {
       'Where the numbers come from',
     ]);
     for (const { href } of document.querySelectorAll<HTMLAnchorElement>('nav a')) {
-      expect(document.querySelector(href), href).not.toBeNull();
+      expect(document.querySelectorAll(href)).toHaveLength(1);
     }
   });
 
@@ -125,6 +125,12 @@ describe('the page of an audit', () => {
       each.firstChild!.textContent!.trim(),
     );
     expect(names.join('')).toBe('8954732601');
+  });
+
+  it('leaves out pictures of what is neither grey nor of three colours', async () => {
+    const image = { channels: 2, height: 8, width: 8 };
+    const { document } = await pageOf(auditOf({ classifier: { ...audits.plain.classifier, image } }));
+    expect(document.querySelectorAll('img, a[href="#samples"]')).toHaveLength(0);
   });
 
   it('says what was not measured', async () => {
