@@ -32,7 +32,7 @@ describe('the gradient of a convolution with a constant kernel', () => {
     ['stride 2 and 1x1', gradient(16, [1, 1], { strides: [2, 2] }), 'as it is'],
     ['a stride as long as the kernel', gradient(16, [2, 2], { strides: [2, 2] }), 'as it is'],
     ['a channel a group', gradient(32, [3, 3], { pads, group: 32 }), 'convolutions'],
-    ['four channels a group', gradient(32, [3, 3], { pads, group: 8 }), 'merged groups'],
+    ['four channels a group', gradient(32, [3, 3], { pads, group: 8 }), 'convolutions'],
     ['16 channels a group', gradient(32, [3, 3], { pads, group: 2 }), 'convolutions'],
   ])('with %s has a form of its own', ([, node, form]) => {
     expect(formOf(node, 'frozen')).toBe(form);
