@@ -14,6 +14,11 @@ export interface OpenOptions {
   readonly device?: Device;
   /** Threads of the CPU. Default: one a core in Node; one in a browser, up to four in a page that is cross-origin isolated. */
   readonly threads?: number;
+  /**
+   * The number of images that most gradients are asked of at a time, for which the gradient is optimised; it changes speed
+   * and rounding alone. Default: 100, the `batchSize` of attacks.
+   */
+  readonly batchSize?: number;
 }
 
 /**
@@ -33,10 +38,13 @@ export interface OpenClassifier extends Oracle {
 export async function openOn(
   platform: Platform,
   model: Uint8Array | string,
-  { device = 'cpu', threads = platform.threads() }: OpenOptions,
+  { device = 'cpu', threads = platform.threads(), batchSize = 100 }: OpenOptions,
 ): Promise<OpenClassifier> {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new InputError(`threads must be an integer from 1 on, got ${threads}`);
+  }
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new InputError(`batchSize must be an integer from 1 on, got ${batchSize}`);
   }
   const name = typeof model === 'string' ? model : 'the model';
   const bytes = typeof model === 'string' ? await platform.read(model) : model;
@@ -49,7 +57,10 @@ export async function openOn(
     ports,
     image,
     classes,
-    ...(noGradient === null && { gradient: (loss) => classifierGradientModel(graph, device, loss) }),
+    batchSize,
+    ...(noGradient === null && {
+      gradient: (loss, batch) => classifierGradientModel(graph, platform.target(device), loss, batch),
+    }),
   };
   const oracle = await platform
     .inTurn(() => openOracle(files, { device, threads }))

@@ -11,6 +11,7 @@ export const node: Platform = {
       throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
     });
   },
+  target: (device) => device,
   threads: availableParallelism,
   prepare: () => {},
   inTurn: (work) => work(),

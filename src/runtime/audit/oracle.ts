@@ -12,9 +12,15 @@ export interface OracleFiles {
   readonly classes: number;
   /**
    * Makes the program `image`, `label` -> `logits`, `loss`, `gradient` of a loss (`classifierGradientModel`), lowered for
-   * the device in use. Called when an attack first asks for the loss.
+   * the device in use. Called when an attack first asks for the loss; with a number of images when the program is to take
+   * that number alone.
    */
-  readonly gradient?: (loss: LossName) => Uint8Array;
+  readonly gradient?: (loss: LossName, batch?: number) => Uint8Array;
+  /**
+   * The number of images that most gradients are asked of at a time. Those come from a program of their own, which ONNX
+   * Runtime optimises for that number; any other number runs in a program that takes any. When absent, all do.
+   */
+  readonly batchSize?: number;
   /** The trained attacker, `image` -> `perturbation`, and the eps that it was trained for. */
   readonly generator?: { readonly attacker: Uint8Array; readonly eps: number };
 }
@@ -39,6 +45,7 @@ export async function openOracle(
     image,
     classes,
     gradient,
+    batchSize,
     generator,
   }: OracleFiles,
   options: SessionOptions,
@@ -59,10 +66,12 @@ export async function openOracle(
       eps: generator.eps,
       model: await opened(generator.attacker, modelDevice(options.device)),
     };
-    const gradients = new Map<LossName, Promise<Model>>();
-    const gradientOf = (loss: LossName): Promise<Model> => {
-      const found = gradients.get(loss) ?? opened(gradient!(loss), options.device);
-      gradients.set(loss, found);
+    const gradients = new Map<string, Promise<Model>>();
+    const gradientOf = (loss: LossName, images: number): Promise<Model> => {
+      const bound = images === batchSize;
+      const key = `${loss} ${bound}`;
+      const found = gradients.get(key) ?? opened(gradient!(loss, bound ? images : undefined), options.device);
+      gradients.set(key, found);
       return found;
     };
     return {
@@ -78,7 +87,7 @@ export async function openOracle(
           loss: LossName,
         ) {
           queries.backward += images.shape[0];
-          const model = await gradientOf(loss);
+          const model = await gradientOf(loss, images.shape[0]);
           const outputs = await model.run({
             image: tensorOf(images),
             label: classes32(labels),
