@@ -59,7 +59,7 @@ export async function openOn(
     classes,
     batchSize,
     ...(noGradient === null && {
-      gradient: (loss, batch) => classifierGradientModel(graph, platform.target(device), loss, batch),
+      gradient: (loss, batch) => classifierGradientModel(graph, device, loss, batch),
     }),
   };
   const oracle = await platform

@@ -11,7 +11,6 @@ export const node: Platform = {
       throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
     });
   },
-  target: (device) => device,
   threads: availableParallelism,
   prepare: () => {},
   inTurn: (work) => work(),

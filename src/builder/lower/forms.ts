@@ -5,14 +5,11 @@ import { hasPhases } from './frozen.ts';
 import { mostlyPadding } from './groups.ts';
 import { tiles } from './pool.ts';
 
-/** What a graph is lowered for; `cpu` is ONNX Runtime in Node, `wasm` in a browser. */
-export type Target = 'plain' | 'cpu' | 'wasm' | 'webgpu' | 'cuda';
+/** What a graph is lowered for. */
+export type Target = 'plain' | 'cpu' | 'webgpu' | 'cuda';
 
-/**
- * Where a row applies: `frozen` is the target `cpu` of a classifier with its weights inside and its input gradient, `cpu`
- * that of any other graph, and `wasm`.
- */
-export type Place = Exclude<Target, 'wasm'> | 'frozen';
+/** Where a row applies: `frozen` is the target `cpu` for a classifier with its weights inside and its input gradient. */
+export type Place = Target | 'frozen';
 
 /** How an operator is written down. */
 export type Form =

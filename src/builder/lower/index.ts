@@ -29,7 +29,7 @@ export type { Target } from './forms.ts';
  * it, which is what the other targets are tested against.
  */
 export function lower(graph: Graph, target: Target): Graph {
-  const place = target === 'wasm' ? 'cpu' : target === 'cpu' && isFrozen(graph) ? 'frozen' : target;
+  const place = target === 'cpu' && isFrozen(graph) ? 'frozen' : target;
   const inForms = (g: Graph): Graph => share(rewrite(g, (node) => inForm(node, formOf(node, place), target)));
   if (target === 'plain') return foldTransposes(inForms(graph));
   const formed = inForms(foldBatchNorm(graph));

@@ -48,7 +48,7 @@ export function classifierGradient(classifier: Graph, loss: LossName = 'ce'): Gr
  * {@link classifierGradient} as an ONNX file.
  *
  * @param classifier the bytes of an ONNX model, our `classifier-c1.onnx` or another, or its graph.
- * @param target `cpu` for Node, `wasm` for a browser, `webgpu` for WebGPU, where no operator falls back to the CPU.
+ * @param target `cpu` for Node and WASM, `webgpu` for WebGPU, where no operator falls back to the CPU.
  * @param batch the only number of images that the model is to take; any number when absent. On a CPU it is faster for one:
  *   ONNX Runtime multiplies two values in the layout of its convolutions only where it knows that their shapes are equal.
  */
