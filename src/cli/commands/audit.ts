@@ -9,6 +9,7 @@ import { conductAudit } from '../../runtime/audit/conduct.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { openParts, partsPath } from '../../runtime/audit/parts-folder.ts';
 import { planAudit, presetNames } from '../../runtime/audit/plan-audit.ts';
+import { blockSizeFor } from '../../runtime/audit/plan.ts';
 import { expectedData } from '../../runtime/data/formats.ts';
 import { chooseDevice, lockRun } from '../../runtime/index.ts';
 import { adoption, withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
@@ -98,7 +99,8 @@ export function auditCommand() {
       const stop = stopController((signal) =>
         progress.log(`${signal}: keeping what is finished; ${quitHint}`),
       );
-      const opened = await openLoaded(node, loaded, run);
+      const batchSize = flags.batchSize ?? blockSizeFor(loaded.classifier.image);
+      const opened = await openLoaded(node, loaded, { ...run, batchSize });
       try {
         const images = await withLabels(source, opened);
         const classifier = classifierAbout(path, loaded, opened);
@@ -108,7 +110,7 @@ export function auditCommand() {
           attacks: flags.attacks ?? flags.preset,
           curve: flags.epsCurve ?? null,
           seed: flags.seed,
-          batchSize: flags.batchSize ?? null,
+          batchSize,
         });
         if (!flags.force) {
           const attacks = plan.attacks.map(({ name }) => name);
