@@ -79,9 +79,14 @@ export function planAudit(
       seed,
       blockSize: batchSize ?? blockSizeFor(classifier.image),
     },
-    notMeasured: lacking
-      .filter(({ what }, i) => lacking.findIndex((other) => other.what === what) === i)
-      .map(({ what, why }) => ({ what, why: why.replace('; leave it out', '') })),
+    notMeasured: [
+      ...lacking
+        .filter(({ what }, i) => lacking.findIndex((other) => other.what === what) === i)
+        .map(({ what, why }) => ({ what, why: why.replace('; leave it out', '') })),
+      ...(classifier.gradient
+        ? []
+        : [{ what: 'transfer', why: 'no other network was trained on its answers' }]),
+    ],
   };
 }
 

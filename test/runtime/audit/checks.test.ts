@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import { findingsOf, type Evidence } from '../../../src/runtime/audit/checks/index.ts';
+import type { Audit } from '../../../src/runtime/audit/document.ts';
+import { wilson } from '../../../src/runtime/audit/wilson.ts';
+
+const images = 200;
+const measure = (right: number) => ({ accuracy: right / images, interval: wilson(right, images) });
+const queries = { forward: 0, backward: 0 };
+
+type Row = Audit['attacks'][string];
+const attack = (
+  access: Row['access'],
+  given: Row['given'],
+  attacked: number,
+  broken: number,
+  right: number,
+): Row => ({
+  title: access,
+  access,
+  given,
+  attacked,
+  broken,
+  settings: {},
+  queries,
+  ...measure(right),
+});
+
+/** An audit in which all is well: 190 of 200 images are right, and the attacks leave 80. */
+const well: Evidence = {
+  images,
+  classes: 10,
+  largeEps: 0.5,
+  clean: measure(190),
+  worst: measure(80),
+  threat: { norm: 'linf', eps: 0.1, range: [0, 1], goal: 'untargeted' },
+  gradient: { available: true, why: null },
+  labels: 'true',
+  byClass: Array.from({ length: 10 }, (_, label) => ({
+    label,
+    name: `${label}`,
+    images: 20,
+    clean: 0.95,
+    worst: 0.4,
+  })),
+  attacks: {
+    noise: attack('none', 'all', 190, 2, 188),
+    fgsm: attack('gradient', 'all', 190, 90, 100),
+    pgd: attack('gradient', 'all', 190, 105, 85),
+    apgd: attack('gradient', 'left', 85, 5, 80),
+    square: attack('logits', 'left', 80, 0, 80),
+    'pgd-doubled': attack('gradient', 'left', 80, 0, 80),
+  },
+  curve: {
+    attack: 'PGD',
+    images,
+    points: [0, 0.1, 0.5].map((eps) => ({ eps, ...measure(eps === 0.5 ? 0 : 80) })),
+  },
+  probe: {
+    findings: [],
+    again: { images: 100, apart: 0, changed: 0 },
+    alone: { images: 8, apart: 1e-6, changed: 0 },
+  },
+  rounded: { tried: 100, kept: 100 },
+  preparations: null,
+};
+
+const found = (change: Partial<Evidence>): readonly string[] =>
+  findingsOf({ ...well, ...change }).map(({ id, level }) => `${level} ${id}`);
+const attacks = (change: Evidence['attacks']) => ({ attacks: { ...well.attacks, ...change } });
+
+describe('the checks of an audit', () => {
+  test('find nothing where all is well', () => {
+    expect(found({})).toEqual([]);
+  });
+
+  test.for([
+    [
+      'answers that change',
+      { probe: { ...well.probe, again: { images: 100, apart: 0.1, changed: 3 } } },
+      'doubt random-answers',
+    ],
+    [
+      'answers that depend on the batch',
+      { probe: { ...well.probe, alone: { images: 8, apart: 0.1, changed: 0 } } },
+      'doubt batch-dependent',
+    ],
+    ['no gradient', { gradient: { available: false, why: 'its operators have none' } }, 'doubt no-gradient'],
+    ['a clean accuracy of guessing', { clean: measure(24) }, 'doubt near-chance'],
+    [
+      'PGD that leaves more than FGSM',
+      attacks({ pgd: attack('gradient', 'all', 190, 80, 110) }),
+      'doubt fgsm-below-pgd',
+    ],
+    [
+      'an attack that does less than noise',
+      attacks({ noise: attack('none', 'all', 190, 95, 95) }),
+      'doubt attack-above-noise',
+    ],
+    [
+      'Square that finds much more',
+      attacks({ square: attack('logits', 'left', 80, 40, 40) }),
+      'doubt square-better',
+    ],
+    [
+      'Square that finds a little more',
+      attacks({ square: attack('logits', 'left', 80, 2, 78) }),
+      'note square-better',
+    ],
+    [
+      'more steps that find more',
+      attacks({ 'pgd-doubled': attack('gradient', 'left', 80, 4, 76) }),
+      'note steps-not-enough',
+    ],
+    [
+      'a curve that stays up',
+      { curve: { ...well.curve!, points: [{ eps: 0.5, ...measure(60) }] } },
+      'doubt above-chance-at-large-eps',
+    ],
+    ['changes that 8 bits cannot hold', { rounded: { tried: 100, kept: 40 } }, 'note lost-by-rounding'],
+    ['no labels', { labels: 'answers' as const }, 'note own-answers'],
+    [
+      'three classes',
+      { classes: 3, ...attacks({ apgd: { ...well.attacks['apgd']!, settings: { loss: 'dlr' } } }) },
+      'note few-classes',
+    ],
+  ] as const)('find %s', ([, change, expected]) => {
+    expect(found(change as Partial<Evidence>)).toEqual([expected]);
+  });
+
+  test('do not take for robust what is right at a large eps because of one class that most images have', () => {
+    const one = [{ label: 0, name: '0', images: 150, clean: 1, worst: 1 }];
+    const curve = { ...well.curve!, points: [{ eps: 0.5, ...measure(150) }] };
+    expect(found({ curve, byClass: one })).toEqual([]);
+  });
+
+  test('name another way to prepare the pixels only where it is much better', () => {
+    const guessing = { clean: measure(24), byClass: well.byClass };
+    const whatToDo = (accuracy: number): string =>
+      findingsOf({ ...well, ...guessing, preparations: [{ option: '--scale 0..255', accuracy }] })[0]!
+        .whatToDo;
+    expect(whatToDo(0.9)).toBe('Try --scale 0..255: 90.0 % of some images are right with it.');
+    expect(whatToDo(0.2)).toContain('Check how the pixels are prepared');
+  });
+});
