@@ -32,6 +32,7 @@ export const ends = ({ low, high }: Audit['worst']['interval']): string =>
 
 /** Seconds as people say them: `0.1 s`, `98 s`, `3 min 32 s`, `2 h 5 min`. */
 export function duration(seconds: number): string {
+  if (seconds < 0.05) return '< 0.1 s';
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 120) return `${whole} s`;
