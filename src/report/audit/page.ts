@@ -5,6 +5,7 @@ import { attackSection } from './attacks.ts';
 import { checkSection, doubtBox } from './checks.ts';
 import { classSection } from './classes.ts';
 import { curveSection } from './curve.ts';
+import { withFlags } from './flags.ts';
 import { headline } from './headline.ts';
 import { outcomeBar } from './outcome.ts';
 import { notMeasuredSection, provenance, threatSection } from './provenance.ts';
@@ -70,7 +71,7 @@ function verdictPart(audit: Audit): Markup | string {
       ({ met, text }) =>
         html`<li class="${state(met)}">
           <span class="mark" aria-hidden="true">${met ? '✓' : '✗'}</span
-          ><span class="away">${met ? 'met: ' : 'not met: '}</span>${text}
+          ><span class="away">${met ? 'met: ' : 'not met: '}</span>${withFlags(text)}
         </li>`,
     )}
     ${verdict.accepted.length === 0 ? '' : html`<li>Accepted doubts: ${verdict.accepted.join(', ')}.</li>`}

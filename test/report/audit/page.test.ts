@@ -145,6 +145,16 @@ describe('the page of an audit', () => {
     expect(words).toEqual(expect.arrayContaining(['guessing', 'all attacks', 'PGD', '4/255', '128/255']));
   });
 
+  it('says how small a change is enough, or that none of those tried is', async () => {
+    expect((await pageOf(audits.plain)).whole).toContain(
+      'With an eps of 0.1 or less, half of the 198 images that it gets right are fooled.',
+    );
+    const robust = auditOf({ smallestEps: { median: null, broken: 40, images: 198 } });
+    const { whole } = await pageOf({ ...robust, checks: audits.doubt.checks });
+    expect(whole).toContain('Up to an eps of 0.5, PGD, 40 steps fools it on 40 of 198 images');
+    expect(whole).toContain('See the checks before you conclude anything');
+  });
+
   it('says how to measure it again, as a shell takes it', async () => {
     const { text } = await pageOf(auditOf({ command: ['audit', 'my model.onnx', '--data', "it's"] }));
     expect(text('pre')).toBe(String.raw`sparring audit 'my model.onnx' --data 'it'\''s'`);
