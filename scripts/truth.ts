@@ -1,14 +1,23 @@
 // Attacks classifiers of which the truth is known, and says what the attacks find and miss of it.
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
-import { openClassifier } from '../src/index.ts';
+import { z } from 'zod';
+import { openClassifier, type OpenClassifier } from '../src/index.ts';
 import { cascade, type WorstCases } from '../src/runtime/audit/cascade.ts';
 import { presets } from '../src/runtime/audit/presets.ts';
-import { attackOf, type Configured } from '../src/runtime/attacks/index.ts';
+import { attackOf, toEnd, type Configured } from '../src/runtime/attacks/index.ts';
 import { count, eps as epsOf } from '../src/cli/options.ts';
-import { limit, loadDigits } from '../src/runtime/index.ts';
+import {
+  encodeSafetensors,
+  limit,
+  loadDigits,
+  type StoredSource,
+  type Tensor,
+} from '../src/runtime/index.ts';
+import { runPython } from './python.ts';
 
 const command = new Command('truth')
   .description(
@@ -24,18 +33,97 @@ const command = new Command('truth')
   .option('--eps <size>', 'another than the published one', epsOf)
   .option('--batch <n>', 'images at a time', count, 100)
   .option('--threads <n>', 'threads of ONNX Runtime', count, 2)
+  .option(
+    '--python <path>',
+    "an interpreter that has pyautoattack: runs AutoAttack's own code on the same images too",
+  )
+  .option('--smallest', 'WK17a: attacks each image at 1.02 and at 0.99 of the smallest eps that fools it')
   .option('--seed <n>', 'of the random numbers', Number, 1)
   .parse();
 
+interface Verdict {
+  readonly truth: string;
+  /** No smaller eps fools the classifier on this image; null where that is not known. */
+  readonly smallest: number | null;
+}
+
 /** Image number -> verdict, of `wk17a.csv`. */
-async function verdicts(folder: string): Promise<ReadonlyMap<number, string>> {
+async function verdicts(folder: string): Promise<ReadonlyMap<number, Verdict>> {
   const lines = (await readFile(join(folder, 'wk17a.csv'), 'utf8')).trim().split('\n').slice(1);
-  return new Map(lines.map((line) => [Number(line.split(',')[0]), line.split(',')[1]!]));
+  return new Map(
+    lines.map((line) => {
+      const [image, truth, , bound] = line.split(',');
+      return [Number(image), { truth: truth!, smallest: bound ? Number(bound) : null }] as const;
+    }),
+  );
+}
+
+/** Attacks each image just above and just below the smallest eps that fools it. */
+async function aroundSmallest(
+  classifier: OpenClassifier,
+  test: StoredSource,
+  truth: ReadonlyMap<number, Verdict>,
+  attacks: readonly Configured[],
+  seed: number,
+): Promise<void> {
+  for (const [image, { smallest }] of truth) {
+    if (smallest === null) continue;
+    const source = { ...test, count: 1, read: () => test.read([image]) };
+    const by: (string | null)[] = [];
+    for (const part of [1.02, 0.99]) {
+      const threat = { norm: 'linf', eps: part * smallest, range: [0, 1], goal: 'untargeted' } as const;
+      const worst = await toEnd(cascade(classifier, source, { threat, attacks, seed, batchSize: 1 }));
+      const place = worst.by[0] ?? null;
+      by.push(place === null ? null : `broken by ${attacks[place]!.attack}`);
+    }
+    console.log(
+      `image ${image}, smallest ${smallest}: at 1.02 ${by[0] ?? 'MISSED'}, at 0.99 ${by[1] ?? 'right'}`,
+    );
+    if (by[0] === null || by[1] !== null) process.exitCode = 1;
+  }
+}
+
+const Rows = z.array(z.strictObject({ attack: z.string(), left: z.int(), seconds: z.number() }));
+
+/** AutoAttack's own code on the same images. */
+async function besides(
+  python: string,
+  path: string,
+  images: { readonly image: Tensor; readonly label: Tensor },
+  { eps, seed, threads, only }: { eps: number; seed: number; threads: number; only: string | undefined },
+): Promise<void> {
+  const theirs: Readonly<Record<string, string>> = { apgd: 'apgd-ce', fab: 'fab-t' };
+  const attacks = only ? only.split(',').map((name) => theirs[name] ?? name) : ['standard'];
+  const temporary = await mkdtemp(join(tmpdir(), 'truth-'));
+  try {
+    const file = join(temporary, 'case.safetensors');
+    const options = { eps: `${eps}`, seed: `${seed}`, threads: `${threads}`, attacks: attacks.join() };
+    await writeFile(file, encodeSafetensors(new Map(Object.entries(images)), options));
+    for (const { attack, left, seconds } of Rows.parse(
+      await runPython(python, 'autoattack.py', [path, file]),
+    )) {
+      console.log(`AutoAttack's own ${attack} leaves ${left}, ${seconds} s`);
+    }
+  } finally {
+    await rm(temporary, { recursive: true });
+  }
 }
 
 async function main(): Promise<void> {
   const [name] = command.processedArgs;
-  const { folder, preset, only, images, from, eps: other, batch, threads, seed } = command.opts();
+  const {
+    folder,
+    preset,
+    only,
+    images,
+    from,
+    eps: other,
+    batch,
+    threads,
+    seed,
+    python,
+    smallest,
+  } = command.opts();
   const path = join(folder, `${name}.onnx`);
   if (!existsSync(path)) {
     console.log(`skipped: there is no ${path}`);
@@ -46,6 +134,11 @@ async function main(): Promise<void> {
     ({ attack }) => !only || only.split(',').includes(attack),
   );
   const test = limit((await loadDigits('mnist')).test, from + images);
+  if (smallest) {
+    await aroundSmallest(classifier, (await loadDigits('mnist')).test, await verdicts(folder), attacks, seed);
+    await classifier.close();
+    return;
+  }
   const eps = other ?? (name === 'wk17a' ? 0.1 : 0.3);
   const source = {
     ...test,
@@ -80,14 +173,18 @@ async function main(): Promise<void> {
     started = performance.now();
   }
   await classifier.close();
+  if (python) {
+    const all = await source.read([...Array(images).keys()]);
+    await besides(python, path, { image: all.image, label: all.label }, { eps, seed, threads, only });
+  }
   if (name !== 'wk17a' || eps !== 0.1) return;
   const truth = await verdicts(folder);
   const missed: number[] = [];
   const impossible: number[] = [];
   worst.by.forEach((by, i) => {
     const verdict = truth.get(from + i);
-    if (by === null && verdict !== undefined && verdict !== 'robust') missed.push(from + i);
-    if (by !== null && verdict === 'robust') impossible.push(from + i);
+    if (by === null && verdict !== undefined && verdict.truth !== 'robust') missed.push(from + i);
+    if (by !== null && verdict?.truth === 'robust') impossible.push(from + i);
   });
   console.log(
     `missed: ${missed.join(', ') || 'none'}; found where there are none: ${impossible.join(', ') || 'none'}`,

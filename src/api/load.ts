@@ -34,18 +34,10 @@ export async function loadClassifier(
   model: Uint8Array | string,
   options: LoadOptions = {},
 ): Promise<Loaded> {
-  const name = typeof model === 'string' ? model : 'the model';
-  const bytes = typeof model === 'string' ? await platform.read(model) : model;
+  const name = nameOf(model);
   return await naming(name, async () => {
     const { external: given, ...said } = options;
-    const external = { ...given };
-    for (const location of describeModel(bytes).external) {
-      if (external[location] || typeof model !== 'string') continue;
-      if (/(^|[\\/])\.\.([\\/]|$)|^[\\/]|^\w:/.test(location)) {
-        throw new Error(`its weights lie in ${location}, which is not beside it`);
-      }
-      external[location] = await platform.read(platform.beside(model, location));
-    }
+    const { bytes, external } = await readFiles(platform, model, given);
     const beside = typeof model === 'string' ? await filesBeside(platform, model) : {};
     const some = Object.keys(external).length > 0;
     const classifier = readClassifier(bytes, {
@@ -55,6 +47,28 @@ export async function loadClassifier(
     });
     return { name, files: { bytes, external }, classifier };
   });
+}
+
+/** What errors call a model. */
+export const nameOf = (model: Uint8Array | string): string =>
+  typeof model === 'string' ? model : 'the model';
+
+/** The bytes of a model, and of the files that its weights lie in. */
+export async function readFiles(
+  platform: Platform,
+  model: Uint8Array | string,
+  given: ExternalFiles = {},
+): Promise<Files> {
+  const bytes = typeof model === 'string' ? await platform.read(model) : model;
+  const external = { ...given };
+  for (const location of describeModel(bytes).external) {
+    if (external[location] || typeof model !== 'string') continue;
+    if (/(^|[\\/])\.\.([\\/]|$)|^[\\/]|^\w:/.test(location)) {
+      throw new Error(`its weights lie in ${location}, which is not beside it`);
+    }
+    external[location] = await platform.read(platform.beside(model, location));
+  }
+  return { bytes, external };
 }
 
 async function filesBeside(platform: Platform, model: string): Promise<Beside> {

@@ -32,6 +32,7 @@ const checks: { readonly [S in Setting]: Check } = {
   stepSize: ['a number above 0, in parts of eps, or null', (x) => x === null || (isFinite(x) && x > 0)],
   queries: count,
   targets: count,
+  shrinkOver: ['an integer from 1 on, or null', (x) => x === null || count[1](x)],
   part: ['a number above 0 and at most 1', (x) => isFinite(x) && x > 0 && x <= 1],
   decay: ['a number from 0 on', (x) => isFinite(x) && x >= 0],
 };

@@ -53,6 +53,7 @@ export const traits: { readonly [K in OpType]: Traits<K> } = {
   Identity: plain, // gives an output its name, so lowering leaves it where it is
   Not: unary,
   LeakyRelu: { attributes: { alpha: 'float' }, elementwise: 'unary' },
+  HardSigmoid: { attributes: { alpha: 'float', beta: 'float' }, elementwise: 'unary' },
   Softmax: axis,
   LogSoftmax: axis,
   Cast: { attributes: { to: 'dtype' }, elementwise: 'unary' },

@@ -81,6 +81,7 @@ export const infer: { readonly [K in OpType]: Infer<K> } = {
   Identity: same,
   Not: logical,
   LeakyRelu: float,
+  HardSigmoid: float,
   Softmax: alongAxis,
   LogSoftmax: alongAxis,
   Cast: ({ inputs: [x], attrs: { to } }) => [type(to, x.shape)],

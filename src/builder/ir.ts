@@ -111,6 +111,7 @@ export interface Ops {
   Identity: Unary;
   Not: Unary;
   LeakyRelu: { inputs: readonly [x: Value]; attrs: { alpha?: number } };
+  HardSigmoid: { inputs: readonly [x: Value]; attrs: { alpha?: number; beta?: number } };
   Softmax: { inputs: readonly [x: Value]; attrs: { axis?: number } };
   LogSoftmax: { inputs: readonly [x: Value]; attrs: { axis?: number } };
   Cast: { inputs: readonly [x: Value]; attrs: { to: DType } };

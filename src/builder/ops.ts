@@ -75,6 +75,9 @@ export const identity = (x: Value): Value => one('Identity', [x], {});
 export const not = (x: Value): Value => one('Not', [x], {});
 /** `x` where it is 0 or more, `alpha * x` below. */
 export const leakyRelu = (x: Value, alpha: number): Value => one('LeakyRelu', [x], { alpha });
+/** `alpha * x + beta` limited to [0, 1]. */
+export const hardSigmoid = (x: Value, alpha: number, beta: number): Value =>
+  one('HardSigmoid', [x], { alpha, beta });
 /** e^x over the sum of e^x along `axis`. */
 export const softmax = (x: Value, axis = -1): Value => one('Softmax', [x], { axis });
 /** The logarithm of {@link softmax}, without its overflow. */

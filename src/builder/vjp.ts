@@ -2,6 +2,7 @@ import type { Node, Ops, OpType, Value, Window } from './ir.ts';
 import { constant, constantNumbers, ints, isFloat, scalar, tensorOf } from './ir.ts';
 import {
   add,
+  and,
   cast,
   conv,
   convTranspose,
@@ -70,6 +71,10 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   Identity: (dy) => [dy],
   Not: null,
   LeakyRelu: (dy, { inputs: [x], attrs: { alpha = 0.01 } }) => [mul(dy, slopes(x, alpha))],
+  // alpha where the line is not cut off
+  HardSigmoid: (dy, { attrs: { alpha = 0.2 } }, y) => [
+    mul(dy, mul(cast(and(greater(y, 0), less(y, 1)), y.dtype), alpha)),
+  ],
   // y * (dy - sum(dy * y))
   Softmax: (dy, { attrs: { axis = -1 } }, y) => [
     mul(y, sub(dy, reduceSum(mul(dy, y), { axes: [axis], keepdims: true }))),

@@ -67,6 +67,7 @@ const rows = {
     means: (most) => `Random noise changed ${most} It knows nothing of the network.`,
   },
   apgd: null,
+  'pgd-adam': null,
   'apgd-t': null,
   fab: null,
   square: null,

@@ -268,7 +268,7 @@ describe('attack', () => {
       'an unknown attack',
       { method: 'bim' },
       {},
-      'there is no attack bim; there are noise, fgsm, pgd, mi-fgsm, apgd, apgd-t, fab, square',
+      'there is no attack bim; there are noise, fgsm, pgd, pgd-adam, mi-fgsm, apgd, apgd-t, fab, square',
     ],
     [
       'an unknown setting',

@@ -10,10 +10,10 @@ import { node } from '../../src/api/node.ts';
 import { partingNode } from '../../src/api/parting.ts';
 import type { Classifier } from '../../src/models/classifier/classifier.ts';
 import { valueInfo } from '../../src/onnx/encode.ts';
-import { encodeModel, type Message } from '../../src/onnx/proto.ts';
+import { DataType, encodeModel, type Message } from '../../src/onnx/proto.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { around, elsewhere, splitWeights } from '../support/elsewhere.ts';
-import { foreignProto, type ForeignNode } from '../support/foreign.ts';
+import { foreignProto, protoNode, type ForeignNode } from '../support/foreign.ts';
 import { oracleOf, smallClassifier } from '../support/oracles.ts';
 import { between } from '../support/run.ts';
 import type { OpenOracle } from '../../src/runtime/audit/oracle.ts';
@@ -249,6 +249,43 @@ test('weights among the inputs are no inputs', () => {
     expect(own).toBe(3);
     const { gradient: slope } = await gradient!({ images, labels: Int32Array.of(0, 1, 2, 0, 1) }, 'ce');
     expect(Math.max(...slope.data)).toBeGreaterThan(0);
+  });
+});
+
+test('float16 at its ports is fed and read as float16', () => {
+  const half = (name: string, dims: readonly (number | string)[]): Message<'ValueInfo'> => ({
+    name,
+    type: {
+      tensorType: {
+        elemType: DataType.FLOAT16,
+        shape: { dim: dims.map((d) => (typeof d === 'number' ? { dimValue: d } : { dimParam: d })) },
+      },
+    },
+  });
+  const proto = linear(108, [
+    { op: 'Cast', inputs: ['h'], outputs: ['x'], attributes: { to: DataType.FLOAT } },
+    { op: 'Flatten', inputs: ['x'], outputs: ['features'] },
+  ]);
+  const { node: nodes = [], input: inputs = [] } = proto.graph!;
+  const last = protoNode({ op: 'Cast', inputs: ['z'], outputs: ['q'], attributes: { to: DataType.FLOAT16 } });
+  const bytes = encodeModel({
+    ...proto,
+    graph: {
+      ...proto.graph,
+      input: [half('h', ['n', 3, 6, 6]), ...inputs.slice(1)],
+      node: [...nodes.slice(0, -1), last],
+      output: [half('q', ['n', 3])],
+    },
+  });
+  const wide = linear(108, [{ op: 'Flatten', inputs: ['x'], outputs: ['features'] }]);
+  return opened(bytes, {}, async ({ logits, gradient, origin }) => {
+    expect(origin.tolerance).toBe(0.02);
+    const batch = { images, labels: Int32Array.of(0, 1, 2, 0, 1) };
+    const found = [await logits(images), (await gradient!(batch, 'ce')).logits];
+    await opened(encodeModel(wide), {}, async (exact) => {
+      const { logits: expected } = await exact.gradient!(batch, 'ce');
+      for (const { data: own } of found) expect(own).toBeAllClose(expected.data, { atol: 0.02 });
+    });
   });
 });
 

@@ -52,6 +52,7 @@ const types: { readonly [K in b.OpType]: Typed } = {
   Identity: [['bool[2]', () => b.identity(bool(2))]],
   Not: [['bool[batch]', () => b.not(bool('batch'))]],
   LeakyRelu: [['float32[2]', () => b.leakyRelu(f32(2), 0.2)]],
+  HardSigmoid: [['float32[2]', () => b.hardSigmoid(f32(2), 0.2, 0.5)]],
   Softmax: [['float32[batch,10]', () => b.softmax(f32('batch', 10))]],
   LogSoftmax: [['float32[4,5]', () => b.logSoftmax(f32(4, 5), 0)]],
   Cast: [
@@ -628,6 +629,7 @@ const configurations: { readonly [K in b.OpType]: (d: Draw) => readonly b.Value[
   Identity: unary(b.identity),
   Not: (d) => [b.not(d.bool(d.shape(0, 4)))],
   LeakyRelu: unary((x) => b.leakyRelu(x, 0.1)),
+  HardSigmoid: (d) => [b.hardSigmoid(d.float(d.shape(0, 4)), 0.3, 0.4)],
   Softmax: (d) => {
     const x = d.number(1);
     return [b.softmax(x, d.axis(x.shape.length))];

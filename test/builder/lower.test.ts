@@ -4,6 +4,12 @@ import { dropExpands } from '../../src/builder/lower/expand.ts';
 import { foldTransposes } from '../../src/builder/lower/fold.ts';
 import { formOf, type Form } from '../../src/builder/lower/forms.ts';
 import {
+  convByMergedGroups,
+  convTransposeByConvs,
+  hasPhases,
+  mergedGroups,
+} from '../../src/builder/lower/frozen.ts';
+import {
   convByGemm,
   convTransposeByColumns,
   convTransposeByFlip,
@@ -182,6 +188,60 @@ const forms: Readonly<Record<string, (random: Random, draw: Draw) => Pair>> = {
     const bias = random.below(2) === 0 ? null : draw([m]);
     const native = b.convTranspose(draw(['batch', c, ...size]), draw([c, m, ...kernel]), bias, attrs);
     return { native, form: convTransposeByFlip(nodeOf('ConvTranspose', native)) };
+  },
+  'a transposed convolution as a convolution a phase': (random, draw) => {
+    for (;;) {
+      const { size, kernel, ...attrs } = fitting(random, leavesSome);
+      const dilations = pick(random, [
+        [1, 1],
+        attrs.strides.map((s) => (s === 1 ? whole(random, 1, 3)() : 1)),
+      ]);
+      const group = whole(random, 1, 3)();
+      const [c, m] = list(random, 2, 1, 2) as [number, number];
+      const window = { ...attrs, dilations, group };
+      if (!leavesSome({ size, kernel: kernel.map((k, i) => dilations[i]! * (k - 1) + 1), ...attrs }))
+        continue;
+      const bias = random.below(2) === 0 ? null : b.input('bias', 'float32', [m * group]);
+      const probe = b.convTranspose(
+        b.input('x', 'float32', ['batch', c * group, ...size]),
+        b.input('w', 'float32', [c * group, m, ...kernel]),
+        bias,
+        window,
+      );
+      if (!hasPhases(nodeOf('ConvTranspose', probe))) continue;
+      const native = b.convTranspose(
+        draw(['batch', c * group, ...size]),
+        draw([c * group, m, ...kernel]),
+        bias && draw([m * group]),
+        window,
+      );
+      return { native, form: convTransposeByConvs(nodeOf('ConvTranspose', native)) };
+    }
+  },
+  'a grouped convolution with merged groups': (random, draw) => {
+    const { size, kernel, ...rest } = geometry(random);
+    const attrs = { strides: rest.strides, pads: rest.pads };
+    const width = pick(random, [2, 4, 8]);
+    const group = (16 / width) * whole(random, 1, 3)();
+    const bias = random.below(2) === 0 ? null : draw([width * group]);
+    const native = b.conv(draw([2, width * group, ...size]), draw([width * group, width, ...kernel]), bias, {
+      ...attrs,
+      group,
+    });
+    expect(mergedGroups(nodeOf('Conv', native))).toBe(16 / width);
+    return { native, form: convByMergedGroups(nodeOf('Conv', native)) };
+  },
+  'a grouped transposed convolution with merged groups': (random, draw) => {
+    const { size, kernel, ...attrs } = fitting(random, leavesSome);
+    const width = pick(random, [2, 4, 8]);
+    const group = (16 / width) * whole(random, 1, 2)();
+    const native = b.convTranspose(
+      draw([2, width * group, ...size]),
+      draw([width * group, width, ...kernel]),
+      null,
+      { ...attrs, group },
+    );
+    return { native, form: convByMergedGroups(nodeOf('ConvTranspose', native)) };
   },
 };
 

@@ -336,6 +336,21 @@ const entries: { readonly [K in b.OpType]?: Entry } = {
       ['alpha 2', (d) => b.leakyRelu(b.add(d.whole([3, 4]), 0.5), 2)],
     ],
   },
+  // ONNX Runtime has it for float32 only; with a slope and steps that are powers of two, differences are exact
+  HardSigmoid: {
+    comparison: exactInOrder,
+    cases: [
+      [
+        'slope 1/8, on its line and beside it, in float32',
+        (d) => b.cast(b.hardSigmoid(b.cast(b.add(d.whole([3, 4]), 0.5), 'float32'), 2 ** -3, 0.5), 'float64'),
+      ],
+      [
+        'a falling line',
+        (d) =>
+          b.cast(b.hardSigmoid(b.cast(b.add(d.whole([3, 4]), 0.5), 'float32'), -(2 ** -2), 0.5), 'float64'),
+      ],
+    ],
+  },
   Softmax: softmaxes('Softmax'),
   LogSoftmax: softmaxes('LogSoftmax'),
   Cast: {

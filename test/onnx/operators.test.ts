@@ -197,6 +197,9 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   TopK: [
     on([2, 5], [10], { rest: [ints(1)], outputs: 2 }),
     on([2, 5], [11], { rest: [ints(1)], attributes: { largest: 0, axis: 0 }, outputs: 2 }),
+    on([2, 3, 4], [10], { rest: [ints(3)], outputs: 2 }),
+    on([2, 5, 3], [11], { rest: [ints(2)], attributes: { largest: 0, axis: 1 }, outputs: 2 }),
+    on([2, 3], [11], { draw: 'whole', rest: [ints(3)], outputs: 2, flat: true }),
   ],
   GlobalAveragePool: [on(image, [7, 22])],
   GlobalMaxPool: [on(image, [7, 22])],
@@ -336,6 +339,13 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       attributes: { output_shape: [6, 7], strides: [2, 3] },
     }),
   ],
+  Col2Im: [
+    on([2, 12, 6], [18], { rest: [ints(4, 6), ints(2, 2)], attributes: { strides: [2, 2] } }),
+    on([1, 8, 9], [18], {
+      rest: [ints(6, 4), ints(2, 2)],
+      attributes: { strides: [2, 1], pads: [1, 0, 0, 1], dilations: [1, 2] },
+    }),
+  ],
   Gemm: [
     on([2, 3], [7, 9, 11, 13], {
       rest: [floats([3, 4]), floats([4])],
@@ -447,6 +457,19 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       rest: [null, b.tensorOf('float32', [4], [1, 1, 1.7, 0.8])],
       attributes: { mode: 'cubic', exclude_outside: 1, cubic_coeff_a: f(-0.5) },
     }),
+    ...(['nearest', 'linear', 'cubic'] as const).map((mode) =>
+      on([1, 1, 5, 6], [11, 13, 19], {
+        rest: [b.tensorOf('float32', [8], [0, 0, 0.3, -0.2, 1, 1, 0.9, 1.1]), none, ints(1, 1, 4, 7)],
+        attributes: { mode, coordinate_transformation_mode: 'tf_crop_and_resize', extrapolation_value: f(3) },
+      }),
+    ),
+    on([1, 1, 5, 6], [13], {
+      rest: [
+        b.tensorOf('float32', [8], [0, 0, 0.2, 0.5, 1, 1, 0.8, 1]),
+        b.tensorOf('float32', [4], [1, 1, 2, 1.5]),
+      ],
+      attributes: { mode: 'linear', coordinate_transformation_mode: 'tf_crop_and_resize' },
+    }),
   ],
   QuantizeLinear: [on([2, 3, 2], [10, 13], { rest: [scalar(0.25), scalar(100, 'uint8')], flat: true })],
   DequantizeLinear: [on([2, 3], [10, 13, 21], { draw: 'whole', rest: [scalar(0.25)], flat: true })].slice(1),
@@ -477,10 +500,12 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on([4, 2, 3], [14], { rest: recurrent(1, 3).slice(0, 2), attributes: { hidden_size: 2 } }),
   ],
   RNN: [on([4, 2, 3], [7, 14], { rest: recurrent(1, 1), attributes: { hidden_size: 2 }, outputs: 2 })],
-  GridSample: ['zeros', 'border'].flatMap((padding_mode) =>
-    [0, 1].map((align_corners) =>
+  GridSample: ['zeros', 'border', 'reflection'].flatMap((padding_mode) =>
+    [0, 1].flatMap((align_corners) => [
       on([2, 2, 3, 4], [16], { rest: [grid], attributes: { padding_mode, align_corners } }),
-    ),
+      on([2, 2, 3, 4], [20], { rest: [grid], attributes: { mode: 'nearest', padding_mode, align_corners } }),
+      on([2, 2, 3, 4], [20], { rest: [grid], attributes: { mode: 'cubic', padding_mode, align_corners } }),
+    ]),
   ),
   ConstantOfShape: [],
   Range: [],

@@ -105,7 +105,10 @@ describe('dependencies', () => {
   });
 
   test('are all declared', async () => {
-    const declared = new Set([...Object.keys(own.dependencies!), ...checkoutOnly]);
+    const declared = new Set([
+      ...Object.keys({ ...own.dependencies, ...own.peerDependencies }),
+      ...checkoutOnly,
+    ]);
     expect([...(await imported())].filter((name) => !declared.has(name))).toEqual([]);
   });
 });

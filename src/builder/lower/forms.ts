@@ -1,11 +1,16 @@
 import { traits } from '../attributes.ts';
 import type { AnyNode, Node, Value, Window } from '../ir.ts';
 import { geometry } from '../window.ts';
+import { hasPhases, mergedGroups } from './frozen.ts';
 import { mostlyPadding } from './groups.ts';
 import { tiles } from './pool.ts';
 
-/** What a graph is lowered for. */
-export type Target = 'plain' | 'cpu' | 'webgpu' | 'cuda';
+/** What a graph is lowered for; `cpu` is ONNX Runtime in Node, `wasm` in a browser. */
+export type Target = 'plain' | 'cpu' | 'wasm' | 'webgpu' | 'cuda';
+
+/** Where a row applies: `frozen` is `cpu` for the input gradient of a classifier with its weights inside,
+ * `cpu` any other graph there, and all of `wasm`. */
+export type Place = Exclude<Target, 'wasm'> | 'frozen';
 
 /** How an operator is written down. */
 export type Form =
@@ -23,20 +28,22 @@ export type Form =
   | 'phases'
   | 'columns'
   | 'flip'
-  | 'groups';
+  | 'groups'
+  | 'merged groups'
+  | 'convolutions';
 
-/** The form of a node on a target: the first row that fits. */
-export function formOf(node: AnyNode, target: Target): Form {
+/** The form of a node in a place: the first row that fits. */
+export function formOf(node: AnyNode, place: Place): Form {
   return (
     table.find(
-      (row) => row.op === node.op && (!row.on || row.on.includes(target)) && (!row.if || row.if(facts(node))),
+      (row) => row.op === node.op && (!row.on || row.on.includes(place)) && (!row.if || row.if(facts(node))),
     )?.form ?? 'as it is'
   );
 }
 
 interface Row {
   readonly op: AnyNode['op'];
-  readonly on?: readonly Target[];
+  readonly on?: readonly Place[];
   readonly if?: (facts: Facts) => boolean;
   readonly form: Form;
 }
@@ -47,6 +54,11 @@ interface Facts {
   readonly plain: boolean;
   /** Pooling windows that tile the image, as the masks need them. */
   readonly tiles: boolean;
+  /** Groups that are too thin for blocked kernels, and can be merged. */
+  readonly thinGroups: boolean;
+  /** A transposed convolution that is one convolution a phase. */
+  readonly hasPhases: boolean;
+  readonly kernel: number;
   readonly stride: number;
   readonly dtype: Value['dtype'];
   /** Every pad is smaller than the kernel. */
@@ -60,7 +72,7 @@ interface Facts {
 }
 
 /** Targets whose convolutions are matrix products. */
-const lowered: readonly Target[] = ['cpu', 'webgpu', 'cuda'];
+const lowered: readonly Place[] = ['cpu', 'webgpu', 'cuda'];
 
 const table: readonly Row[] = [
   { op: 'StopGradient', form: 'input' },
@@ -73,8 +85,15 @@ const table: readonly Row[] = [
   { op: 'Conv', on: ['cuda'], if: (f) => f.plain, form: 'gemm' },
   { op: 'ConvTranspose', on: ['cuda'], if: (f) => f.plain && f.covers, form: 'phases' },
   { op: 'MaxPoolGrad', on: ['webgpu', 'cuda'], if: (f) => f.tiles, form: 'masks' },
-  { op: 'MaxPoolGrad', on: ['cpu'], if: (f) => f.tiles && f.dtype === 'float32', form: 'unpool' },
+  { op: 'MaxPoolGrad', on: ['cpu', 'frozen'], if: (f) => f.tiles && f.dtype === 'float32', form: 'unpool' },
   { op: 'MaxPoolGrad', form: 'scatter' },
+  { op: 'Conv', on: ['frozen'], if: (f) => f.thinGroups, form: 'merged groups' },
+  { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.thinGroups, form: 'merged groups' },
+  // ONNX Runtime multiplies for each image by itself here, which pays where blocks of 16 channels would be mostly empty
+  { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.kernel > 1 && f.outputChannels < 8, form: 'as it is' },
+  // every output has one tap
+  { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.stride > 1 && f.kernel <= f.stride, form: 'as it is' },
+  { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.hasPhases, form: 'convolutions' },
   { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   // one input channel gathers single numbers: the native form is quicker there (2.5 ms against 15 at 28x28)
   { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.inputChannels > 1, form: 'gemm' },
@@ -93,6 +112,8 @@ const table: readonly Row[] = [
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain, form: 'phases' },
 ];
 
+const convolutions: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose']);
+
 function facts(node: AnyNode): Facts {
   const [x, w] = node.inputs as readonly [Value, Value];
   const [y] = node.outputs as readonly [Value];
@@ -102,6 +123,9 @@ function facts(node: AnyNode): Facts {
   return {
     plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
     tiles: traits[node.op].pool === true && tiles(node as Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>),
+    thinGroups: convolutions.has(node.op) && mergedGroups(node as Node<'Conv'>) > 1,
+    hasPhases: node.op === 'ConvTranspose' && kernel.length === 2 && hasPhases(node as Node<'ConvTranspose'>),
+    kernel: Math.max(...kernel),
     stride: Math.max(...g.strides),
     dtype: x.dtype,
     padsInside: kernel.every((k, i) => g.begins[i]! < k && g.ends[i]! < k),

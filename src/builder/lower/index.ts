@@ -4,7 +4,8 @@ import { rewrite } from '../rewrite.ts';
 import { foldBatchNorm, scaleAndShift } from './batchnorm.ts';
 import { dropExpands } from './expand.ts';
 import { foldTransposes } from './fold.ts';
-import { formOf, type Form, type Target } from './forms.ts';
+import { formOf, type Form, type Place, type Target } from './forms.ts';
+import { convByMergedGroups, convTransposeByConvs, isFrozen } from './frozen.ts';
 import {
   convByGemm,
   convTransposeByColumns,
@@ -18,6 +19,7 @@ import { sinkTransposes } from './layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter, maxPoolGradByUnpool } from './native.ts';
 import { reduceByEdges } from './reduce.ts';
 import { share } from './share.ts';
+import { stepsByHardSigmoid } from './steps.ts';
 import { sumsByProduct } from './sums.ts';
 
 export type { Target } from './forms.ts';
@@ -27,17 +29,19 @@ export type { Target } from './forms.ts';
  * it, which is what the other targets are tested against.
  */
 export function lower(graph: Graph, target: Target): Graph {
+  const place = target === 'wasm' ? 'cpu' : target === 'cpu' && isFrozen(graph) ? 'frozen' : target;
   const inForms = (g: Graph): Graph =>
-    share(rewrite(g, (node) => inForm(node, formOf(node, target), target)));
+    share(rewrite(g, (node) => inForm(node, formOf(node, place), target, place)));
   if (target === 'plain') return foldTransposes(inForms(graph));
   const formed = inForms(foldBatchNorm(graph));
   const tidy = (g: Graph): Graph => foldTransposes(sinkTransposes(dropExpands(g)));
   // some forms are written with an operator that has a form of its own on CUDA: a mask compares with the pool's maxima
   if (target === 'cuda') return share(reduceByEdges(tidy(inForms(formed))));
-  return share(target === 'cpu' ? sumsByProduct(tidy(formed)) : tidy(formed));
+  if (place === 'frozen') return share(tidy(stepsByHardSigmoid(formed)));
+  return share(place === 'cpu' ? sumsByProduct(tidy(formed)) : tidy(formed));
 }
 
-function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | null {
+function inForm(node: AnyNode, form: Form, target: Target, place: Place): readonly Value[] | null {
   switch (form) {
     case 'as it is':
       return null;
@@ -63,6 +67,13 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
       ];
     case 'groups':
       return [byGroups(node)];
+    case 'merged groups': {
+      const merged = convByMergedGroups(node as Node<'Conv' | 'ConvTranspose'>);
+      const next = merged.source as AnyNode;
+      return inForm(next, formOf(next, place), target, place) ?? [merged];
+    }
+    case 'convolutions':
+      return [convTransposeByConvs(node as Node<'ConvTranspose'>)];
     case 'taps':
       return node.op === 'AveragePool'
         ? [averagePoolByTaps(node as Node<'AveragePool'>)]

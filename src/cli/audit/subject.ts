@@ -68,6 +68,7 @@ export const dataAbout = (data: string, source: ImageSource): Audit['data'] => (
   name: source.name,
   sha256: source.sha256,
   classes: [...source.classes],
+  count: source.total ?? source.count,
   labels: source.labels === 'answers' ? 'answers' : 'true',
   skipped: (source.skipped ?? []).map(({ name, reason }) => ({ name, reason })),
 });

@@ -21,7 +21,10 @@ export function openingOf({ inputs, outputs }: Graph): Opening | null {
   let value = inputs[0];
   let found: Opening | null = null;
   for (;;) {
-    const [node, ...others] = (value && readers.get(value)) ?? [];
+    const reading = (value && readers.get(value)) ?? [];
+    const [node, ...others] = reading;
+    // what is rounded next is quantised, in whatever unit it is
+    if (reading.some(({ op }) => op === 'Round')) return null;
     if (!node || others.length > 0) return found;
     if (!passing.has(node.op)) {
       const next = applied(found ?? { a: [1], b: [0] }, node, value!);

@@ -1,13 +1,17 @@
-import type { Value } from '../../builder/ir.ts';
+import { constant, tensorOf, type Value } from '../../builder/ir.ts';
 import {
   abs,
   add,
+  and,
   argMax,
   cast,
   apply,
   div,
   elementCount,
+  equal,
   exp,
+  gatherElements,
+  greater,
   log,
   max,
   mul,
@@ -22,6 +26,7 @@ import {
   squeeze,
   stopGradient,
   sub,
+  unsqueeze,
   type ReduceOptions,
 } from '../../builder/ops.ts';
 import { normalizeAxes, normalizeAxis } from '../../builder/shape.ts';
@@ -110,17 +115,36 @@ const arg =
     return apply('ArgMax', [f(x)], attrs)[0]!;
   };
 
-/** The largest along an axis, and where it is. More than one would need a sort. */
-function top({ x, at, int, numbers }: Foreign): readonly Value[] {
-  at(1);
-  const k = numbers(1)?.[0];
+/** Along a longer axis, the comparison of each element with each takes too much memory. */
+const mostRanked = 2048;
+
+/**
+ * The k largest along an axis, in order, and where they are; of equal ones the first. The rank of an element is the number
+ * of those that come before it: the larger ones, and the equal ones at a lower index.
+ */
+function top({ x, known, int }: Foreign): readonly Value[] {
+  const k = known(1)[0]!;
   const axis = normalizeAxis('TopK', int('axis', -1), x.shape.length);
-  int('sorted', 1);
-  if (k !== 1) throw new Error(`k = ${k} is not supported, only 1`);
-  const isLargest = int('largest', 1) === 1;
-  const y = isLargest ? x : neg(x);
-  const best = reduceMax(y, { axes: [axis], keepdims: true });
-  return [isLargest ? best : neg(best), argMax(y, axis, true)];
+  int('sorted', 1); // where the order is free, this one will do
+  const y = int('largest', 1) === 1 ? x : neg(x);
+  const picked = (index: Value) => [gatherElements(x, index, axis), index];
+  if (k === 1) return picked(argMax(y, axis, true));
+  const size = x.shape[axis];
+  if (typeof size !== 'number' || size > mostRanked) {
+    throw new Error(
+      `k = ${k} along an axis of ${size} elements is not supported, only of up to ${mostRanked}`,
+    );
+  }
+  if (!(k >= 0 && k <= size)) throw new Error(`k = ${k} along an axis of ${size} elements`);
+  const behind = x.shape.slice(axis + 1).map(() => 1);
+  const numbered = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const isLower = numbered(size).flatMap((i) => numbered(size).map((j) => (j < i ? 1 : 0)));
+  const [own, other] = [unsqueeze(y, [axis + 1]), unsqueeze(y, [axis])];
+  const ties = and(equal(other, own), constant(tensorOf('bool', [size, size, ...behind], isLower)));
+  const before = add(cast(greater(other, own), 'float32'), cast(ties, 'float32'));
+  const rank = reduceSum(before, { axes: [axis + 1] });
+  const wanted = constant(tensorOf('float32', [k, 1, ...behind], numbered(k)));
+  return picked(argMax(cast(equal(unsqueeze(rank, [axis]), wanted), 'float32'), axis + 1));
 }
 
 export const reductions: Family = {

@@ -1,5 +1,5 @@
 import { constant, ints, isFloat, tensorOf, type Value } from '../../builder/ir.ts';
-import { expand, gather, matmul, unsqueeze } from '../../builder/ops.ts';
+import { add, expand, gather, matmul, mul, sub, unsqueeze, zerosLike } from '../../builder/ops.ts';
 import { normalizeAxes } from '../../builder/shape.ts';
 import type { Family, Foreign } from '../foreign.ts';
 import { swapped } from './arithmetic.ts';
@@ -14,6 +14,8 @@ interface Resizing {
   readonly sharpness: number;
   readonly excludeOutside: boolean;
   readonly antialias: boolean;
+  /** Which part of the axis is resized, its ends in parts of the whole; null for all of it. */
+  readonly part: readonly [from: number, to: number] | null;
 }
 
 const { fround } = Math;
@@ -56,13 +58,22 @@ const kernels = {
   },
 } as const;
 
+/** `tf_crop_and_resize`: the ends of the part are centres of outer elements. */
+function cropped(i: number, size: number, length: number, [from, to]: readonly [number, number]): number {
+  const last = size - 1;
+  if (length === 1) return fround((fround(from + to) * last) / 2);
+  return fround(fround(from * last) + i * fround((fround(to - from) * last) / (length - 1)));
+}
+
+/** No taps stand for the value outside the image. */
 type Taps = readonly (readonly [from: number, share: number])[];
 
 /** Which elements of an axis make an output, and in what shares. */
 function taps(i: number, scale: number, size: number, length: number, how: Resizing): Taps {
-  const place = coordinate[how.coordinates];
-  if (!place) throw new Error(`coordinate_transformation_mode ${how.coordinates} is not supported`);
-  const x = place(i, scale, size, length);
+  const x = how.part
+    ? cropped(i, size, length, how.part)
+    : coordinate[how.coordinates]!(i, scale, size, length);
+  if (how.part && !(x >= 0 && x <= size - 1)) return [];
   const inside = (at: number): number => Math.min(Math.max(at, 0), size - 1);
   if (how.mode === 'nearest') {
     const rounding = nearest[how.rounding];
@@ -85,7 +96,7 @@ function taps(i: number, scale: number, size: number, length: number, how: Resiz
 function along(x: Value, axis: number, length: number, scale: number, how: Resizing): Value {
   const size = x.shape[axis] as number;
   const rows = Array.from({ length }, (_, i) => taps(i, scale, size, length, how));
-  const sources = rows.map((row) => row[0]![0]);
+  const sources = rows.map((row) => row[0]?.[0] ?? -1);
   const times = length / size;
   if (
     how.mode === 'nearest' &&
@@ -97,6 +108,7 @@ function along(x: Value, axis: number, length: number, scale: number, how: Resiz
   }
   if (!isFloat(x)) {
     if (how.mode !== 'nearest') throw new Error(`${how.mode} interpolation of ${x.dtype} is not supported`);
+    if (sources.includes(-1)) throw new Error(`a part outside an image of ${x.dtype} is not supported`);
     return gather(x, ints(sources), axis);
   }
   const matrix = new Array<number>(length * size).fill(0);
@@ -118,14 +130,17 @@ function resized(
   axes: readonly number[],
   scales: readonly number[],
   sizes: readonly number[] | null,
-  how: Resizing,
+  how: (i: number) => Resizing,
 ): Value {
   return axes.reduce((y, axis, i) => {
     const size = y.shape[axis];
+    const { part } = how(i);
+    // of a part too, the factor is that to the whole axis, as ONNX Runtime has it
     const length = sizes ? sizes[i]! : typeof size === 'number' ? Math.floor(size * fround(scales[i]!)) : NaN;
-    if (size === length || scales[i] === 1) return y;
+    const isWhole = !part || (part[0] === 0 && part[1] === 1);
+    if (isWhole && (size === length || scales[i] === 1)) return y;
     if (typeof size !== 'number') throw new Error(`axis ${axis} is open (${size}); bind it`);
-    return along(y, axis, length, sizes ? fround(length / size) : fround(scales[i]!), how);
+    return along(y, axis, length, sizes ? fround(length / size) : fround(scales[i]!), how(i));
   }, x);
 }
 
@@ -136,6 +151,7 @@ const plain = (mode: string, coordinates: string, rounding: string): Resizing =>
   sharpness: -0.75,
   excludeOutside: false,
   antialias: false,
+  part: null,
 });
 
 const all = (x: Value): readonly number[] => x.shape.map((_, i) => i);
@@ -145,13 +161,8 @@ const older =
   (node: Foreign): Value => {
     const scales = scalesOf(node);
     if (!scales) throw new Error('has no scales');
-    return resized(
-      node.x,
-      all(node.x),
-      scales,
-      null,
-      plain(node.text('mode', 'nearest'), 'asymmetric', rounding),
-    );
+    const how = plain(node.text('mode', 'nearest'), 'asymmetric', rounding);
+    return resized(node.x, all(node.x), scales, null, () => how);
   };
 
 function resize(node: Foreign): Value {
@@ -161,22 +172,35 @@ function resize(node: Foreign): Value {
   normalizeAxes('Resize', axes, x.shape.length);
   const policy = text('keep_aspect_ratio_policy', 'stretch');
   if (policy !== 'stretch') throw new Error(`keep_aspect_ratio_policy ${policy} is not supported`);
-  float('extrapolation_value', 0); // of tf_crop_and_resize alone
+  const outside = float('extrapolation_value', 0);
+  const coordinates = text('coordinate_transformation_mode', 'half_pixel');
+  const crops = coordinates === 'tf_crop_and_resize';
+  if (!crops && !coordinate[coordinates]) {
+    throw new Error(`coordinate_transformation_mode ${coordinates} is not supported`);
+  }
   const how: Resizing = {
     mode: text('mode', 'nearest'),
-    coordinates: text('coordinate_transformation_mode', 'half_pixel'),
+    coordinates,
     rounding: text('nearest_mode', 'round_prefer_floor'),
     sharpness: float('cubic_coeff_a', -0.75),
     excludeOutside: int('exclude_outside', 0) === 1,
     antialias: int('antialias', 0) === 1,
+    part: null,
   };
+  const parts = crops ? node.known(1) : null;
+  const howOf = (i: number): Resizing =>
+    parts ? { ...how, part: [parts[i]!, parts[i + axes.length]!] } : how;
   const scales = numbers(2) ?? [];
-  if (scales.length > 0) return resized(x, axes, scales, null, how);
-  if (!maybe(3)) throw new Error('has neither scales nor sizes');
-  const sizes = node.dims(3);
-  // an open size that stays as it is
-  const lengths = sizes.map((size, i) => (size === x.shape[axes[i]!] ? (size as number) : Number(size)));
-  return resized(x, axes, [], lengths, how);
+  if (scales.length === 0 && !maybe(3)) throw new Error('has neither scales nor sizes');
+  const lengths =
+    scales.length > 0
+      ? null
+      : // an open size that stays as it is
+        node.dims(3).map((size, i) => (size === x.shape[axes[i]!] ? (size as number) : Number(size)));
+  const to = (image: Value): Value => resized(image, axes, scales, lengths, howOf);
+  if (!crops || outside === 0) return to(x);
+  // an image of ones stays 1 inside, whatever the interpolation
+  return add(to(x), mul(sub(1, to(add(zerosLike(x), 1))), outside));
 }
 
 export const resizing: Family = {

@@ -1,8 +1,10 @@
 import { ints, type Value } from '../../builder/ir.ts';
 import {
+  abs,
   add,
   cast,
   clip,
+  div,
   equal,
   expand,
   floor,
@@ -28,48 +30,82 @@ interface Neighbour {
 const unnormalised = (x: Value, size: number, alignCorners: boolean): Value =>
   alignCorners ? mul(add(x, 1), (size - 1) / 2) : sub(mul(add(x, 1), size / 2), 0.5);
 
-function neighbours(x: Value, mode: string): readonly Neighbour[] {
-  if (mode === 'nearest') return [{ at: round(x), share: null }];
-  const below = floor(x);
-  const share = sub(x, below);
-  return [
-    { at: below, share: sub(1, share) },
-    { at: add(below, 1), share },
-  ];
+/** The element that a padding has at a place outside an axis of `size`. */
+const paddings: Readonly<Record<string, (at: Value, size: number, alignCorners: boolean) => Value>> = {
+  zeros: (at, size) => clip(at, 0, size - 1), // whose share is 0
+  border: (at, size) => clip(at, 0, size - 1),
+  // back and forth between the ends: low + span - |(at - low) mod 2 span - span|
+  reflection: (at, size, alignCorners) => {
+    const [low, span] = alignCorners ? [0, size - 1] : [-0.5, size];
+    if (span === 0) return mul(at, 0);
+    const far = sub(at, low);
+    const rest = sub(far, mul(floor(div(far, 2 * span)), 2 * span));
+    return clip(sub(low + span, abs(sub(rest, span))), 0, size - 1);
+  },
+};
+
+/** The cubic kernel's a. */
+const sharpness = -0.75;
+
+/** The shares of four elements in a row, `t` from the second towards the third (Keys 1981). */
+function cubicShares(t: Value): readonly Value[] {
+  const a = sharpness;
+  // ((a + 2) d - (a + 3)) d^2 + 1 up to a distance d of 1
+  const near = (d: Value): Value => add(mul(mul(sub(mul(d, a + 2), a + 3), d), d), 1);
+  // ((d - 5) d + 8) d - 4, times a, up to 2
+  const far = (d: Value): Value => mul(sub(mul(add(mul(sub(d, 5), d), 8), d), 4), a);
+  return [far(add(t, 1)), near(t), near(sub(1, t)), far(sub(2, t))];
 }
+
+const neighbours: Readonly<Record<string, (x: Value) => readonly Neighbour[]>> = {
+  nearest: (x) => [{ at: round(x), share: null }],
+  linear: (x) => {
+    const below = floor(x);
+    const share = sub(x, below);
+    return [
+      { at: below, share: sub(1, share) },
+      { at: add(below, 1), share },
+    ];
+  },
+  cubic: (x) => {
+    const below = floor(x);
+    return cubicShares(sub(x, below)).map((share, i) => ({ at: add(below, i - 1), share }));
+  },
+};
 
 /** x [N,C,H,W] at the places of a grid [N,h,w,2] -> [N,C,h,w], between pixels as their shares say. */
 function gridSample({ x, at, int, text }: Foreign): Value {
   const grid = at(1);
-  const mode = text('mode', 'linear').replace('bilinear', 'linear');
+  // before opset 20 with `bi` before it
+  const mode = text('mode', 'linear').replace(/^bi/, '');
   const padding = text('padding_mode', 'zeros');
   const isAligned = int('align_corners', 0) === 1;
-  if (!['linear', 'nearest'].includes(mode)) throw new Error(`mode ${mode} is not supported`);
-  if (!['zeros', 'border'].includes(padding)) throw new Error(`padding_mode ${padding} is not supported`);
+  const [near, pad] = [neighbours[mode], paddings[padding]];
+  if (!near) throw new Error(`mode ${mode} is not supported`);
+  if (!pad) throw new Error(`padding_mode ${padding} is not supported`);
   const [channels, height, width] = knownShape('GridSample', { ...x, shape: x.shape.slice(1) }) as [
     number,
     number,
     number,
   ];
-  const places = (axis: number, size: number): readonly Neighbour[] => {
-    const own = squeeze(slice(grid, [axis], [axis + 1], [3]), [3]);
-    const place = unnormalised(own, size, isAligned);
-    return neighbours(padding === 'border' ? clip(place, 0, size - 1) : place, mode);
-  };
+  const places = (axis: number, size: number) =>
+    near(unnormalised(squeeze(slice(grid, [axis], [axis + 1], [3]), [3]), size, isAligned)).map(
+      ({ at: place, share }) => {
+        const inside = pad(place, size, isAligned);
+        const seen = padding === 'zeros' ? cast(equal(inside, place), x.dtype) : null;
+        return { inside, shares: [share, seen].filter((s) => s !== null) };
+      },
+    );
   const flat = reshapeAs(x, [x.shape[0]!, channels, height * width]);
   const [n, ...space] = grid.shape.slice(0, 3);
   const points = sizeOf(space);
   const columns = places(0, width);
   const parts = places(1, height).flatMap((row) =>
     columns.map((column) => {
-      const inside = [clip(row.at, 0, height - 1), clip(column.at, 0, width - 1)] as const;
-      const index = cast(add(mul(inside[0], width), inside[1]), 'int64');
+      const index = cast(add(mul(row.inside, width), column.inside), 'int64');
       const indices = expand(reshapeAs(index, [n!, 1, points]), ints([1, channels, 1]));
       const values = gatherElements(flat, indices, 2);
-      const seen = padding === 'zeros' ? [equal(inside[0], row.at), equal(inside[1], column.at)] : [];
-      const shares = [row.share, column.share, ...seen.map((s) => cast(s, x.dtype))].filter(
-        (s) => s !== null,
-      );
+      const shares = [...row.shares, ...column.shares];
       if (shares.length === 0) return values;
       return mul(
         values,

@@ -6,7 +6,7 @@ import type { Oracle } from './oracle.ts';
 import { marginOf } from './score.ts';
 import { offer, reaches, searchOf, startIn, stillOpen, type Search } from './search.ts';
 import { likeliestOthers } from './targets.ts';
-import type { ThreatModel } from './threat.ts';
+import type { Norm, ThreatModel } from './threat.ts';
 
 /** Settings of FAB. */
 export interface FabSettings {
@@ -165,13 +165,18 @@ function towardsBoundary(
   return { data: moved, shape };
 }
 
-/** So small that it changes nothing but a quotient of nothing. */
-const tiny = 1e-8;
-
-const lengthOf = {
-  linf: (change: Float64Array): number => change.reduce((most, part) => Math.max(most, Math.abs(part)), tiny),
-  l2: (change: Float64Array): number =>
-    Math.max(tiny, Math.sqrt(change.reduce((sum, part) => sum + part * part, 0))),
+/** How long a change is in each norm; never 0, because it is divided by. */
+const lengthOf: { readonly [N in Norm]: (change: Float64Array) => number } = {
+  linf(change) {
+    let most = 1e-8;
+    for (const part of change) most = Math.max(most, Math.abs(part));
+    return most;
+  },
+  l2(change) {
+    let sum = 1e-16;
+    for (const part of change) sum += part * part;
+    return Math.sqrt(sum);
+  },
 };
 
 /** o + backward * (x - o) */

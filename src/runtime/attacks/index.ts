@@ -8,6 +8,7 @@ import { miFgsm } from './mi-fgsm.ts';
 import { noise } from './noise.ts';
 import type { Oracle } from './oracle.ts';
 import { pgd } from './pgd.ts';
+import { pgdAdam } from './pgd-adam.ts';
 import { square } from './square.ts';
 import type { ThreatModel } from './threat.ts';
 
@@ -23,6 +24,7 @@ export type { ApgdTargetedSettings } from './apgd-t.ts';
 export type { FabSettings } from './fab.ts';
 export type { MiFgsmSettings } from './mi-fgsm.ts';
 export type { PgdSettings } from './pgd.ts';
+export type { PgdAdamSettings } from './pgd-adam.ts';
 export { scoresOf, type Score } from './score.ts';
 export { reaches } from './search.ts';
 export type { SquareSettings } from './square.ts';
@@ -37,6 +39,7 @@ export const attacks = {
   noise,
   fgsm,
   pgd,
+  'pgd-adam': pgdAdam,
   'mi-fgsm': miFgsm,
   apgd,
   'apgd-t': apgdT,

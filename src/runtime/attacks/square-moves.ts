@@ -97,7 +97,8 @@ const l2: Moves = {
   },
   change(best, origin, threat, covered, random) {
     const [, channels] = best.shape;
-    const change = Float64Array.from(best.data, (x, at) => x - origin.data[at]!);
+    const change = new Float64Array(best.data.length);
+    for (let at = 0; at < change.length; at++) change[at] = best.data[at]! - origin.data[at]!;
     const side = sideOf(best.shape, covered, 3);
     const [taking, giving] = [windowIn(best.shape, side, random), windowIn(best.shape, side, random)];
     const left = Math.max(threat.eps ** 2 - squaresOf(change), 0) / channels;
@@ -144,7 +145,7 @@ function eachOf(
 /** The sum of squares. */
 function squaresOf(values: ArrayLike<number>): number {
   let sum = 0;
-  for (let at = 0; at < values.length; at++) sum += values[at]! ** 2;
+  for (let at = 0; at < values.length; at++) sum += values[at]! * values[at]!;
   return sum;
 }
 
@@ -152,7 +153,8 @@ function squaresOf(values: ArrayLike<number>): number {
 function atFullLength(origin: Images, change: Float64Array, { eps, range }: ThreatModel): Images {
   const length = Math.sqrt(squaresOf(change));
   const scale = length > 0 ? eps / length : 0;
-  const data = origin.data.map((x, at) => x + scale * change[at]!);
+  const data = new Float32Array(change.length);
+  for (let at = 0; at < data.length; at++) data[at] = origin.data[at]! + scale * change[at]!;
   return balls.l2.project({ data, shape: origin.shape }, origin, eps, range);
 }
 
@@ -178,15 +180,18 @@ function peaksOf(side: number, random: Random): Float64Array {
   return square.map((part) => part / length);
 }
 
-/** Rectangles around the middle, each larger by one on every side; the n-th adds 1 / n^2. */
+/**
+ * Rectangles around the middle, each larger by one on every side; the n-th adds 1 / n^2. So a value is a sum over the
+ * rectangles from the first that holds its place on.
+ */
 function peakOf(rows: number, columns: number): Float64Array {
-  const peak = new Float64Array(rows * columns);
   const [middle, centre] = [Math.floor(rows / 2), Math.floor(columns / 2)];
-  for (let n = 0; n <= Math.max(middle, centre); n++) {
-    for (let row = Math.max(middle - n, 0); row <= Math.min(middle + n, rows - 1); row++) {
-      for (let column = Math.max(centre - n, 0); column <= Math.min(centre + n, columns - 1); column++) {
-        peak[row * columns + column]! += 1 / (n + 1) ** 2;
-      }
+  const sums = new Float64Array(Math.max(middle, centre) + 2);
+  for (let n = sums.length - 2; n >= 0; n--) sums[n] = sums[n + 1]! + 1 / (n + 1) ** 2;
+  const peak = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      peak[row * columns + column] = sums[Math.max(Math.abs(row - middle), Math.abs(column - centre))]!;
     }
   }
   return peak;

@@ -11,6 +11,11 @@ export interface SquareSettings {
   readonly queries: number;
   /** The part of an image that the first squares cover, above 0 and at most 1. */
   readonly part: number;
+  /**
+   * In how many queries the squares shrink from the first to the last size; null for all that there are. AutoAttack's are
+   * 10,000, of which it asks 5,000.
+   */
+  readonly shrinkOver: number | null;
   /** Random beginnings, 1 or more; each has all the queries. */
   readonly restarts: number;
 }
@@ -35,10 +40,10 @@ export const square: Attack<SquareSettings> = {
   access: 'logits',
   norms: ['linf', 'l2'],
   goals: ['untargeted', 'targeted'],
-  defaults: { queries: 5000, part: 0.8, restarts: 1 },
+  defaults: { queries: 5000, part: 0.8, shrinkOver: null, restarts: 1 },
   title: ({ queries, restarts }) =>
     `Square, ${queries} queries${restarts > 1 ? `, ${restarts} restarts` : ''}`,
-  async *run(oracle, batch, threat, { queries, part, restarts }, random) {
+  async *run(oracle, batch, threat, { queries, part, shrinkOver, restarts }, random) {
     const search = searchOf(batch);
     const { labels, targets } = batch;
     const { begin, change } = moves[threat.norm];
@@ -54,7 +59,7 @@ export const square: Attack<SquareSettings> = {
           loss: -Infinity,
         }));
       for (let query = 0; query < queries && candidates.length > 0; query++) {
-        const covered = part * shrinking(query / queries);
+        const covered = part * shrinking(query / (shrinkOver ?? queries));
         const tried = candidates.map(({ best, origin, random: own }) =>
           query === 0 ? begin(origin, threat, own) : change(best, origin, threat, covered, own),
         );
@@ -78,7 +83,7 @@ export const square: Attack<SquareSettings> = {
   },
 };
 
-/** By what the part of the image that a square covers is divided, from each of 10,000ths of the queries on. */
+/** By what the part of the image that a square covers is divided, after so many of 10,000 queries. */
 const schedule: readonly (readonly [from: number, divisor: number])[] = [
   [8000, 512],
   [6000, 256],
@@ -92,6 +97,6 @@ const schedule: readonly (readonly [from: number, divisor: number])[] = [
   [-1, 1],
 ];
 
-/** What is left of the first squares' part of the image when this part of the queries is spent. */
+/** What is left of the first squares' part of the image when this part of the time to shrink is over. */
 const shrinking = (spent: number): number =>
   1 / schedule.find(([from]) => Math.trunc(10_000 * spent) > from)![1];

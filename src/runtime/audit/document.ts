@@ -38,6 +38,8 @@ const AuditedData = z.object({
   sha256: Sha256,
   /** The names of the classes; a label is a place in this list. */
   classes: z.array(z.string()),
+  /** Images there are. `images` of the audit says how many were used. */
+  count: Count,
   /** `answers`: the data has no labels, and the classifier's own answers to clean images stand for them. */
   labels: z.enum(['true', 'answers']),
   /** Images that could not be read and were left out, each with the reason. */

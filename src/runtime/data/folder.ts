@@ -119,6 +119,7 @@ async function readPart(
     classes: naming.classes,
     sha256: hash.digest('hex'),
     names: read.map(({ file }) => file),
+    total: files.length,
     ...(files[0]!.label === null && { labels: 'unknown' as const }),
     ...(skipped.length > 0 && { skipped }),
   };

@@ -67,7 +67,10 @@ async function open(source: string, wanted: Wanted): Promise<Dataset> {
     );
     if (other !== undefined)
       throw new InputError(`${source}: ${other} does not go with this data set; leave it out`);
-    const suited = (part: ImageSource): ImageSource => suit(chosenOf(part, wanted), source, wanted);
+    const suited = (part: ImageSource): ImageSource => ({
+      total: part.count,
+      ...suit(chosenOf(part, wanted), source, wanted),
+    });
     return { ...dataset, test: suited(dataset.test), train: dataset.train && suited(dataset.train) };
   }
   await stat(source).catch((error: unknown) => {

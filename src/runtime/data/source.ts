@@ -26,6 +26,8 @@ export interface ImageSource {
   readonly labels?: 'unknown' | 'answers';
   /** The name of each image, where each is a file: a path in the data set, with `/` between its parts. */
   readonly names?: readonly string[];
+  /** How many images there were before some were chosen; absent where nobody chose. */
+  readonly total?: number;
   /** Images that could not be read and were left out. */
   readonly skipped?: readonly Skipped[];
   /**

@@ -29,28 +29,21 @@ afterEach(() => {
 });
 
 const at = (...names: readonly string[]): string => join(folder, ...names);
-const words = (model: string, out: string, ...more: readonly string[]): string[] => [
-  ...[
-    'audit',
-    at(model),
-    '--data',
-    'mnist',
-    '--eps',
-    '0.1',
-    '--device',
-    'cpu',
-    '--threads',
-    '1',
-    '--out',
-    at(out),
-  ],
+/** The machine that all run on: one thread of the CPU. */
+const usual = ['--data', 'mnist', '--eps', '0.1', '--device', 'cpu', '--threads', '1'];
+const words = (model: string, out: string, ...more: readonly string[]): readonly string[] => [
+  'audit',
+  at(model),
+  ...usual,
+  '--out',
+  at(out),
   ...more,
 ];
 const few = ['--images', '60', '--attacks', 'noise,fgsm,pgd', '--eps-curve', 'none'];
 const read = async (out: string): Promise<Audit> =>
   Audit.parse(JSON.parse(await readFile(at(out, 'audit.json'), 'utf8')));
 /** What must be the same when an audit is repeated. */
-const settled = ({ timing: _, command: __, ...rest }: Audit) => rest;
+const settled = (audit: Audit) => ({ ...audit, timing: null, command: null });
 
 describe('sparring audit', () => {
   test('prints the figures and writes an audit whose arrays agree with them', async () => {
@@ -73,13 +66,10 @@ describe('sparring audit', () => {
       const mask = tensors.get(`masks/${name}`)!.data as Uint8Array;
       return mask.reduce((sum, flag) => sum + flag, 0) / mask.length;
     };
-    for (const [name, { accuracy }] of Object.entries({
-      ...audit.attacks,
-      clean: audit.clean,
-      worst: audit.worst,
-    })) {
-      expect(part(name), name).toBe(accuracy);
-    }
+    const figures = Object.entries({ ...audit.attacks, clean: audit.clean, worst: audit.worst });
+    expect(figures.map(([name]) => [name, part(name)])).toEqual(
+      figures.map(([name, { accuracy }]) => [name, accuracy]),
+    );
     expect(audit.byClass.reduce((sum, row) => sum + row.worst * row.images, 0) / 60).toBeCloseTo(
       audit.worst.accuracy,
       9,

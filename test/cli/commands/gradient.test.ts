@@ -1,6 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
 import { describeModel } from '../../../src/onnx/index.ts';
@@ -78,6 +80,24 @@ describe('sparring gradient', () => {
     expect(inputs.map(({ name, element }) => `${name} ${element}`)).toEqual(['image float32', 'label int32']);
     expect(outputs.map(({ name }) => name)).toEqual(['logits', 'loss', 'gradient']);
     expect(JSON.parse(metadata['sparring.gradient']!)).toMatchObject({ schema: 1, loss: 'ce', labels: null });
+  });
+
+  it('runs as the documentation shows', async () => {
+    const pixels = 28 * 28;
+    const x = b.input('image', 'float32', ['batch', 1, 28, 28]);
+    const w = b.constant(b.tensorOf('float32', [pixels, 10], new Array<number>(10 * pixels).fill(0)));
+    const zero = { name: 'zero', inputs: [x], outputs: { logits: b.matmul(b.reshape(x, [-1, pixels]), w) } };
+    await writeFile('zero.onnx', fileOf(zero));
+    expect(await command('gradient', 'zero.onnx', '--out', 'gradient.onnx')).toMatchObject({ code: 0 });
+    const page = await readFile(join(home, 'docs/classifiers.md'), 'utf8');
+    const [, code] = /```js\n(import [^\n]+'onnxruntime-node';\n[^]*?)```/.exec(page)!;
+    await symlink(join(home, 'node_modules'), 'node_modules');
+    const args = ['--input-type=module', '--eval', code!];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder });
+    // all classes are as likely: the cross-entropy is log 10
+    const [loss, ...dims] = stdout.trim().split(/\s+/);
+    expect(Number(loss)).toBeCloseTo(Math.log(10), 5);
+    expect(dims.join(' ')).toBe('[ 1, 1, 28, 28 ]');
   });
 
   it.each([

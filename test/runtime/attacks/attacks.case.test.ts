@@ -43,9 +43,10 @@ const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
   pgd: { steps: 5, stepSize: 0.4, restarts: 2 },
   'mi-fgsm': { steps: 4, stepSize: null, decay: 1 },
   apgd: { loss: 'dlr', steps: 12, restarts: 2 },
+  'pgd-adam': { steps: 10, stepSize: 0.5, decay: 0.98, restarts: 2 },
   'apgd-t': { loss: 'dlr', steps: 10, targets: 2, restarts: 2 },
   fab: { steps: 10, targets: 2, restarts: 2 },
-  square: { queries: 60, part: 0.8, restarts: 2 },
+  square: { queries: 60, part: 0.8, shrinkOver: null, restarts: 2 },
   generator: {},
 };
 

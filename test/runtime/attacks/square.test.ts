@@ -79,7 +79,7 @@ it('asks as often as it may, and keeps what lowers the margin', async () => {
     },
   };
   const batch = { images: origin, labels: Int32Array.of(0), places: Int32Array.of(0) };
-  const settings = { queries: 300, part: 0.8, restarts: 1 };
+  const settings = { queries: 300, part: 0.8, shrinkOver: null, restarts: 1 };
   const work = attackOf('square').run(oracle, batch, threatOf('linf'), settings, drawsOf(1, 'square'));
   for (;;) {
     const next = await work.next();

@@ -1,0 +1,124 @@
+import {
+  attackOf,
+  drawsOf,
+  type Batch,
+  type Configured,
+  type Images,
+  type Oracle,
+} from '../attacks/index.ts';
+
+/** Attacks that look for a counterexample, one after the other. */
+export interface Stage {
+  readonly use: Configured;
+  /** Random beginnings that are tried side by side. */
+  readonly rows: number;
+  /** Towards every other class, or away from the label. */
+  readonly goal: 'untargeted' | 'targeted';
+}
+
+const apgd = (loss: 'ce' | 'margin', steps: number, rows: number, goal: Stage['goal']): Stage => ({
+  use: { attack: 'apgd', settings: { loss, steps, restarts: 1 } },
+  rows,
+  goal,
+});
+
+const square = (queries: number, rows: number): Stage => ({
+  use: { attack: 'square', settings: { queries, part: 0.8, shrinkOver: null, restarts: 1 } },
+  rows,
+  goal: 'untargeted',
+});
+const adam = (steps: number, rows: number): Stage => ({
+  use: { attack: 'pgd-adam', settings: { steps, stepSize: 0.5, decay: 0.98, restarts: 1 } },
+  rows,
+  goal: 'targeted',
+});
+
+/** What finds the easy ones comes first. */
+export const stages: readonly Stage[] = [
+  { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted' },
+  apgd('margin', 50, 1, 'targeted'),
+  square(300, 4),
+  adam(60, 4),
+  apgd('margin', 100, 4, 'targeted'),
+  square(3000, 8),
+  adam(200, 16),
+];
+
+/**
+ * Looks for an image of the unit cube that is not of class 0. Every answer that the attacks get is looked at, so that the
+ * search ends with the first one that shows a counterexample.
+ *
+ * @param oracle of images in 0..1, all of which should be of class 0.
+ * @param confirms whether an image that the oracle gives another class is one: the last word.
+ * @param until the time, as `performance.now()` tells it, after which no further step is taken.
+ * @returns null where none was found, which does not say that there is none.
+ */
+export async function searchCube(
+  oracle: Oracle,
+  stages: readonly Stage[],
+  confirms: (image: Float32Array) => Promise<boolean>,
+  { seed, until }: { readonly seed: number; readonly until: number },
+): Promise<Float32Array | null> {
+  let found: Float32Array | null = null;
+  const looked = async ({ data: images, shape }: Images, { data, shape: [, classes] }: Logits) => {
+    const size = images.length / shape[0];
+    for (let row = 0; row < shape[0] && !found; row++) {
+      const own = data.subarray(row * classes, (row + 1) * classes);
+      if (!own.subarray(1).some((z) => z >= own[0]!)) continue;
+      const image = images.slice(row * size, (row + 1) * size);
+      if (await confirms(image)) found = image;
+    }
+  };
+  const { gradient } = oracle;
+  const watched: Oracle = {
+    ...oracle,
+    async logits(images) {
+      const logits = await oracle.logits(images);
+      await looked(images, logits);
+      return logits;
+    },
+    ...(gradient && {
+      async gradient(batch: Parameters<typeof gradient>[0], loss: Parameters<typeof gradient>[1]) {
+        const slope = await gradient(batch, loss);
+        await looked(batch.images, slope.logits);
+        return slope;
+      },
+    }),
+  };
+  for (const [number, stage] of stages.entries()) {
+    const { attack, settings } = stage.use;
+    if (attackOf(attack).access === 'gradient' && !gradient) continue;
+    const work = attackOf(attack).run(
+      watched,
+      batchOf(oracle, stage),
+      { norm: 'linf', eps: 0.5, range: [0, 1], goal: stage.goal },
+      settings as never,
+      drawsOf(seed, `${number}`),
+    );
+    for (let next = await work.next(); !next.done; next = await work.next()) {
+      if (found || performance.now() > until) {
+        await work.return(undefined as never);
+        return found;
+      }
+    }
+    if (found) return found;
+  }
+  return null;
+}
+
+/** The middle of the cube, once for each beginning, or for each other class. */
+function batchOf({ image: { channels, height, width }, classes }: Oracle, { rows, goal }: Stage): Batch {
+  const others = classes - 1;
+  const count = goal === 'targeted' ? rows * others : rows;
+  return {
+    images: {
+      data: new Float32Array(count * channels * height * width).fill(0.5),
+      shape: [count, channels, height, width],
+    },
+    labels: new Int32Array(count),
+    ...(goal === 'targeted' && { targets: Int32Array.from({ length: count }, (_, i) => 1 + (i % others)) }),
+    places: Int32Array.from({ length: count }, (_, i) => i),
+  };
+}
+
+type Logits = Awaited<ReturnType<Oracle['logits']>>;
