@@ -58,6 +58,7 @@ const madeUp: Audit = Audit.parse({
     name: 'mnist',
     sha256: 'cd'.repeat(32),
     classes: names,
+    count: 10_000,
     labels: 'true',
     skipped: [],
   },
@@ -206,7 +207,7 @@ export const audits = {
     smallestEps: null,
   }),
   unlabelled: auditOf({
-    data: { ...madeUp.data, source: 'photos/', name: 'photos', labels: 'answers' },
+    data: { ...madeUp.data, source: 'photos/', name: 'photos', labels: 'answers', count: 500 },
     ...accuraciesOf(500, 500, 203),
     checks: [checkOf('own-answers', 'note', "accuracy is agreement with the classifier's own answers")],
   }),

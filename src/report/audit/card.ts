@@ -2,7 +2,7 @@ import type { Audit } from '../../runtime/audit/document.ts';
 import { count } from '../kit/format.ts';
 import { headline } from './headline.ts';
 import { auditCommand, normWords } from './provenance.ts';
-import { doubtsOf, ends, knowledgeOf, knowledgeWords, part, sentence } from './words.ts';
+import { doubtsOf, ends, imagesUsed, knowledgeOf, knowledgeWords, part, sentence } from './words.ts';
 
 /**
  * A robustness card: an audit as Markdown, short enough to paste into a model card. Where a check doubts the numbers, that
@@ -63,13 +63,13 @@ function table(audit: Audit): string {
 }
 
 function facts(audit: Audit): string {
-  const { threat, data, images, classifier, seed, notMeasured, environment, checks, demands } = audit;
+  const { threat, data, classifier, seed, notMeasured, environment, checks, demands } = audit;
   const [low, high] = threat.range;
   const notes = checks.filter(({ level }) => level === 'note');
   const lines: readonly (readonly [name: string, value: string])[] = [
     ['Threat model', `untargeted, ${normWords(threat)}; pixels within ${low} to ${high}`],
     ['Attacker knows', knowledgeWords[knowledgeOf(audit)]],
-    ['Data', `${count(images, 'image')} of ${data.name}, seed ${seed}, SHA-256 ${data.sha256}`],
+    ['Data', `${imagesUsed(audit)} of ${data.name}, seed ${seed}, SHA-256 ${data.sha256}`],
     ...(data.skipped.length === 0
       ? []
       : [['Left out', `${count(data.skipped.length, 'image')} that could not be read`] as const]),

@@ -1,4 +1,5 @@
 import type { Audit } from '../../runtime/audit/document.ts';
+import { count } from '../kit/format.ts';
 
 /**
  * An eps as people write it: `0.1`, and `8/255` where that is exact and four digits are not.
@@ -98,6 +99,12 @@ export const knowledgeWords: Readonly<Record<Knowledge, string>> = {
   model: 'a classifier like it, not the classifier itself',
   none: 'nothing: it goes by chance',
 };
+
+/** `all 500 images` or `500 of 10,000 images`: those of the data that were used. */
+export const imagesUsed = ({ images, data }: Pick<Audit, 'images' | 'data'>): string =>
+  images === data.count
+    ? `all ${count(images, 'image')}`
+    : `${images.toLocaleString('en-US')} of ${count(data.count, 'image')}`;
 
 /** Words that begin as a sentence does. */
 export const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);

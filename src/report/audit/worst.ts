@@ -1,9 +1,8 @@
 import { basename } from 'node:path';
 import type { Audit } from '../../runtime/audit/document.ts';
-import { count } from '../kit/format.ts';
 import { renderSamples, type Prediction, type Sample } from '../kit/pictures.ts';
 import { changeOf, demandPictures, fullChange, isPicture, type AuditPictures } from './samples.ts';
-import { className, doubtsOf, epsText, normName, part } from './words.ts';
+import { className, doubtsOf, epsText, imagesUsed, normName, part } from './words.ts';
 
 /**
  * `worst.png`: the broken images beside what they were, with the answers before and after.
@@ -39,7 +38,7 @@ export function worstPicture(audit: Audit, pictures: AuditPictures): Buffer | nu
   const trust = doubts.length === 0 ? '' : ` · in doubt: ${doubts.map(({ id }) => id).join(', ')}`;
   return renderSamples(samples, {
     title: `Attacks on ${classifier.name} · ${normName(threat)} eps ${epsText(threat.eps)}`,
-    subtitle: `Accuracy ${part(clean.accuracy)} → ${part(worst.accuracy)} under every attack, on ${count(audit.images, 'image')} of ${basename(audit.data.name)}${trust}`,
+    subtitle: `Accuracy ${part(clean.accuracy)} → ${part(worst.accuracy)} under every attack, on ${imagesUsed(audit)} of ${basename(audit.data.name)}${trust}`,
     footnote: ['Red answers are wrong.', `Sparring ${environment.sparring} · seed ${seed}`],
     rows: { label: audit.data.labels === 'true' ? 'true class' : 'first answer', answer: 'answer' },
     scale: eps ? { end: threat.eps, name: 'eps' } : { end: 1, name: 'max' },
