@@ -1,7 +1,7 @@
 // Opens every model of a folder as a user does, and compares its logits and its gradient.
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
-import { join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import { count, listOf } from '../src/cli/options.ts';
 import { check, isNear, type Row } from './zoo/check.ts';
@@ -21,7 +21,7 @@ const command = new Command('zoo')
   .option('--time', 'times a forward pass with the gradient too')
   .option('--python <path>', 'an interpreter that has PyTorch, to be timed beside ours')
   .option('--modules <list>', 'folders of Python modules that the networks were made of', listOf(String), [])
-  .option('--json <file>', 'writes the rows as JSON')
+  .option('--json <file>', 'writes the rows as JSON after each; those that it holds already are kept')
   .option('--page <file>', 'writes the rows as a page: docs/models.md')
   .parse();
 const [folder] = command.processedArgs;
@@ -40,11 +40,14 @@ const files = (await readdir(folder, { recursive: true }))
   .filter((file) => file.endsWith('.onnx'))
   .toSorted();
 const watch = time ? stopwatch(python, threads, modules) : null;
-const rows: Row[] = [];
+const rows: Row[] =
+  json !== undefined && existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Row[]) : [];
+const known = new Set(rows.map(({ file }) => file));
 console.log(printedHead);
-for (const file of files.filter((name) => name.includes(only))) {
-  const row = await check(join(folder, file), { threads, keep, time: watch && watch.time });
+for (const file of files.filter((name) => name.includes(only) && !known.has(name))) {
+  const row = await check(folder, file, { threads, keep, time: watch && watch.time });
   rows.push(row);
+  rows.sort((a, b) => (a.file < b.file ? -1 : 1));
   console.log(line(row));
   if (json !== undefined) await writeFile(json, JSON.stringify(rows, null, 1));
 }

@@ -7,6 +7,8 @@ import { caseOf, metaOf, nameOf, type Case, type Meta } from './cases.ts';
 
 /** How a model comes out. */
 export interface Row {
+  /** Its path in the folder. */
+  readonly file: string;
   readonly model: string;
   /** How the file was made, where that is known. */
   readonly exporter: string | null;
@@ -71,9 +73,11 @@ async function open(path: string, threads: number): Promise<OpenClassifier> {
 }
 
 /** Opens a model as a user does, and compares its logits and its gradient. */
-export async function check(path: string, { threads, keep, time }: Work): Promise<Row> {
+export async function check(folder: string, file: string, { threads, keep, time }: Work): Promise<Row> {
+  const path = join(folder, file);
   const meta = await metaOf(path);
   const none: Row = {
+    file,
     model: meta?.name ?? nameOf(path),
     exporter: meta?.exporter ?? null,
     opset: null,
@@ -92,7 +96,7 @@ export async function check(path: string, { threads, keep, time }: Work): Promis
       if (!opened.gradient) return { ...none, opset, remarks: lacking(origin.missing) || noGradient! };
       const own = await caseOf(path, meta, opened.image);
       const { images, labels, gradients } = own;
-      const file = await opened.logits(images);
+      const answers = await opened.logits(images);
       const slope = await opened.gradient({ images, labels }, 'ce');
       const ours = slope.gradient.data;
       if (keep && gradients) await writeFile(join(dirname(path), 'ours.f32'), ours);
@@ -106,7 +110,7 @@ export async function check(path: string, { threads, keep, time }: Work): Promis
         ...none,
         opset,
         accepted: true,
-        logits: apartOf(file, slope.logits, opened.comparison.form).relative,
+        logits: apartOf(answers, slope.logits, opened.comparison.form).relative,
         gradient: gradients && errorsOf(ours, gradients.float64, labels.length),
         torch: gradients && errorsOf(gradients.float32, gradients.float64, labels.length),
         remarks: remarks.filter(Boolean).join('; '),

@@ -1,8 +1,8 @@
 """The networks of the zoo: classifiers of torchvision, timm and transformers, small where their authors' code allows it.
 
 `names()` lists them; `build(name)` gives the module in eval mode and the shape [C,H,W] of its images. Weights are random,
-the same each time. Statistics of batch norms come from images like those of `images`, and the last layer is scaled, so
-that classes differ from image to image and gradients do not vanish.
+the same each time. Layer scales are opened, statistics of batch norms come from images like those of `images`, and the
+last layer is scaled, so that classes differ from image to image and gradients do not vanish.
 """
 
 import warnings
@@ -209,6 +209,14 @@ def images(count, shape, seed):
     return (smooth + 0.1 * torch.randn(count, *shape, generator=random)).clamp(0, 1)
 
 
+def open_layer_scales(network):
+    """Branches that their authors begin near 0 would add nothing, and a trained network has them open."""
+    for name, weights in network.named_parameters():
+        is_scale = weights.ndim in (1, 3) and not name.endswith(("bias", "token"))
+        if is_scale and weights.any() and weights.abs().max() <= 1e-4:
+            weights.fill_(0.5)
+
+
 def measure_batch_norms(network, shape):
     """Running statistics of images, instead of 0 and 1. Dropout stays off."""
     norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
@@ -243,6 +251,7 @@ def build(name):
         network = make(own, settings).eval()
     shape = (3, settings.get("img_size", size), settings.get("img_size", size))
     with torch.no_grad():
+        open_layer_scales(network)
         measure_batch_norms(network, shape)
         scale_head(network, shape)
     return network.requires_grad_(False), shape

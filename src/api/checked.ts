@@ -16,6 +16,9 @@ export interface Checked {
   readonly notes: readonly string[];
 }
 
+const notCompared =
+  'the file gives no numbers to random images, so its gradient graph was not compared with it';
+
 /** How much further than a file from itself its gradient graph may be. */
 const mostOfRounding = 10;
 
@@ -49,11 +52,9 @@ export async function openChecked(
     ...notes: readonly string[]
   ): Promise<Checked> => {
     for (const oracle of oracles) if (oracle !== kept) await oracle.close();
-    return {
-      oracle: kept,
-      check: found && { images: found.images, apart: found.relative, tolerance },
-      notes,
-    };
+    const check = found && { images: found.images, apart: found.relative, tolerance };
+    const isBlind = found?.images === 0;
+    return { oracle: kept, check, notes: isBlind ? [...notes, notCompared] : notes };
   };
   try {
     const first = await attempt(true);

@@ -138,6 +138,12 @@ describe('openClassifier', () => {
       'threads must be an integer from 1 on, got 0',
     );
   });
+
+  test('rejects a batch size that is none', async () => {
+    await expect(openClassifier(path, { batchSize: 0.5 })).rejects.toThrow(
+      'batchSize must be an integer from 1 on, got 0.5',
+    );
+  });
 });
 
 describe('attack', () => {

@@ -384,3 +384,13 @@ test('the first node whose result differs is named', async () => {
   // nothing is nearer than this
   expect(await within(-1)).toBe('Conv_0 (Conv)');
 });
+
+test('a file that gives no numbers to random images says that it was not compared', () => {
+  // the root of what is negative
+  const graph = around(classifier, x(nchw('N')), (v) => b.sqrt(b.sub(v, 2)));
+  return opened(elsewhere(graph), {}, async ({ origin, selfCheck }) => {
+    expect(selfCheck?.images).toBe(0);
+    expect(origin.notes).toEqual([expect.stringContaining('was not compared')]);
+    await Promise.resolve();
+  });
+});

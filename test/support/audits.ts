@@ -120,7 +120,6 @@ const madeUp: Audit = Audit.parse({
   demands: [],
   accepted: [],
   verdict: 'none',
-  shard: null,
   environment: {
     device: 'cpu',
     threads: 2,

@@ -1,16 +1,15 @@
 import { traits } from '../attributes.ts';
 import type { AnyNode, Node, Value, Window } from '../ir.ts';
 import { geometry } from '../window.ts';
-import { hasPhases, mergedGroups } from './frozen.ts';
+import { hasPhases } from './frozen.ts';
 import { mostlyPadding } from './groups.ts';
 import { tiles } from './pool.ts';
 
-/** What a graph is lowered for; `cpu` is ONNX Runtime in Node, `wasm` in a browser. */
-export type Target = 'plain' | 'cpu' | 'wasm' | 'webgpu' | 'cuda';
+/** What a graph is lowered for. */
+export type Target = 'plain' | 'cpu' | 'webgpu' | 'cuda';
 
-/** Where a row applies: `frozen` is `cpu` for the input gradient of a classifier with its weights inside,
- * `cpu` any other graph there, and all of `wasm`. */
-export type Place = Exclude<Target, 'wasm'> | 'frozen';
+/** Where a row applies: `frozen` is the target `cpu` for a classifier with its weights inside and its input gradient. */
+export type Place = Target | 'frozen';
 
 /** How an operator is written down. */
 export type Form =
@@ -29,7 +28,6 @@ export type Form =
   | 'columns'
   | 'flip'
   | 'groups'
-  | 'merged groups'
   | 'convolutions';
 
 /** The form of a node in a place: the first row that fits. */
@@ -54,8 +52,6 @@ interface Facts {
   readonly plain: boolean;
   /** Pooling windows that tile the image, as the masks need them. */
   readonly tiles: boolean;
-  /** Groups that are too thin for blocked kernels, and can be merged. */
-  readonly thinGroups: boolean;
   /** A transposed convolution that is one convolution a phase. */
   readonly hasPhases: boolean;
   readonly kernel: number;
@@ -87,8 +83,6 @@ const table: readonly Row[] = [
   { op: 'MaxPoolGrad', on: ['webgpu', 'cuda'], if: (f) => f.tiles, form: 'masks' },
   { op: 'MaxPoolGrad', on: ['cpu', 'frozen'], if: (f) => f.tiles && f.dtype === 'float32', form: 'unpool' },
   { op: 'MaxPoolGrad', form: 'scatter' },
-  { op: 'Conv', on: ['frozen'], if: (f) => f.thinGroups, form: 'merged groups' },
-  { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.thinGroups, form: 'merged groups' },
   // ONNX Runtime multiplies for each image by itself here, which pays where blocks of 16 channels would be mostly empty
   { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.kernel > 1 && f.outputChannels < 8, form: 'as it is' },
   // every output has one tap
@@ -112,8 +106,6 @@ const table: readonly Row[] = [
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain, form: 'phases' },
 ];
 
-const convolutions: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose']);
-
 function facts(node: AnyNode): Facts {
   const [x, w] = node.inputs as readonly [Value, Value];
   const [y] = node.outputs as readonly [Value];
@@ -123,7 +115,6 @@ function facts(node: AnyNode): Facts {
   return {
     plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
     tiles: traits[node.op].pool === true && tiles(node as Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>),
-    thinGroups: convolutions.has(node.op) && mergedGroups(node as Node<'Conv'>) > 1,
     hasPhases: node.op === 'ConvTranspose' && kernel.length === 2 && hasPhases(node as Node<'ConvTranspose'>),
     kernel: Math.max(...kernel),
     stride: Math.max(...g.strides),

@@ -1,21 +1,13 @@
-import {
-  constant,
-  freeInputs,
-  tensorOf,
-  topologicalOrder,
-  type Graph,
-  type Node,
-  type OpType,
-  type Value,
-} from '../ir.ts';
-import { apply, concat, conv, mul, reshape, slice, transpose, unsqueeze } from '../ops.ts';
+import { freeInputs, topologicalOrder, type Graph, type Node, type OpType, type Value } from '../ir.ts';
+import { concat, conv, reshape, slice, transpose, unsqueeze } from '../ops.ts';
 import { geometry, spatial } from '../window.ts';
 import { channels, type Size } from './rows.ts';
 
 /**
  * Convolutions whose kernels are constants, as ONNX Runtime's blocked kernels (NCHWc) take them. Those need a Conv with a
  * constant kernel, so a transposed convolution becomes one, or one a phase. What is done to kernels here is computed once,
- * when ONNX Runtime opens the file, and the file holds each weight once.
+ * when ONNX Runtime opens the file, and the file holds each weight once. WebAssembly has no blocked kernels; there
+ * these forms are faster for small networks and about as fast for others.
  */
 
 /**
@@ -123,34 +115,4 @@ function turned(w: Value, group: number, phases: readonly Phase[], strides: read
 function interleaved(parts: readonly Value[], axis: number, shape: readonly number[]): Value {
   if (parts.length === 1) return parts[0]!;
   return reshape(concat(parts.map((part) => unsqueeze(part, [axis])), axis), shape); // prettier-ignore
-}
-
-/** Channels a group from which on blocked kernels take a grouped convolution, on processors with 512-bit vectors. */
-const block = 16;
-
-/** How many groups become one, so that each has a block of channels; 1 where groups are wide, single, or do not divide. */
-export function mergedGroups({ inputs: [, w], attrs }: Node<'Conv' | 'ConvTranspose'>): number {
-  const group = attrs.group ?? 1;
-  const [outer, inner] = w.shape as readonly [number, number];
-  const per = [outer / group, inner];
-  if (group === 1 || per[0] !== per[1] || inner === 1 || inner >= block || block % inner !== 0) return 1;
-  const merged = block / inner;
-  return group % merged === 0 ? merged : 1;
-}
-
-/** A grouped convolution, plain or transposed, with groups merged: its kernel has the old ones along its diagonal. */
-export function convByMergedGroups(node: Node<'Conv' | 'ConvTranspose'>): Value {
-  const [x, w, b] = node.inputs;
-  const group = node.attrs.group!;
-  const merged = mergedGroups(node);
-  const [outer, inner, ...kernel] = w.shape as readonly number[];
-  const blocks = reshape(w, [group / merged, merged, outer! / group, 1, inner!, ...kernel]);
-  const eye = Array.from({ length: merged ** 2 }, (_, i) => (i % (merged + 1) === 0 ? 1 : 0));
-  const diagonal = constant(tensorOf(w.dtype, [1, merged, 1, merged, 1, ...kernel.map(() => 1)], eye));
-  const wide = reshape(mul(blocks, diagonal), [outer!, merged * inner!, ...kernel]);
-  const { group: _, ...window } = node.attrs;
-  return apply(node.op, [x, wide, b], {
-    ...window,
-    ...(group !== merged && { group: group / merged }),
-  })[0]!;
 }

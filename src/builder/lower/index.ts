@@ -4,8 +4,8 @@ import { rewrite } from '../rewrite.ts';
 import { foldBatchNorm, scaleAndShift } from './batchnorm.ts';
 import { dropExpands } from './expand.ts';
 import { foldTransposes } from './fold.ts';
-import { formOf, type Form, type Place, type Target } from './forms.ts';
-import { convByMergedGroups, convTransposeByConvs, isFrozen } from './frozen.ts';
+import { formOf, type Form, type Target } from './forms.ts';
+import { convTransposeByConvs, isFrozen } from './frozen.ts';
 import {
   convByGemm,
   convTransposeByColumns,
@@ -29,9 +29,8 @@ export type { Target } from './forms.ts';
  * it, which is what the other targets are tested against.
  */
 export function lower(graph: Graph, target: Target): Graph {
-  const place = target === 'wasm' ? 'cpu' : target === 'cpu' && isFrozen(graph) ? 'frozen' : target;
-  const inForms = (g: Graph): Graph =>
-    share(rewrite(g, (node) => inForm(node, formOf(node, place), target, place)));
+  const place = target === 'cpu' && isFrozen(graph) ? 'frozen' : target;
+  const inForms = (g: Graph): Graph => share(rewrite(g, (node) => inForm(node, formOf(node, place), target)));
   if (target === 'plain') return foldTransposes(inForms(graph));
   const formed = inForms(foldBatchNorm(graph));
   const tidy = (g: Graph): Graph => foldTransposes(sinkTransposes(dropExpands(g)));
@@ -41,7 +40,7 @@ export function lower(graph: Graph, target: Target): Graph {
   return share(place === 'cpu' ? sumsByProduct(tidy(formed)) : tidy(formed));
 }
 
-function inForm(node: AnyNode, form: Form, target: Target, place: Place): readonly Value[] | null {
+function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | null {
   switch (form) {
     case 'as it is':
       return null;
@@ -67,11 +66,6 @@ function inForm(node: AnyNode, form: Form, target: Target, place: Place): readon
       ];
     case 'groups':
       return [byGroups(node)];
-    case 'merged groups': {
-      const merged = convByMergedGroups(node as Node<'Conv' | 'ConvTranspose'>);
-      const next = merged.source as AnyNode;
-      return inForm(next, formOf(next, place), target, place) ?? [merged];
-    }
     case 'convolutions':
       return [convTransposeByConvs(node as Node<'ConvTranspose'>)];
     case 'taps':

@@ -1,7 +1,8 @@
 import { appendFile, stat, writeFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { auditCard, auditPage, worstPicture, type AuditPictures } from '../../report/audit/index.ts';
+import { auditCard } from '../../report/audit/card.ts';
 import { auditJunit } from '../../report/audit/junit.ts';
+import type { AuditPictures } from '../../report/audit/samples.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { masksOf } from '../../runtime/audit/figures.ts';
 import { attackedAt } from '../../runtime/audit/gather.ts';
@@ -60,21 +61,20 @@ export async function writeAudit(
     written.push(join(folder, name));
   };
   await write('adversarial.safetensors', await adversarialFile(measured, source, broken));
-  // grey and colour images can be drawn
-  const pictures = await pixelsOf(audit, measured, source);
-  const drawn = [1, 3].includes(source.shape.channels);
-  const picture = drawn ? worstPicture(audit, pictures) : null;
+  // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
+  const { auditPage, worstPicture } = await import('../../report/audit/index.ts');
+  const pictures = await picturesOf(audit, measured, source);
+  const picture = worstPicture(audit, pictures);
   if (picture) await write('worst.png', picture);
   else await rm(join(folder, 'worst.png'), { force: true });
-  const shown = drawn ? audit : { ...audit, samples: [] };
-  await write('audit.html', await auditPage(shown, drawn ? pictures : { samples: [] }));
+  await write('audit.html', await auditPage(audit, pictures));
   await write('audit.md', auditCard(audit));
   await write('audit.json', `${JSON.stringify(audit, null, 2)}\n`);
   return written;
 }
 
 /** The pixels of the samples of an audit, in their order. */
-async function pixelsOf(
+async function picturesOf(
   { samples }: Audit,
   { adversarial }: Measured,
   source: ImageSource,

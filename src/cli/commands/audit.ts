@@ -9,8 +9,9 @@ import { conductAudit } from '../../runtime/audit/conduct.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { openParts, partsPath } from '../../runtime/audit/parts-folder.ts';
 import { planAudit, presetNames } from '../../runtime/audit/plan-audit.ts';
+import { blockSizeFor } from '../../runtime/audit/plan.ts';
 import { expectedData } from '../../runtime/data/formats.ts';
-import { chooseDevice, lockRun } from '../../runtime/index.ts';
+import { chooseDevice, InputError, lockRun } from '../../runtime/index.ts';
 import { adoption, withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
 import { keepFuller, readAudit } from '../audit/before.ts';
 import * as parse from '../audit/options.ts';
@@ -18,6 +19,7 @@ import { mergedParts, partsText } from '../audit/parts.ts';
 import { classifierAbout, dataAbout, openSubjects, preparedOtherwise, withLabels } from '../audit/subject.ts';
 import { auditText } from '../audit/table.ts';
 import { followAudit } from '../audit/follow.ts';
+import { answerProperty } from '../audit/property.ts';
 import { probeWriting, writeAudit, writeForCi } from '../audit/write.ts';
 import { commandLine } from '../command-line.ts';
 import { count, defaultThreads, folder, listOf, seed, shard, threads } from '../options.ts';
@@ -36,12 +38,8 @@ export function auditCommand() {
       'Measure how easily an ONNX image classifier is fooled, and judge the number. Exit code 3: a demand is not met.',
     )
     .argument('<model>', 'an ONNX file')
-    .requiredOption('--data <source>', `labelled images: ${expectedData}`)
-    .requiredOption(
-      '--eps <size>',
-      'largest change, in the unit of pixels in 0..1, such as 8/255',
-      parse.size,
-    )
+    .option('--data <source>', `labelled images: ${expectedData}`)
+    .option('--eps <size>', 'largest change, in the unit of pixels in 0..1, such as 8/255', parse.size)
     .addOption(
       new Option('--norm <norm>', 'how it is measured: largest change of a pixel, or Euclidean length')
         .choices(['linf', 'l2'])
@@ -62,6 +60,12 @@ export function auditCommand() {
     .option('--skip-bad', 'leave out pictures that cannot be read')
     .option('--eps-curve <list>', 'eps of the accuracy-against-eps curve, or none', parse.curve)
     .option('--seed <integer>', 'of all random numbers', seed, 1)
+    .addOption(
+      new Option(
+        '--vnnlib <file>',
+        'instead of images, a property in VNN-LIB (.gz too): print sat with a counterexample, or unknown',
+      ).conflicts(['data', 'eps', 'failUnder', 'baseline', 'shard', 'merge', 'junit', 'out']),
+    )
     .optionsGroup('Demands:')
     .option('--fail-under <accuracy>', 'the least robust accuracy, 0 to 1', parse.part)
     .option('--baseline <file>', 'an earlier audit.json: worse by more than its interval fails')
@@ -83,12 +87,17 @@ export function auditCommand() {
     .option('--threads <n>', 'threads of the CPU (default: one a core)', threads)
     .option('--batch-size <n>', 'images at a time (default: by their size)', count)
     .action(async (path, flags, self) => {
+      if (flags.vnnlib !== undefined) {
+        console.log(await answerProperty(path, flags.vnnlib, flags));
+        return;
+      }
+      const { data: place, eps } = asked(flags);
       const words = ['audit', ...(self.parent?.args.slice(1) ?? [])];
-      const threat = { norm: flags.norm, eps: parse.within(flags.norm, flags.eps) };
+      const threat = { norm: flags.norm, eps: parse.within(flags.norm, eps) };
       const demanded = await demandedBy(flags);
       const options = await adoption(self.opts() as AdoptFlags);
       const loaded = await loadClassifier(node, path, options);
-      const source = await openSubjects(loaded, flags);
+      const source = await openSubjects(loaded, { ...flags, data: place });
       if (demanded.baseline) demandComparable(demanded.baseline, { threat, data: source });
       const out = flags.out ?? join('audits', basename(path, extname(path)));
       await probeWriting(out);
@@ -99,17 +108,18 @@ export function auditCommand() {
       const stop = stopController((signal) =>
         progress.log(`${signal}: keeping what is finished; ${quitHint}`),
       );
-      const opened = await openLoaded(node, loaded, run);
+      const batchSize = flags.batchSize ?? blockSizeFor(loaded.classifier.image);
+      const opened = await openLoaded(node, loaded, { ...run, batchSize });
       try {
         const images = await withLabels(source, opened);
         const classifier = classifierAbout(path, loaded, opened);
-        const data = dataAbout(flags.data, images);
+        const data = dataAbout(place, images);
         const { plan, notMeasured } = planAudit(opened, {
           ...threat,
           attacks: flags.attacks ?? flags.preset,
           curve: flags.epsCurve ?? null,
           seed: flags.seed,
-          batchSize: flags.batchSize ?? null,
+          batchSize,
         });
         if (!flags.force) {
           const attacks = plan.attacks.map(({ name }) => name);
@@ -171,6 +181,13 @@ export function auditCommand() {
       }
     });
   return withAdoptOptions(command);
+}
+
+/** What an audit of images cannot do without. */
+function asked({ data, eps }: { readonly data?: string; readonly eps?: number }) {
+  if (data === undefined) throw new InputError(`--data is missing, labelled images: ${expectedData}`);
+  if (eps === undefined) throw new InputError('--eps is missing, the largest change, such as 8/255');
+  return { data, eps };
 }
 
 async function demandedBy(flags: {

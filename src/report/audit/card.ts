@@ -63,7 +63,7 @@ function table(audit: Audit): string {
 }
 
 function facts(audit: Audit): string {
-  const { threat, data, classifier, seed, notMeasured, environment, checks } = audit;
+  const { threat, data, classifier, seed, notMeasured, environment, checks, demands } = audit;
   const [low, high] = threat.range;
   const notes = checks.filter(({ level }) => level === 'note');
   const lines: readonly (readonly [name: string, value: string])[] = [
@@ -74,6 +74,7 @@ function facts(audit: Audit): string {
       ? []
       : [['Left out', `${count(data.skipped.length, 'image')} that could not be read`] as const]),
     ['Model', `SHA-256 ${classifier.sha256}`],
+    ...demands.map(({ met, text }) => ['Demanded', `${met ? 'met' : 'not met'}: ${text}`] as const),
     ...notes.map(({ title }) => ['Note', title] as const),
     [
       'Not measured',

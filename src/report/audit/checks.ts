@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import type { Audit, Check } from '../../runtime/audit/document.ts';
 import { count, list } from '../kit/format.ts';
 import type { Markup } from '../kit/markup.ts';
+import { withFlags } from './flags.ts';
 import { doubtsOf, sentence } from './words.ts';
 
 /** That nobody can trust the numbers, and why, above all of them. */
@@ -13,11 +14,11 @@ export const doubtBox = (audit: Audit, title: string): Markup =>
 
 const explained = ({ id, title, why, whatToDo }: Check, { accepted }: Audit): Markup =>
   html`<div class="check">
-    <p><strong>${sentence(title)}</strong></p>
-    <p>${why}</p>
-    <p><span class="muted">What to do:</span> ${whatToDo}</p>
+    <p><strong>${withFlags(sentence(title))}</strong></p>
+    <p>${withFlags(why)}</p>
+    <p><span class="muted">What to do:</span> ${withFlags(whatToDo)}</p>
     <p class="muted">
-      Check: <code>${id}</code>${accepted.includes(id) ? html`, accepted with <code>--accept</code>` : ''}
+      Check: <code>${id}</code>${accepted.includes(id) ? withFlags(', accepted with --accept') : ''}
     </p>
   </div>`;
 

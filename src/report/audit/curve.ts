@@ -83,11 +83,10 @@ export function smallestChange(audit: Audit): string | null {
   const { smallestEps, curve } = audit;
   if (!smallestEps || !curve || smallestEps.images === 0) return null;
   const { median, broken, images } = smallestEps;
-  if (median !== null) {
-    return `Half of ${count(images, 'image')} that it gets right are fooled with an eps of ${epsText(median)} or less.`;
-  }
+  const given = `${count(images, 'image')}${audit.data.labels === 'answers' ? '' : ' that it gets right'}`;
+  if (median !== null) return `With an eps of ${epsText(median)} or less, half of the ${given} are fooled.`;
   const largest = epsText(curve.points.at(-1)!.eps);
-  const found = `Up to an eps of ${largest}, ${curve.attack} fools it on ${broken} of ${count(images, 'image')}, fewer than half.`;
+  const found = `Up to an eps of ${largest}, ${curve.attack} fools it on ${broken} of ${given}, fewer than half.`;
   return doubtsOf(audit).length === 0
     ? found
     : `${found} See the checks before you conclude anything from that.`;
@@ -100,8 +99,8 @@ export function curveSection(audit: Audit): Markup | string {
   const smallest = smallestChange(audit);
   return html`<h2 id="curve-section">Accuracy against eps</h2>
     <p>
-      ${curve.attack} anew at each eps, on ${count(curve.images, 'image')}; the band is the 95 % interval. The
-      eps axis has a square-root scale. ${smallest ?? ''}
+      ${curve.attack}, measured anew at each eps on ${count(curve.images, 'image')}; the band is the 95 %
+      interval. The eps axis has a square-root scale. ${smallest ?? ''}
     </p>
     <div class="curve">${raw(curvePanel(audit, curve).svg)}</div>
     <details>

@@ -5,10 +5,11 @@ import { attackSection } from './attacks.ts';
 import { checkSection, doubtBox } from './checks.ts';
 import { classSection } from './classes.ts';
 import { curveSection } from './curve.ts';
+import { withFlags } from './flags.ts';
 import { headline } from './headline.ts';
 import { outcomeBar } from './outcome.ts';
 import { notMeasuredSection, provenance, threatSection } from './provenance.ts';
-import { changeLegend, demandPictures, sampleCards, type AuditPictures } from './samples.ts';
+import { changeLegend, demandPictures, isPicture, sampleCards, type AuditPictures } from './samples.ts';
 import { auditStyle } from './style.ts';
 import { verdictOf } from './verdict.ts';
 import { unbroken } from './words.ts';
@@ -70,18 +71,21 @@ function verdictPart(audit: Audit): Markup | string {
       ({ met, text }) =>
         html`<li class="${state(met)}">
           <span class="mark" aria-hidden="true">${met ? '✓' : '✗'}</span
-          ><span class="away">${met ? 'met: ' : 'not met: '}</span>${text}
+          ><span class="away">${met ? 'met: ' : 'not met: '}</span>${withFlags(text)}
         </li>`,
     )}
     ${verdict.accepted.length === 0 ? '' : html`<li>Accepted doubts: ${verdict.accepted.join(', ')}.</li>`}
   </ul>`;
 }
 
-function navigation({ samples, curve }: Audit): Markup {
+const hasPictures = ({ samples, classifier }: Audit): boolean =>
+  samples.length > 0 && isPicture(classifier.image);
+
+function navigation(audit: Audit): Markup {
   const sections = [
-    ...(samples.length === 0 ? [] : [['samples', 'Fooled images'] as const]),
+    ...(!hasPictures(audit) ? [] : [['samples', 'Fooled images'] as const]),
     ['attacks', 'Attacks'],
-    ...(curve === null ? [] : [['curve-section', 'Accuracy against eps'] as const]),
+    ...(audit.curve === null ? [] : [['curve-section', 'Accuracy against eps'] as const]),
     ['classes', 'Classes'],
     ['checks', 'Checks'],
     ['not-measured', 'Not measured'],
@@ -96,7 +100,7 @@ function navigation({ samples, curve }: Audit): Markup {
 }
 
 function sampleSection(audit: Audit, pictures: AuditPictures): Markup | string {
-  if (audit.samples.length === 0) return '';
+  if (!hasPictures(audit)) return '';
   return html`<h2 id="samples">Images that it was fooled on</h2>
     <p>
       Left is the image as it is, right the same image after the attack. ${changeLegend(audit)} The weakest

@@ -3,6 +3,7 @@ import type { Audit } from '../../runtime/audit/document.ts';
 import { count } from '../kit/format.ts';
 import type { Markup } from '../kit/markup.ts';
 import { quoted } from '../kit/shell.ts';
+import { withFlags } from './flags.ts';
 import { duration, epsText, imagesUsed, knowledgeOf, knowledgeWords, normName } from './words.ts';
 
 /** A name, and what there is to say of it. */
@@ -72,14 +73,14 @@ export function provenance(audit: Audit): Markup {
       ['SHA-256', html`<code>${classifier.sha256}</code>`],
       ['images', `${channels} x ${height} x ${width} (channels, height, width)`],
       ['classes', String(classifier.classes)],
-      ...classifier.facts.map(({ about, text }): Entry => [about, text]),
+      ...classifier.facts.map(({ about, text }): Entry => [about, withFlags(text)]),
       ['gradient', gradientWords(audit)],
     ])}
     <h3>Images</h3>
     ${definitions([
       ['data', `${data.name} (${data.source})`],
       ['SHA-256', html`<code>${data.sha256}</code>`],
-      ['used', `${imagesUsed(audit)}, chosen with seed ${seed}`],
+      ['used', `${imagesUsed(audit)}; seed ${seed}`],
       ['labels', data.labels === 'true' ? 'of the data' : 'none: its own answers without an attack'],
       ...(data.skipped.length === 0 ? [] : [['left out', skipped(audit)] as const]),
     ])}

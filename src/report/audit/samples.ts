@@ -3,7 +3,7 @@ import type { ImageShape } from '../../runtime/attacks/images.ts';
 import type { Audit, BrokenImage } from '../../runtime/audit/document.ts';
 import type { Markup } from '../kit/markup.ts';
 import { asChange, asSeen, drawPixels, type Shade } from '../kit/pixels.ts';
-import { className, epsText, normName, part } from './words.ts';
+import { className, distanceText, epsText, normName, part } from './words.ts';
 
 /** One broken image: values channel by channel, row by row, 0..1. */
 export interface BrokenPixels {
@@ -89,13 +89,16 @@ function card(audit: Audit, sample: BrokenImage, pixels: BrokenPixels): Markup {
     </div>
     <p class="muted">
       ${audit.attacks[sample.attack]?.title ?? sample.attack}, ${normName(threat)}
-      ${epsText(sample.distance)}<br />${sample.name ?? `image ${sample.place}`}
+      ${distanceText(sample.distance, threat.eps)}<br />${sample.name ?? `image ${sample.place}`}
     </p>
   </li>`;
 }
 
 const sure = ({ probability }: BrokenImage['before']): string =>
   probability === null ? 'no number' : `${part(probability)} sure`;
+
+/** Whether images can be drawn: grey ones, and those of three colours. */
+export const isPicture = ({ channels }: ImageShape): boolean => channels === 1 || channels === 3;
 
 const isSharp = ({ height, width }: ImageShape): boolean => Math.max(height, width) <= smallest;
 

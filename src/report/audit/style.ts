@@ -49,6 +49,7 @@ h1{overflow-wrap:anywhere}
 .bar.after{--fill:var(--blue)}
 .bars .interval{font-size:.72rem}
 .bars .gap{text-align:left;color:var(--muted)}
+.flag{white-space:nowrap;overflow-wrap:normal}
 .curve{max-width:38rem}
 .scroll[aria-label="Accuracy under each attack"] tr:last-child>*{font-weight:700}
 pre{background:var(--raised);border:1px solid var(--rule);border-radius:8px;padding:.75rem 1rem;overflow-x:auto;white-space:pre-wrap}

@@ -15,6 +15,10 @@ export function epsText(eps: number): string {
   return whole > 0 && Math.abs(steps - whole) < 1e-4 ? `${whole}/255` : String(decimal);
 }
 
+/** The size of a change, next to the eps that it may have at most. */
+export const distanceText = (distance: number, eps: number): string =>
+  Math.abs(distance - eps) <= 1e-4 * eps ? epsText(eps) : String(Number(distance.toPrecision(3)));
+
 /** A fraction as a percentage with one decimal that is not rounded to all or nothing: `40.6 %`, `> 99.9 %`, `< 0.1 %`. */
 export function part(fraction: number): string {
   const text = (100 * fraction).toFixed(1);
@@ -29,6 +33,7 @@ export const ends = ({ low, high }: Audit['worst']['interval']): string =>
 
 /** Seconds as people say them: `0.1 s`, `98 s`, `3 min 32 s`, `2 h 5 min`. */
 export function duration(seconds: number): string {
+  if (seconds < 0.05) return '< 0.1 s';
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 120) return `${whole} s`;
@@ -95,7 +100,7 @@ export const knowledgeWords: Readonly<Record<Knowledge, string>> = {
   none: 'nothing: it goes by chance',
 };
 
-/** `all 500 images` or `500 of 10,000 images` of the data. */
+/** `all 500 images` or `500 of 10,000 images`: those of the data that were used. */
 export const imagesUsed = ({ images, data }: Pick<Audit, 'images' | 'data'>): string =>
   images === data.count
     ? `all ${count(images, 'image')}`

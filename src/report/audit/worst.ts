@@ -1,18 +1,18 @@
 import { basename } from 'node:path';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { renderSamples, type Prediction, type Sample } from '../kit/pictures.ts';
-import { changeOf, demandPictures, fullChange, type AuditPictures } from './samples.ts';
+import { changeOf, demandPictures, fullChange, isPicture, type AuditPictures } from './samples.ts';
 import { className, doubtsOf, epsText, imagesUsed, normName, part } from './words.ts';
 
 /**
  * `worst.png`: the broken images beside what they were, with the answers before and after.
  *
- * @returns null where no image was broken.
+ * @returns null where no image was broken, or where the images are neither grey nor of three colours.
  * @throws RangeError when the pictures are not those of the audit's samples.
  */
 export function worstPicture(audit: Audit, pictures: AuditPictures): Buffer | null {
   demandPictures(audit, pictures);
-  if (audit.samples.length === 0) return null;
+  if (audit.samples.length === 0 || !isPicture(audit.classifier.image)) return null;
   const { threat, classifier, clean, worst, environment, seed } = audit;
   const eps = threat.norm === 'linf';
   const samples = audit.samples.map((sample, i): Sample => {

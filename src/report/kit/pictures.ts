@@ -194,7 +194,7 @@ function fits(context: SKRSContext2D, text: string, style: FittedStyle): boolean
 /** As much of a name as has room together with what follows it. */
 function shortened(context: SKRSContext2D, name: string, rest: string, style: FittedStyle): string {
   if (fits(context, name + rest, style)) return name;
-  const letters = [...name];
+  const letters = Array.from(new Intl.Segmenter().segment(name), ({ segment }) => segment);
   while (letters.length > 1 && !fits(context, `${letters.join('')}…${rest}`, style)) letters.pop();
   return `${letters.join('').trimEnd()}…`;
 }

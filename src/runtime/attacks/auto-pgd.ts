@@ -105,8 +105,9 @@ export async function* autoPgd(
   for (let done = 1; done <= steps && climbers.length > 0; done++) {
     for (const climber of climbers) {
       const { x, previous, gradient, origin, step } = climber;
-      const plain = ball.step(x, gradient, [way * step], origin, eps, range);
-      climber.x = done === 1 ? plain : ball.project(withMomentum(x, plain, previous), origin, eps, range);
+      // the first step has none before it
+      const part = done === 1 ? 1 : own;
+      climber.x = ball.glide(x, previous, gradient, [way * step], part, origin, eps, range);
       climber.previous = x;
     }
     await ask();
@@ -117,15 +118,6 @@ export async function* autoPgd(
     yield;
   }
   for (const { image, best, bestLoss } of climbers) offer(search, image, best.data, bestLoss, false);
-}
-
-/** x + own * (plain - x) + (1 - own) * (x - previous) */
-function withMomentum({ data: x, shape }: Images, { data: plain }: Images, { data: before }: Images): Images {
-  const moved = new Float32Array(x.length);
-  for (let at = 0; at < x.length; at++) {
-    moved[at] = x[at]! + own * (plain[at]! - x[at]!) + (1 - own) * (x[at]! - before[at]!);
-  }
-  return { data: moved, shape };
 }
 
 /** What a checkpoint does to an image, `steps` after the one before. */

@@ -33,6 +33,21 @@ export interface Ball {
     eps: number,
     range: ThreatModel['range'],
   ): Images;
+  /**
+   * A {@link step} of which `own` counts, the rest is the move from `previous` to the images; projected again.
+   *
+   *     project(x + own * (step(x) - x) + (1 - own) * (x - previous))
+   */
+  glide(
+    images: Images,
+    previous: Images,
+    gradient: Images,
+    step: ArrayLike<number>,
+    own: number,
+    origin: Images,
+    eps: number,
+    range: ThreatModel['range'],
+  ): Images;
   /** How far each image is from its origin. */
   distance(images: Images, origin: Images): Float64Array;
 }
@@ -88,13 +103,31 @@ const linf: Ball = {
       const length = Math.fround(step[from / size]!);
       for (let at = from; at < from + size; at++) {
         const slope = gradient[at]!;
-        const sign = slope > 0 ? 1 : slope < 0 ? -1 : 0;
-        const x = origin[at]!;
-        const near = Math.min(
-          Math.max(Math.fround(data[at]! + sign * length), Math.fround(x - reach)),
-          Math.fround(x + reach),
-        );
+        const o = origin[at]!;
+        const ahead = Math.fround(data[at]! + (slope > 0 ? length : slope < 0 ? -length : 0));
+        const near = Math.min(Math.max(ahead, Math.fround(o - reach)), Math.fround(o + reach));
         moved[at] = Math.min(Math.max(near, low), high);
+      }
+    }
+    return { data: moved, shape };
+  },
+  glide({ data, shape }, { data: previous }, { data: gradient }, step, own, { data: origin }, eps, range) {
+    const reach = Math.fround(eps);
+    const [low, high] = bounds(range);
+    const size = sizeOf({ data, shape });
+    const moved = new Float32Array(data.length);
+    for (let from = 0; from < data.length; from += size) {
+      const length = Math.fround(step[from / size]!);
+      for (let at = from; at < from + size; at++) {
+        const x = data[at]!;
+        const slope = gradient[at]!;
+        // the origin lies in the range, so the nearer of the two bounds on a side is the bound
+        const least = Math.max(Math.fround(origin[at]! - reach), low);
+        const most = Math.min(Math.fround(origin[at]! + reach), high);
+        const ahead = Math.fround(x + (slope > 0 ? length : slope < 0 ? -length : 0));
+        const plain = Math.min(Math.max(ahead, least), most);
+        const mixed = Math.fround(x + own * (plain - x) + (1 - own) * (x - previous[at]!));
+        moved[at] = Math.min(Math.max(mixed, least), most);
       }
     }
     return { data: moved, shape };
@@ -165,6 +198,16 @@ const l2: Ball = {
   },
   step: (images, gradient, step, origin, eps, range) =>
     l2.project(l2.ascend(images, gradient, step), origin, eps, range),
+  glide(images, { data: previous }, gradient, step, own, origin, eps, range) {
+    const { data: plain, shape } = l2.step(images, gradient, step, origin, eps, range);
+    const { data } = images;
+    const moved = new Float32Array(data.length);
+    for (let at = 0; at < data.length; at++) {
+      const x = data[at]!;
+      moved[at] = x + own * (plain[at]! - x) + (1 - own) * (x - previous[at]!);
+    }
+    return l2.project({ data: moved, shape }, origin, eps, range);
+  },
   distance(images, { data: origin }) {
     const size = sizeOf(images);
     return Float64Array.from({ length: images.data.length / size }, (_, i) =>

@@ -19,11 +19,17 @@ export interface OracleFiles {
   readonly classes: number;
   /**
    * Makes the program `image`, `label` -> `logits`, `loss`, `gradient` of a loss (`classifierGradientModel`), lowered for
-   * the device in use. Called when an attack first asks for the loss.
+   * the device in use. Called when an attack first asks for the loss; with a number of images when the program is to take
+   * that number alone.
    */
-  readonly gradient?: (loss: LossName) => Uint8Array;
+  readonly gradient?: (loss: LossName, batch?: number) => Uint8Array;
   /** The only batch that these programs take; any when null or absent. */
   readonly gradientBatch?: number | null;
+  /**
+   * The number of images that most gradients are asked of at a time. Those come from a program of their own, which ONNX
+   * Runtime optimises for that number; any other number runs in a program that takes any. When absent, all do.
+   */
+  readonly batchSize?: number;
   /** The trained attacker, `image` -> `perturbation`, and the eps that it was trained for. */
   readonly generator?: { readonly attacker: Uint8Array; readonly eps: number };
 }
@@ -51,6 +57,7 @@ export async function openOracle(
     classes,
     gradient,
     gradientBatch = null,
+    batchSize,
     generator,
   }: OracleFiles,
   options: SessionOptions,
@@ -76,10 +83,12 @@ export async function openOracle(
       eps: generator.eps,
       model: await opened(generator.attacker, own),
     };
-    const gradients = new Map<LossName, Promise<Model>>();
-    const gradientOf = (loss: LossName): Promise<Model> => {
-      const found = gradients.get(loss) ?? opened(gradient!(loss), {});
-      gradients.set(loss, found);
+    const gradients = new Map<string, Promise<Model>>();
+    const gradientOf = (loss: LossName, images: number): Promise<Model> => {
+      const bound = gradientBatch === null && images === batchSize;
+      const key = `${loss} ${bound}`;
+      const found = gradients.get(key) ?? opened(gradient!(loss, bound ? images : undefined), {});
+      gradients.set(key, found);
       return found;
     };
     return {
@@ -99,7 +108,7 @@ export async function openOracle(
           loss: LossName,
         ) {
           queries.backward += images.shape[0];
-          const model = await gradientOf(loss);
+          const model = await gradientOf(loss, images.shape[0]);
           const parts = await inBatches(images.shape[0], gradientBatch, (places) =>
             model.run({
               image: tensorOf(imagesAt(images, places)),

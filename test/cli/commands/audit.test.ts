@@ -75,8 +75,9 @@ describe('sparring audit', () => {
       9,
     );
     expect(await readFile(at('plain', 'audit.md'), 'utf8')).toContain(
-      `Robust accuracy is ${percent} (95 % interval`,
+      `| **Every attack (robust accuracy, an upper bound)** | ${percent} |`,
     );
+    expect(await readFile(at('plain', 'audit.html'), 'utf8')).toContain('<h1>plain.onnx</h1>');
   });
 
   test('exits with 3 when a demand is not met, and says so to CI', async () => {

@@ -36,6 +36,12 @@ describe('the robustness card', () => {
     expect(card).not.toContain('robust accuracy');
   });
 
+  it('says whether demands are met', () => {
+    expect(auditCard(audits.failed)).toContain(
+      '- **Demanded:** not met: robust accuracy 40.6 %, at least 50.0 %',
+    );
+  });
+
   it('takes no name for markup', () => {
     const { classifier, attacks, data } = audits.plain;
     const evil = '<b>|`*_[x](y)\n# z';

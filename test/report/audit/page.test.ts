@@ -26,7 +26,7 @@ describe('the page of an audit', () => {
       'Where the numbers come from',
     ]);
     for (const { href } of document.querySelectorAll<HTMLAnchorElement>('nav a')) {
-      expect(document.querySelector(href), href).not.toBeNull();
+      expect(document.querySelectorAll(href)).toHaveLength(1);
     }
   });
 
@@ -127,6 +127,12 @@ describe('the page of an audit', () => {
     expect(names.join('')).toBe('8954732601');
   });
 
+  it('leaves out pictures of what is neither grey nor of three colours', async () => {
+    const image = { channels: 2, height: 8, width: 8 };
+    const { document } = await pageOf(auditOf({ classifier: { ...audits.plain.classifier, image } }));
+    expect(document.querySelectorAll('img, a[href="#samples"]')).toHaveLength(0);
+  });
+
   it('says what was not measured', async () => {
     const { whole } = await pageOf(audits.unfinished);
     expect(whole).toContain('square: the audit was stopped before it');
@@ -137,6 +143,16 @@ describe('the page of an audit', () => {
     const { document } = await pageOf(audits.thousand);
     const words = [...document.querySelectorAll('svg text')].map(({ textContent }) => textContent!.trim());
     expect(words).toEqual(expect.arrayContaining(['guessing', 'all attacks', 'PGD', '4/255', '128/255']));
+  });
+
+  it('says how small a change is enough, or that none of those tried is', async () => {
+    expect((await pageOf(audits.plain)).whole).toContain(
+      'With an eps of 0.1 or less, half of the 198 images that it gets right are fooled.',
+    );
+    const robust = auditOf({ smallestEps: { median: null, broken: 40, images: 198 } });
+    const { whole } = await pageOf({ ...robust, checks: audits.doubt.checks });
+    expect(whole).toContain('Up to an eps of 0.5, PGD, 40 steps fools it on 40 of 198 images');
+    expect(whole).toContain('See the checks before you conclude anything');
   });
 
   it('says how to measure it again, as a shell takes it', async () => {

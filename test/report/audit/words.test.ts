@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { className, duration, epsText, part } from '../../../src/report/audit/words.ts';
+import { className, distanceText, duration, epsText, part } from '../../../src/report/audit/words.ts';
 import { auditOf, audits } from '../../support/audits.ts';
 
 describe('words of an audit', () => {
@@ -30,7 +30,7 @@ describe('words of an audit', () => {
   });
 
   it.each([
-    [0.04, '0.0 s'],
+    [0.04, '< 0.1 s'],
     [3.44, '3.4 s'],
     [9.97, '10 s'],
     [98, '98 s'],
@@ -38,6 +38,11 @@ describe('words of an audit', () => {
     [7500, '2 h 5 min'],
   ])('writes %f seconds as %s', (seconds, text) => {
     expect(duration(seconds)).toBe(text);
+  });
+
+  it('writes a distance as eps where it is all of it, or else with three digits', () => {
+    expect(distanceText(Math.fround(8 / 255) + 6e-8, 8 / 255)).toBe('8/255');
+    expect(distanceText(0.0997512, 0.1)).toBe('0.0998');
   });
 
   it('names a class by the table of classes, then by the classifier, then by the data', () => {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { attackOf, drawsOf, toEnd, type Batch, type Images } from '../../../src/runtime/attacks/index.ts';
 import { checkpointsOf } from '../../../src/runtime/attacks/auto-pgd.ts';
 import { stream } from '../../../src/runtime/random.ts';
+import { drawnBatch, oracleOf, smallClassifier } from '../../support/oracles.ts';
 import { planes } from '../../support/planes.ts';
 import '../../support/run.ts';
 
@@ -82,4 +83,18 @@ it('does not take the logits of the gradient graph for those of the classifier',
   const run = (of: typeof oracle): Promise<Images> =>
     toEnd(attackOf('apgd').run(of, batch, threat, settings, drawsOf(1, 'apgd')));
   expect(await run(lying)).toEqual(await run(oracle));
+});
+
+it.each([2, 3, 4])('takes a loss that %d classes allow', async (classes) => {
+  const shape = { channels: 1, height: 6, width: 6 };
+  const oracle = await oracleOf(smallClassifier(stream(9, 'few'), shape, classes), shape);
+  const batch = drawnBatch(9, 3, shape, classes);
+  const all = { loss: 'dlr', steps: 3, targets: 9, restarts: 1 } as const;
+  for (const name of ['apgd', 'apgd-t'] as const) {
+    for (const goal of attackOf(name).goals) {
+      const work = attackOf(name).run(oracle, batch, { ...threat, goal }, all as never, drawsOf(1, name));
+      expect((await toEnd(work)).shape).toEqual(batch.images.shape);
+    }
+  }
+  await oracle.close();
 });

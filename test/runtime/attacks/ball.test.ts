@@ -71,6 +71,17 @@ describe.each(['linf', 'l2'] as const)('the ball of %s', (norm) => {
     expect(ball.step(images, gradient, sizes, origin, 0.5, range)).toEqual(inTwo);
   });
 
+  it('glides as its formula says', () => {
+    const [images, previous] = [startsIn(norm, 0.4), startsIn(norm, 0.2)];
+    const sizes = new Float64Array(count).fill(0.3);
+    const plain = ball.step(images, gradient, sizes, origin, 0.5, [0, 1]);
+    const mixed = images.data.map(
+      (x, at) => x + 0.75 * (plain.data[at]! - x) + 0.25 * (x - previous.data[at]!),
+    );
+    const expected = ball.project({ data: mixed, shape: images.shape }, origin, 0.5, [0, 1]);
+    expect(ball.glide(images, previous, gradient, sizes, 0.75, origin, 0.5, [0, 1])).toEqual(expected);
+  });
+
   it.each([0, NaN])('stands still where the gradient is %d', (slope) => {
     expect(ball.ascend(one(0.5, 0.25), one(slope, slope), [0.1])).toEqual(one(0.5, 0.25));
   });

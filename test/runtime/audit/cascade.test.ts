@@ -47,7 +47,7 @@ beforeAll(async () => {
     count,
     sha256: '0'.repeat(64),
     read: (indices) => {
-      const { data: pixels, shape } = imagesAt(drawn.images, [...Array.from(indices)]);
+      const { data: pixels, shape } = imagesAt(drawn.images, Array.from(indices));
       const label = Int32Array.from(indices, (i) => labels[i]!);
       return Promise.resolve({
         image: float32(shape, pixels),

@@ -28,6 +28,26 @@ describe('an oracle over sessions', () => {
     await oracle.close();
   });
 
+  it('asks for a program of the usual number of images, and for one of any other number', async () => {
+    const made: (number | undefined)[] = [];
+    const gradient = (loss: LossName, images?: number): Uint8Array => {
+      made.push(images);
+      return classifierGradientModel(classifier, 'cpu', loss, images);
+    };
+    const oracle = await openOracle({ ...files, gradient, batchSize: 4 }, options);
+    const usual = await oracle.gradient!(batch, 'gap');
+    const few = drawnBatch(41, 3, image, 5);
+    expect((await oracle.gradient!(few, 'gap')).gradient.shape).toEqual([3, 3, 8, 8]);
+    await oracle.gradient!(drawnBatch(42, 2, image, 5), 'gap');
+    await oracle.gradient!(batch, 'gap');
+    expect(made).toEqual([4, undefined]);
+    const open = await openOracle({ ...files, gradient }, options);
+    const scale = Math.max(...usual.gradient.data.map(Math.abs));
+    const any = await open.gradient!(batch, 'gap');
+    expect(any.gradient.data).toBeAllClose(usual.gradient.data, { atol: 1e-5 * scale });
+    await Promise.all([oracle.close(), open.close()]);
+  });
+
   it('counts what it is asked, in images', async () => {
     const gradient = (loss: LossName) => classifierGradientModel(classifier, 'cpu', loss);
     const oracle = await openOracle({ ...files, gradient }, options);
