@@ -1,35 +1,12 @@
-import { basename, extname, join } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
-import { openLoaded } from '../../api/classifier.ts';
-import { loadClassifier } from '../../api/load.ts';
-import { node } from '../../api/node.ts';
-import { selfTestModel } from '../../models/selftest.ts';
-import { nothingDemanded, demandComparable, type Demanded } from '../../runtime/audit/demands.ts';
-import { conductAudit } from '../../runtime/audit/conduct.ts';
-import type { Audit } from '../../runtime/audit/document.ts';
-import { openParts, partsPath } from '../../runtime/audit/parts-folder.ts';
-import { planAudit, presetNames } from '../../runtime/audit/plan-audit.ts';
-import { blockSizeFor } from '../../runtime/audit/plan.ts';
+import { presetNames } from '../../runtime/audit/plan-audit.ts';
 import { expectedData } from '../../runtime/data/formats.ts';
-import { chooseDevice, InputError, lockRun } from '../../runtime/index.ts';
-import { adoption, withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
-import { keepFuller, readAudit } from '../audit/before.ts';
+import { InputError } from '../../runtime/index.ts';
+import { withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
 import * as parse from '../audit/options.ts';
-import { mergedParts, partsText } from '../audit/parts.ts';
-import { classifierAbout, dataAbout, openSubjects, preparedOtherwise, withLabels } from '../audit/subject.ts';
-import { auditText } from '../audit/table.ts';
-import { followAudit } from '../audit/follow.ts';
 import { answerProperty } from '../audit/property.ts';
-import { probeWriting, writeAudit, writeForCi } from '../audit/write.ts';
-import { commandLine } from '../command-line.ts';
-import { count, defaultThreads, folder, listOf, seed, shard, threads } from '../options.ts';
-import { createProgress } from '../progress.ts';
-import { exitCodeOf, quitHint, stopController } from '../signals.ts';
-import { columnsOf } from '../table.ts';
-import { environment } from '../version.ts';
-
-/** The exit code of an audit that ran and does not meet what was demanded. */
-const notMet = 3;
+import { runAuditCommand } from '../audit/run.ts';
+import { count, folder, listOf, seed, shard, threads } from '../options.ts';
 
 /** `sparring audit`: how easily a classifier is fooled. */
 export function auditCommand() {
@@ -91,94 +68,9 @@ export function auditCommand() {
         console.log(await answerProperty(path, flags.vnnlib, flags));
         return;
       }
-      const { data: place, eps } = asked(flags);
+      const { data, eps } = asked(flags);
       const words = ['audit', ...(self.parent?.args.slice(1) ?? [])];
-      const threat = { norm: flags.norm, eps: parse.within(flags.norm, eps) };
-      const demanded = await demandedBy(flags);
-      const options = await adoption(self.opts() as AdoptFlags);
-      const loaded = await loadClassifier(node, path, options);
-      const source = await openSubjects(loaded, { ...flags, data: place });
-      if (demanded.baseline) demandComparable(demanded.baseline, { threat, data: source });
-      const out = flags.out ?? join('audits', basename(path, extname(path)));
-      await probeWriting(out);
-      const { device } = await chooseDevice(flags.device, selfTestModel());
-      const run = { device, threads: flags.threads ?? defaultThreads };
-      const lock = await lockRun(out);
-      const progress = createProgress(process.stderr);
-      const stop = stopController((signal) =>
-        progress.log(`${signal}: keeping what is finished; ${quitHint}`),
-      );
-      const batchSize = flags.batchSize ?? blockSizeFor(loaded.classifier.image);
-      const opened = await openLoaded(node, loaded, { ...run, batchSize });
-      try {
-        const images = await withLabels(source, opened);
-        const classifier = classifierAbout(path, loaded, opened);
-        const data = dataAbout(place, images);
-        const { plan, notMeasured } = planAudit(opened, {
-          ...threat,
-          attacks: flags.attacks ?? flags.preset,
-          curve: flags.epsCurve ?? null,
-          seed: flags.seed,
-          batchSize,
-        });
-        if (!flags.force) {
-          const attacks = plan.attacks.map(({ name }) => name);
-          await keepFuller(out, { classifier, data, threat, images: images.count, attacks });
-        }
-        const { seconds: _, ...found } = await environment(run, 0);
-        const settings = { plan, classifier, data, images: images.count, environment: found };
-        const own = partsPath(out, settings);
-        const parts = await openParts(own, await mergedParts(flags.merge ?? [], own));
-        if (parts.found > 0)
-          progress.log(`resuming with ${partsText(parts.found)} that were finished before`);
-        const limit = flags.timeLimit === undefined ? [] : [AbortSignal.timeout(1000 * flags.timeLimit)];
-        const { figures, measured } = await followAudit(
-          conductAudit(opened, images, plan, {
-            parts,
-            signal: AbortSignal.any([stop.signal, ...limit]),
-            shard: flags.shard ?? null,
-            demanded,
-            notMeasured,
-            prepareOtherwise: () => preparedOtherwise(loaded, images, run),
-          }),
-          progress,
-        );
-        progress.done();
-        const received = stop.received();
-        if (received) {
-          const saved = parts.failure() ?? `saved the finished parts in ${parts.path}`;
-          process.stderr.write(`${saved}; resume with: ${commandLine(...words)}\n`);
-          process.exitCode = exitCodeOf(received);
-          return;
-        }
-        if (flags.shard) {
-          console.log(parts.path);
-          return;
-        }
-        const audit: Audit = {
-          schema: 2,
-          classifier,
-          data,
-          preset: flags.attacks ? null : flags.preset,
-          ...figures,
-          environment: found,
-          command: words,
-        };
-        // printed first: what was measured must not be lost with a disk
-        console.log(
-          flags.json ? JSON.stringify(audit, null, 2) : auditText(audit, columnsOf(process.stdout)),
-        );
-        const written = await writeAudit(out, audit, measured, images);
-        if (audit.complete) await parts.remove();
-        const more = await writeForCi(audit, flags.junit);
-        if (!flags.json) for (const file of [...written, ...more]) console.log(file);
-        if (audit.verdict === 'failed') process.exitCode = notMet;
-      } finally {
-        stop.dispose();
-        progress.done();
-        await opened.close();
-        await lock.release();
-      }
+      await runAuditCommand(path, { ...flags, data, eps }, self.opts() as AdoptFlags, words);
     });
   return withAdoptOptions(command);
 }
@@ -188,18 +80,4 @@ function asked({ data, eps }: { readonly data?: string; readonly eps?: number })
   if (data === undefined) throw new InputError(`--data is missing, labelled images: ${expectedData}`);
   if (eps === undefined) throw new InputError('--eps is missing, the largest change, such as 8/255');
   return { data, eps };
-}
-
-async function demandedBy(flags: {
-  readonly failUnder?: number;
-  readonly baseline?: string;
-  readonly accept?: readonly string[];
-}): Promise<Demanded> {
-  const { failUnder = null, baseline, accept: accepted = [] } = flags;
-  return {
-    ...nothingDemanded,
-    failUnder,
-    baseline: baseline === undefined ? null : { source: baseline, audit: await readAudit(baseline) },
-    accepted,
-  };
 }

@@ -1,0 +1,204 @@
+import { basename, extname, join } from 'node:path';
+import { openLoaded, type OpenClassifier } from '../../api/classifier.ts';
+import { loadClassifier, type Loaded } from '../../api/load.ts';
+import { node } from '../../api/node.ts';
+import { selfTestModel } from '../../models/selftest.ts';
+import type { AttackName, Norm } from '../../runtime/attacks/index.ts';
+import { conductAudit } from '../../runtime/audit/conduct.ts';
+import { demandComparable, type Demanded } from '../../runtime/audit/demands.ts';
+import type { Audit } from '../../runtime/audit/document.ts';
+import { openParts, partsPath, type PartsFolder } from '../../runtime/audit/parts-folder.ts';
+import { planAudit, type PresetName } from '../../runtime/audit/plan-audit.ts';
+import { blockSizeFor, type Shard } from '../../runtime/audit/plan.ts';
+import { chooseDevice, lockRun, type Device, type ImageSource } from '../../runtime/index.ts';
+import { adoption, type AdoptFlags } from '../adopt-options.ts';
+import { commandLine } from '../command-line.ts';
+import { defaultThreads } from '../options.ts';
+import { createProgress } from '../progress.ts';
+import { exitCodeOf, quitHint, stopController } from '../signals.ts';
+import { columnsOf } from '../table.ts';
+import { environment } from '../version.ts';
+import { keepFuller, readAudit } from './before.ts';
+import { followAudit } from './follow.ts';
+import { within } from './options.ts';
+import { mergedParts, partsText } from './parts.ts';
+import {
+  classifierAbout,
+  dataAbout,
+  openSubjects,
+  preparedOtherwise,
+  withLabels,
+  type DataFlags,
+} from './subject.ts';
+import { auditText } from './table.ts';
+import { probeWriting, writeAudit, writeForCi } from './write.ts';
+
+/** The flags of `sparring audit`, as commander gives them. */
+export interface AuditFlags extends DataFlags {
+  readonly eps: number;
+  readonly norm: Norm;
+  readonly preset: PresetName;
+  readonly attacks?: readonly AttackName[];
+  readonly epsCurve?: readonly number[];
+  readonly seed: number;
+  readonly failUnder?: number;
+  readonly baseline?: string;
+  readonly accept?: readonly string[];
+  readonly out?: string;
+  readonly json?: true;
+  readonly junit?: string;
+  readonly force?: true;
+  readonly timeLimit?: number;
+  readonly shard?: Shard;
+  readonly merge?: readonly string[];
+  readonly device: Device | 'auto';
+  readonly threads?: number;
+  readonly batchSize?: number;
+}
+
+/** The exit code of an audit that ran and does not meet what was demanded. */
+const notMet = 3;
+
+/** All that was read and checked before the long work. */
+interface Prepared {
+  readonly path: string;
+  readonly loaded: Loaded;
+  readonly source: ImageSource;
+  readonly demanded: Demanded;
+  readonly out: string;
+  readonly run: { readonly device: Device; readonly threads: number; readonly batchSize: number };
+  readonly flags: AuditFlags;
+  /** The arguments of `sparring`. */
+  readonly words: readonly string[];
+}
+
+/**
+ * Audits a classifier, prints what was found and writes it.
+ *
+ * @param words the arguments of `sparring`, to be kept and to resume with.
+ * @throws InputError before long work, when an option or an input is wrong.
+ */
+export async function runAuditCommand(
+  path: string,
+  flags: AuditFlags,
+  adopt: AdoptFlags,
+  words: readonly string[],
+): Promise<void> {
+  const threat = { norm: flags.norm, eps: within(flags.norm, flags.eps) };
+  const demanded = await demandedBy(flags);
+  const loaded = await loadClassifier(node, path, await adoption(adopt));
+  const source = await openSubjects(loaded, flags);
+  if (demanded.baseline) demandComparable(demanded.baseline, { threat, data: source });
+  const out = flags.out ?? join('audits', basename(path, extname(path)));
+  await probeWriting(out);
+  const { device } = await chooseDevice(flags.device, selfTestModel());
+  const run = {
+    device,
+    threads: flags.threads ?? defaultThreads,
+    batchSize: flags.batchSize ?? blockSizeFor(loaded.classifier.image),
+  };
+  const lock = await lockRun(out);
+  try {
+    const opened = await openLoaded(node, loaded, run);
+    try {
+      await auditOpened(opened, { path, loaded, source, demanded, out, run, flags, words });
+    } finally {
+      await opened.close();
+    }
+  } finally {
+    await lock.release();
+  }
+}
+
+async function demandedBy({ failUnder, baseline, accept }: AuditFlags): Promise<Demanded> {
+  return {
+    failUnder: failUnder ?? null,
+    baseline: baseline === undefined ? null : { source: baseline, audit: await readAudit(baseline) },
+    accepted: accept ?? [],
+  };
+}
+
+async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<void> {
+  const { path, loaded, out, run, flags, words } = prepared;
+  const source = await withLabels(prepared.source, opened);
+  const classifier = classifierAbout(path, loaded, opened);
+  const data = dataAbout(flags.data, source);
+  const { norm, eps, seed } = flags;
+  const { plan, notMeasured } = planAudit(opened, {
+    norm,
+    eps,
+    attacks: flags.attacks ?? flags.preset,
+    curve: flags.epsCurve ?? null,
+    seed,
+    batchSize: run.batchSize,
+  });
+  if (!flags.force) {
+    const attacks = plan.attacks.map(({ name }) => name);
+    await keepFuller(out, { classifier, data, threat: { norm, eps }, images: source.count, attacks });
+  }
+  const { seconds: _, ...found } = await environment(run, 0);
+  const settings = { plan, classifier, data, images: source.count, environment: found };
+  const own = partsPath(out, settings);
+  const parts = await openParts(own, await mergedParts(flags.merge ?? [], own));
+  const conducted = await conduct(parts, prepared, (signal) =>
+    conductAudit(opened, source, plan, {
+      parts,
+      signal,
+      shard: flags.shard ?? null,
+      demanded: prepared.demanded,
+      notMeasured,
+      prepareOtherwise: () => preparedOtherwise(loaded, source, run),
+    }),
+  );
+  if (!conducted) return;
+  const { figures, measured } = conducted;
+  if (flags.shard) {
+    if (!figures.complete) {
+      process.stderr.write(`the time is over; resume with: ${commandLine(...words)}\n`);
+      process.exitCode = notMet;
+    }
+    console.log(parts.path);
+    return;
+  }
+  const audit: Audit = {
+    schema: 2,
+    classifier,
+    data,
+    preset: flags.attacks ? null : flags.preset,
+    ...figures,
+    environment: found,
+    command: [...words],
+  };
+  // printed first: what was measured must not be lost with a disk
+  console.log(flags.json ? JSON.stringify(audit, null, 2) : auditText(audit, columnsOf(process.stdout)));
+  const written = await writeAudit(out, audit, measured, source);
+  if (audit.complete) await parts.remove();
+  const more = await writeForCi(audit, flags.junit);
+  if (!flags.json) for (const file of [...written, ...more]) console.log(file);
+  if (audit.verdict === 'failed') process.exitCode = notMet;
+}
+
+/** Follows an audit to its end, to the time limit, or to a signal: then it is null, and the exit code is set. */
+async function conduct(
+  parts: PartsFolder,
+  { flags: { timeLimit }, words }: Prepared,
+  begin: (signal: AbortSignal) => ReturnType<typeof conductAudit>,
+) {
+  const progress = createProgress(process.stderr);
+  const stop = stopController((signal) => progress.log(`${signal}: keeping what is finished; ${quitHint}`));
+  try {
+    if (parts.found > 0) progress.log(`resuming with ${partsText(parts.found)} that were finished before`);
+    const limit = timeLimit === undefined ? [] : [AbortSignal.timeout(1000 * timeLimit)];
+    const conducted = await followAudit(begin(AbortSignal.any([stop.signal, ...limit])), progress);
+    progress.done();
+    const received = stop.received();
+    if (!received) return conducted;
+    const saved = parts.failure() ?? `saved the finished parts in ${parts.path}`;
+    process.stderr.write(`${saved}; resume with: ${commandLine(...words)}\n`);
+    process.exitCode = exitCodeOf(received);
+    return null;
+  } finally {
+    stop.dispose();
+    progress.done();
+  }
+}
