@@ -9,7 +9,7 @@ import { attackedAt } from '../../runtime/audit/gather.ts';
 import type { Measured } from '../../runtime/audit/run-audit.ts';
 import { valuesOf, type ImageSource } from '../../runtime/data/source.ts';
 import { InputError } from '../../runtime/errors.ts';
-import { describeFsError, makeFolder, writeAtomic } from '../../runtime/files.ts';
+import { describeFsError, makeFolder, removeTemporaries, writeAtomic } from '../../runtime/files.ts';
 import { encodeSafetensors, type Tensor } from '../../runtime/safetensors.ts';
 
 /** The files of an audit. `audit.json` is written last: where it is, all of it is. */
@@ -56,6 +56,7 @@ export async function writeAudit(
 ): Promise<readonly string[]> {
   const broken = [...measured.adversarial.keys()].toSorted((a, b) => a - b);
   const written: string[] = [];
+  for (const name of auditFiles) await removeTemporaries(join(folder, name));
   const write = async (name: (typeof auditFiles)[number], data: string | Uint8Array): Promise<void> => {
     await writeAtomic(join(folder, name), data);
     written.push(join(folder, name));
