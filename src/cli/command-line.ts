@@ -7,7 +7,9 @@
 export function commandLine(...words: readonly string[]): string {
   const isCheckout = import.meta.url.endsWith('.ts');
   const [command, ...rest] = words.map(quoted);
-  return [isCheckout ? 'npx -y pnpm@10' : 'npx sparring', command, ...rest].join(' ');
+  // `pnpm audit` is a command of pnpm itself
+  const runner = command === 'audit' ? 'npx -y pnpm@10 sparring' : 'npx -y pnpm@10';
+  return [isCheckout ? runner : 'npx sparring', command, ...rest].join(' ');
 }
 
 const quoted = (word: string): string =>

@@ -38,22 +38,29 @@ export function classifierAbout(path: string, loaded: Loaded, opened: OpenClassi
   };
 }
 
+/** What a person says of the images. */
+export interface DataFlags {
+  readonly data: string;
+  readonly images: number;
+  readonly dataLabels?: string;
+  readonly skipBad?: true;
+}
+
 /**
  * Opens the images for a classifier: the first so many.
  *
  * @throws InputError when they are none for it.
  */
 export const openSubjects = (
-  data: string,
   { classifier: { image, classes, labels } }: Loaded,
-  most: number,
-  onBad: 'reject' | 'skip',
+  { data, images, dataLabels, skipBad }: DataFlags,
 ): Promise<ImageSource> =>
   openImages(data, {
     shape: image,
     classes: labels ?? classes,
-    count: most,
-    ...(onBad === 'skip' && { onBad }),
+    count: images,
+    ...(dataLabels !== undefined && { labels: dataLabels }),
+    ...(skipBad && { onBad: 'skip' as const }),
   });
 
 /** The images with labels: where the data has none, the classifier's own answers. */

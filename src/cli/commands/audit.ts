@@ -55,7 +55,9 @@ export function auditCommand() {
       `these attacks instead: some of ${parse.auditAttacks.join(',')}`,
       listOf(parse.attack),
     )
-    .option('--images <n>', 'use the first n images', count, 1000)
+    .option('--images <n>', 'use the first n images, of each class in turn in a folder', count, 1000)
+    .option('--data-labels <file>', 'the class of each picture of a folder: CSV or JSON; of an npy file: npy')
+    .option('--skip-bad', 'leave out pictures that cannot be read')
     .option('--eps-curve <list>', 'eps of the accuracy-against-eps curve, or none', parse.curve)
     .option('--seed <integer>', 'of all random numbers', seed, 1)
     .addOption(
@@ -67,7 +69,7 @@ export function auditCommand() {
     .optionsGroup('Demands:')
     .option('--fail-under <accuracy>', 'the least robust accuracy, 0 to 1', parse.part)
     .option('--baseline <file>', 'an earlier audit.json: worse by more than its interval fails')
-    .option('--accept <list>', 'checks whose doubts do not fail the audit', listOf(parse.check), [])
+    .option('--accept <list>', 'checks whose doubts do not fail the audit', listOf(parse.check))
     .optionsGroup('Output:')
     .option('--out <dir>', 'where to write the audit (default: audits/<model>)', folder)
     .option('--json', 'print the audit as JSON on stdout')
@@ -84,7 +86,6 @@ export function auditCommand() {
     )
     .option('--threads <n>', 'threads of the CPU (default: one a core)', threads)
     .option('--batch-size <n>', 'images at a time (default: by their size)', count)
-    .option('--skip-bad', 'leave out pictures that cannot be read')
     .action(async (path, flags, self) => {
       if (flags.vnnlib !== undefined) {
         console.log(await answerProperty(path, flags.vnnlib, flags));
@@ -96,7 +97,7 @@ export function auditCommand() {
       const demanded = await demandedBy(flags);
       const options = await adoption(self.opts() as AdoptFlags);
       const loaded = await loadClassifier(node, path, options);
-      const source = await openSubjects(place, loaded, flags.images, flags.skipBad ? 'skip' : 'reject');
+      const source = await openSubjects(loaded, { ...flags, data: place });
       if (demanded.baseline) demandComparable(demanded.baseline, { threat, data: source });
       const out = flags.out ?? join('audits', basename(path, extname(path)));
       await probeWriting(out);
@@ -192,9 +193,9 @@ function asked({ data, eps }: { readonly data?: string; readonly eps?: number })
 async function demandedBy(flags: {
   readonly failUnder?: number;
   readonly baseline?: string;
-  readonly accept: readonly string[];
+  readonly accept?: readonly string[];
 }): Promise<Demanded> {
-  const { failUnder = null, baseline, accept: accepted } = flags;
+  const { failUnder = null, baseline, accept: accepted = [] } = flags;
   return {
     ...nothingDemanded,
     failUnder,
