@@ -81,7 +81,7 @@ async function run(
 /** All but the time. */
 const figures = ({ outcomes, ...rest }: Measured) => ({
   ...rest,
-  outcomes: outcomes.map(({ seconds: _, ...outcome }) => outcome),
+  outcomes: outcomes.map((outcome) => ({ ...outcome, seconds: 0 })),
 });
 
 describe('an audit', () => {
