@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import { z } from 'zod';
 import { openClassifier, type OpenClassifier } from '../src/index.ts';
-import { cascade, type WorstCases } from '../src/runtime/audit/cascade.ts';
+import type { AuditPlan } from '../src/runtime/audit/plan.ts';
 import { presets } from '../src/runtime/audit/presets.ts';
+import { runAudit, type Measured } from '../src/runtime/audit/run-audit.ts';
 import { attackOf, toEnd, type Configured } from '../src/runtime/attacks/index.ts';
 import { count, eps as epsOf } from '../src/cli/options.ts';
 import {
@@ -58,6 +59,20 @@ async function verdicts(folder: string): Promise<ReadonlyMap<number, Verdict>> {
   );
 }
 
+/** Each attack on what those before it have left. */
+const planOf = (attacks: readonly Configured[], eps: number, seed: number, blockSize: number): AuditPlan => ({
+  threat: { norm: 'linf', eps, range: [0, 1], goal: 'untargeted' },
+  attacks: attacks.map((configured, i) => ({
+    name: `${i + 1} ${attackOf(configured.attack).title(configured.settings as never)}`,
+    configured,
+    given: 'left',
+    most: null,
+  })),
+  curve: null,
+  seed,
+  blockSize,
+});
+
 /** Attacks each image just above and just below the smallest eps that fools it. */
 async function aroundSmallest(
   classifier: OpenClassifier,
@@ -71,10 +86,9 @@ async function aroundSmallest(
     const source = { ...test, count: 1, read: () => test.read([image]) };
     const by: (string | null)[] = [];
     for (const part of [1.02, 0.99]) {
-      const threat = { norm: 'linf', eps: part * smallest, range: [0, 1], goal: 'untargeted' } as const;
-      const worst = await toEnd(cascade(classifier, source, { threat, attacks, seed, batchSize: 1 }));
-      const place = worst.by[0] ?? null;
-      by.push(place === null ? null : `broken by ${attacks[place]!.attack}`);
+      const plan = planOf(attacks, part * smallest, seed, 1);
+      const found = (await toEnd(runAudit(classifier, source, plan))).adversarial.get(0);
+      by.push(found ? `broken by ${found.attack}` : null);
     }
     console.log(
       `image ${image}, smallest ${smallest}: at 1.02 ${by[0] ?? 'MISSED'}, at 0.99 ${by[1] ?? 'right'}`,
@@ -145,31 +159,23 @@ async function main(): Promise<void> {
     count: images,
     read: (places: ArrayLike<number>) => test.read(Array.from(places, (place) => from + place)),
   };
-  const threat = { norm: 'linf', eps, range: [0, 1], goal: 'untargeted' } as const;
-  const work = cascade(classifier, source, { threat, attacks, seed, batchSize: batch });
+  const work = runAudit(classifier, source, planOf(attacks, eps, seed, batch));
   let started = performance.now();
-  let found = 0;
-  let right = images;
-  let worst: WorstCases;
+  let measured: Measured;
   for (;;) {
     const next = await work.next();
     if (next.done) {
-      worst = next.value;
+      measured = next.value;
       break;
     }
-    if (next.value.kind !== 'chunk') continue;
-    const { chunk, done, total } = next.value;
-    found += chunk.reached.reduce((sum, one) => sum + one, 0);
-    process.stderr.write(`\r${chunk.attack < 0 ? 'clean' : attacks[chunk.attack]!.attack} ${done}/${total} `);
-    if (done < total) continue;
-    right -= found;
+    const event = next.value;
+    if (event.kind === 'progress') {
+      process.stderr.write(`\r${event.title} ${event.done}/${event.total} `);
+      continue;
+    }
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const configured = attacks[chunk.attack];
-    const title = configured ? attackOf(configured.attack).title(configured.settings as never) : 'clean';
-    console.log(
-      `\r${title.padEnd(45)} breaks ${found}, leaves ${right} (${((100 * right) / images).toFixed(2)} %), ${seconds} s`,
-    );
-    found = 0;
+    const share = ((100 * event.right) / images).toFixed(2);
+    console.log(`\r${event.title.padEnd(45)} leaves ${event.right} (${share} %), ${seconds} s`);
     started = performance.now();
   }
   await classifier.close();
@@ -181,10 +187,11 @@ async function main(): Promise<void> {
   const truth = await verdicts(folder);
   const missed: number[] = [];
   const impossible: number[] = [];
-  worst.by.forEach((by, i) => {
+  measured.right.forEach((right, i) => {
+    const isBroken = right === 0 || measured.adversarial.has(i);
     const verdict = truth.get(from + i);
-    if (by === null && verdict !== undefined && verdict.truth !== 'robust') missed.push(from + i);
-    if (by !== null && verdict?.truth === 'robust') impossible.push(from + i);
+    if (!isBroken && verdict !== undefined && verdict.truth !== 'robust') missed.push(from + i);
+    if (isBroken && verdict?.truth === 'robust') impossible.push(from + i);
   });
   console.log(
     `missed: ${missed.join(', ') || 'none'}; found where there are none: ${impossible.join(', ') || 'none'}`,

@@ -85,12 +85,12 @@ async function filesBeside(platform: Platform, model: string): Promise<Beside> {
   return { preprocessor, config };
 }
 
-/** Does work on a model; what it throws becomes one line that begins with the model's name. */
+/** Does work on a model; what it throws becomes one line that names the model. */
 export async function naming<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const line = (error as Error).message.split('\n', 1)[0]!;
-    throw new InputError(line.startsWith(`${name}: `) ? line : `${name}: ${line}`, { cause: error });
+    throw new InputError(line.includes(name) ? line : `${name}: ${line}`, { cause: error });
   }
 }

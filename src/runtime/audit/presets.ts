@@ -1,6 +1,6 @@
 import type { AttackName, Configured } from '../attacks/index.ts';
 
-/** Attacks in the order in which a cascade runs them: each sees only the images that are still right. */
+/** Attacks in the order in which an audit runs them: each sees only the images that are still right. */
 export type Preset = readonly Configured<Exclude<AttackName, 'generator'>>[];
 
 /** Plain data, so that a document can hold every setting. */

@@ -21,9 +21,9 @@ import { numbered, type ImageSource } from './source.ts';
 export const formats = { mnist, idx, cifar, npy, folder } as const satisfies Readonly<Record<string, Format>>;
 
 /** What may be given as a data set, for messages and help. */
-export const expectedData: string = Object.values(formats)
-  .map(({ expects }) => expects)
-  .join(' or ');
+export const expectedData: string = new Intl.ListFormat('en', { type: 'disjunction' }).format(
+  Object.values(formats).map(({ expects }) => expects),
+);
 
 /**
  * Reads a data set of any format, with images to train on and images to measure with.

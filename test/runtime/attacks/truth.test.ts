@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openClassifier, type OpenClassifier } from '../../../src/index.ts';
-import type { Configured } from '../../../src/runtime/attacks/index.ts';
-import { cascade } from '../../../src/runtime/audit/cascade.ts';
+import { toEnd, type Configured } from '../../../src/runtime/attacks/index.ts';
+import { runAudit } from '../../../src/runtime/audit/run-audit.ts';
 import { loadDigits, type StoredSource } from '../../../src/runtime/index.ts';
 
 /** WK17a (Wong and Kolter 2017): what an attack can reach is known exactly, by mixed-integer programming. */
@@ -41,11 +41,15 @@ describe.skipIf(absent)('on a classifier whose robustness is known (skipped with
       read: (indices: ArrayLike<number>) => test.read(Array.from(indices, (i) => places[i]!)),
     };
     const threat = { norm: 'linf', eps, range: [0, 1], goal: 'untargeted' } as const;
-    const work = cascade(classifier, source, { threat, attacks, seed: 1, batchSize: 20 });
-    for (;;) {
-      const next = await work.next();
-      if (next.done) return next.value.by.map((by) => by === null);
-    }
+    const planned = attacks.map((configured) => ({
+      name: configured.attack,
+      configured,
+      given: 'left' as const,
+      most: null,
+    }));
+    const plan = { threat, attacks: planned, curve: null, seed: 1, blockSize: 20 };
+    const { right, adversarial } = await toEnd(runAudit(classifier, source, plan));
+    return places.map((_, i) => right[i] === 1 && !adversarial.has(i));
   }
 
   const each: readonly Configured[] = [

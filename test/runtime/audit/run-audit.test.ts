@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { balls, type Configured, type Images } from '../../../src/runtime/attacks/index.ts';
+import type { OpenOracle } from '../../../src/runtime/audit/oracle.ts';
+import type { Parts } from '../../../src/runtime/audit/parts.ts';
+import type { AuditPlan } from '../../../src/runtime/audit/plan.ts';
+import { presets } from '../../../src/runtime/audit/presets.ts';
+import { runAudit, type Measured, type RunOptions } from '../../../src/runtime/audit/run-audit.ts';
+import type { ImageSource } from '../../../src/runtime/data/source.ts';
+import { stream } from '../../../src/runtime/random.ts';
+import type { Safetensors } from '../../../src/runtime/safetensors.ts';
+import { float32 } from '../../../src/runtime/tensor.ts';
+import { drawnBatch, imagesAt, oracleOf, smallClassifier } from '../../support/oracles.ts';
+
+const image = { channels: 1, height: 10, width: 10 };
+const [count, classes] = [23, 5];
+const drawn = drawnBatch(61, count, image, classes);
+
+const attacks: readonly Configured[] = [
+  { attack: 'noise', settings: {} },
+  { attack: 'apgd', settings: { loss: 'ce', steps: 5, restarts: 1 } },
+  { attack: 'square', settings: { queries: 20, part: 0.8, shrinkOver: null, restarts: 1 } },
+];
+const plan: AuditPlan = {
+  threat: { norm: 'linf', eps: 0.03, range: [0, 1], goal: 'untargeted' },
+  attacks: attacks.map((configured) => ({
+    name: configured.attack,
+    configured,
+    given: 'left',
+    most: null,
+  })),
+  curve: null,
+  seed: 1,
+  blockSize: 6,
+};
+
+let oracle: OpenOracle;
+let source: ImageSource;
+beforeAll(async () => {
+  oracle = await oracleOf(smallClassifier(stream(61, 'cascade'), image, classes), image);
+  const { data } = await oracle.logits(drawn.images);
+  // what the classifier says is true, but for two images
+  const labels = drawn.labels.map((_, i) => {
+    const row = [...data.subarray(i * classes, (i + 1) * classes)];
+    return (row.indexOf(Math.max(...row)) + (i === 3 || i === 9 ? 1 : 0)) % classes;
+  });
+  source = {
+    name: 'drawn',
+    shape: image,
+    classes: ['a', 'b', 'c', 'd', 'e'],
+    count,
+    sha256: '0'.repeat(64),
+    read: (indices) => {
+      const { data: pixels, shape } = imagesAt(drawn.images, Array.from(indices));
+      const label = Int32Array.from(indices, (i) => labels[i]!);
+      return Promise.resolve({
+        image: float32(shape, pixels),
+        label: { dtype: 'int32', shape: [label.length], data: label },
+      });
+    },
+  };
+});
+afterAll(() => oracle.close());
+
+/** An audit to its end, and the parts that it computed. */
+async function run(
+  options: RunOptions = {},
+  kept: ReadonlyMap<string, Safetensors> = new Map(),
+): Promise<{ readonly measured: Measured; readonly computed: Map<string, Safetensors> }> {
+  const computed = new Map<string, Safetensors>();
+  const parts: Parts = {
+    find: (name) => Promise.resolve(kept.get(name)),
+    keep: (name, part) => Promise.resolve(void computed.set(name, part)),
+  };
+  const work = runAudit(oracle, source, plan, { ...options, parts });
+  for (;;) {
+    const next = await work.next();
+    if (next.done) return { measured: next.value, computed };
+  }
+}
+
+/** All but the time. */
+const figures = ({ outcomes, ...rest }: Measured) => ({
+  ...rest,
+  outcomes: outcomes.map((outcome) => ({ ...outcome, seconds: 0 })),
+});
+
+describe('an audit', () => {
+  it('gives each attack what the ones before left, once', async () => {
+    const { right, outcomes, adversarial } = (await run()).measured;
+    expect([...right.keys()].filter((place) => right[place] === 0)).toEqual([3, 9]);
+    let left = [...right];
+    for (const { attacked, broken, planned } of outcomes) {
+      expect([...attacked]).toEqual(left);
+      broken.forEach((one, place) => {
+        expect(adversarial.get(place)?.attack === planned.name).toBe(one === 1);
+      });
+      left = left.map((one, place) => (broken[place] === 1 ? 0 : one));
+    }
+    // each of them had something to do
+    expect(left).toContain(1);
+    expect([...adversarial.values()].map(({ attack }) => attack)).toContain('apgd');
+  });
+
+  it('keeps an image of each that was broken: within the ball and the range, and wrong when asked again', async () => {
+    const { adversarial } = (await run()).measured;
+    expect(adversarial.size).toBeGreaterThan(0);
+    for (const [place, { image: data }] of adversarial) {
+      const seen: Images = { data, shape: [1, 1, 10, 10] };
+      expect(balls.linf.distance(seen, imagesAt(drawn.images, [place]))[0]).toBeLessThanOrEqual(0.03 + 1e-7);
+      expect(data.every((x) => x >= 0 && x <= 1)).toBe(true);
+      const { data: z } = await oracle.logits(seen);
+      const { label } = await source.read([place]);
+      expect(z.indexOf(Math.max(...z))).not.toBe(label.data[0]);
+    }
+  });
+
+  it('resumes from any number of its parts to the same figures, and computes none of them again', async () => {
+    const all = await run();
+    const names = [...all.computed.keys()];
+    expect(names.length).toBeGreaterThan(8);
+    for (const known of [0, 3, 7, names.length]) {
+      const kept = new Map([...all.computed].slice(0, known));
+      const again = await run({}, kept);
+      expect([...again.computed.keys()]).toEqual(names.slice(known));
+      expect(figures(again.measured)).toEqual(figures(all.measured));
+    }
+  });
+
+  it('computes again what was kept of other images', async () => {
+    const all = await run();
+    const [first, second] = [...all.computed.keys()].filter((name) => name.startsWith('attack-noise'));
+    const again = await run({}, new Map([[second!, all.computed.get(first!)!]]));
+    expect(again.computed.has(second!)).toBe(true);
+    expect(figures(again.measured)).toEqual(figures(all.measured));
+  });
+
+  it('dealt to two shards gives the parts of one run', async () => {
+    const all = await run();
+    const shards = [
+      await run({ shard: { index: 1, count: 2 } }),
+      await run({ shard: { index: 2, count: 2 } }),
+    ];
+    const parts = new Map(shards.flatMap(({ computed }) => [...computed]));
+    expect([...parts.keys()].toSorted()).toEqual([...all.computed.keys()].toSorted());
+    const merged = await run({}, parts);
+    expect(merged.computed.size).toBe(0);
+    expect(figures(merged.measured)).toEqual(figures(all.measured));
+  });
+});
+
+it.each(Object.entries(presets))('the preset %s is plain data', (_, preset) => {
+  expect(JSON.parse(JSON.stringify(preset))).toEqual(preset);
+});
