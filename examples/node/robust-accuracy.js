@@ -1,15 +1,11 @@
 // node robust-accuracy.js CLASSIFIER.onnx
-import { evaluate, openClassifier } from 'sparring';
-import { loadDataset } from 'sparring/runtime';
+import { audit, openClassifier, openImages } from 'sparring';
 
-const { test } = await loadDataset('mnist');
-const { image, label } = await test.read(Array.from({ length: 200 }, (_, i) => i));
 const classifier = await openClassifier(process.argv[2]);
-const { attacks, checks } = await evaluate(
-  classifier,
-  { images: image.data, labels: label.data },
-  { eps: 0.16, attacks: ['pgd'] },
-);
-console.log(`robust accuracy under PGD: ${(100 * attacks.pgd.accuracy).toFixed(1)} %`);
-for (const { message } of checks) console.warn(message);
+const { image: shape, classes } = classifier;
+const images = await openImages('mnist', { shape, classes, count: 200 });
+const { attacks, worst, checks } = await audit(classifier, images, { eps: 0.16 });
+console.log(`accuracy under PGD: ${(100 * attacks.pgd.accuracy).toFixed(1)} %`);
+console.log(`robust accuracy: ${(100 * worst.accuracy).toFixed(1)} %`);
+for (const { title, found } of checks) console.warn(`${title}: ${found}`);
 await classifier.close();
