@@ -7,5 +7,5 @@ const images = await openImages('mnist', { shape, classes, count: 200 });
 const { attacks, worst, checks } = await audit(classifier, images, { eps: 0.16 });
 console.log(`accuracy under PGD: ${(100 * attacks.pgd.accuracy).toFixed(1)} %`);
 console.log(`robust accuracy: ${(100 * worst.accuracy).toFixed(1)} %`);
-for (const { title, found } of checks) console.warn(`${title}: ${found}`);
+for (const { title, whatToDo } of checks) console.warn(`${title}; ${whatToDo}`);
 await classifier.close();
