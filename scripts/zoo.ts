@@ -22,6 +22,7 @@ const command = new Command('zoo')
   .option('--python <path>', 'an interpreter that has PyTorch, to be timed beside ours')
   .option('--modules <list>', 'folders of Python modules that the networks were made of', listOf(String), [])
   .option('--json <file>', 'writes the rows as JSON after each; those that it holds already are kept')
+  .option('--ties <file>', 'what scripts/zoo/ties.py printed, for the page')
   .option('--page <file>', 'writes the rows as a page: docs/models.md')
   .parse();
 const [folder] = command.processedArgs;
@@ -33,6 +34,7 @@ const {
   python = null,
   modules,
   json,
+  ties,
   page: pagePath,
 } = command.opts();
 
@@ -54,6 +56,8 @@ for (const file of files.filter((name) => name.includes(only) && !known.has(name
 await watch?.close();
 console.log(`\n${summary(rows).join('\n')}`);
 if (pagePath !== undefined) {
-  await writeFile(pagePath, await page(rows, { threads, processor: cpus()[0]?.model ?? '' }));
+  const found = ties === undefined ? [] : readFileSync(ties, 'utf8').split('\n').filter(Boolean);
+  const conditions = { threads, processor: cpus()[0]?.model ?? '', ties: found };
+  await writeFile(pagePath, await page(rows, conditions));
 }
 process.exitCode = rows.every((row) => row.gradient === null || isNear(row, 'median')) ? 0 : 1;

@@ -1,4 +1,5 @@
-"""The networks of the zoo: classifiers of torchvision, timm and transformers, small where their authors' code allows it.
+"""The networks of the zoo: classifiers of torchvision, timm and transformers, small where their authors' code allows it,
+and a few of our own for layers that none of them has.
 
 `names()` lists them; `build(name)` gives the module in eval mode and the shape [C,H,W] of its images. Weights are random,
 the same each time. Layer scales are opened, statistics of batch norms come from images like those of `images`, and the
@@ -28,12 +29,12 @@ of_torchvision = {
         "regnet_x_400mf": {},
         "mobilenet_v3_large": {},
         "shufflenet_v2_x1_0": {},
-        "efficientnet_b1": {},
         "mnasnet1_0": {},
     },
     64: {
         "squeezenet1_0": {},
         "convnext_tiny": {},
+        "efficientnet_b1": {},
         "efficientnet_v2_s": {},
         "swin_v2_t": {},
         "MaxVit": dict(
@@ -161,6 +162,51 @@ class LogitsOnly(nn.Module):
         return self.network(pixel_values=image).logits
 
 
+class Warp(nn.Module):
+    """A spatial transformer: where it looks depends on the image."""
+
+    def __init__(self, mode, padding, size=16):
+        super().__init__()
+        self.where = nn.Linear(3 * size**2, 6)
+        nn.init.normal_(self.where.weight, std=0.01)
+        self.where.bias.data = torch.tensor([1.1, 0.1, 0.05, -0.1, 1.2, 0.0])
+        self.features = nn.Conv2d(3, 8, 3, stride=2)
+        self.head = nn.Linear(8 * ((size - 1) // 2) ** 2, classes)
+        self.how = dict(mode=mode, padding_mode=padding, align_corners=False)
+
+    def forward(self, image):
+        grid = F.affine_grid(self.where(image.flatten(1)).view(-1, 2, 3), image.shape, align_corners=False)
+        return self.head(F.gelu(self.features(F.grid_sample(image, grid, **self.how))).flatten(1))
+
+
+class LargestMean(nn.Module):
+    """Pools the mean of the five largest of each channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Conv2d(3, 16, 3, stride=2)
+        self.head = nn.Linear(16, classes)
+
+    def forward(self, image):
+        return self.head(F.gelu(self.features(image)).flatten(2).topk(5, dim=2).values.mean(2))
+
+
+of_layers = {
+    16: {
+        "topk": LargestMean,
+        **{
+            f"grid_sample-{mode}-{padding}": lambda mode=mode, padding=padding: Warp(mode, padding)
+            for mode in ("bilinear", "bicubic")
+            for padding in ("zeros", "border", "reflection")
+        },
+    }
+}
+
+
+def from_layers(name, make):
+    return make()
+
+
 def from_torchvision(name, settings):
     if name.endswith("@features"):  # as for CIFAR: one linear layer behind the convolutions
         features = getattr(torchvision.models, name.partition("@")[0])(weights=None).features
@@ -183,6 +229,7 @@ families = {
     "transformers": (from_transformers, of_transformers),
     "torchvision": (from_torchvision, of_torchvision),
     "timm": (from_timm, of_timm),
+    "layers": (from_layers, of_layers),
 }
 
 
@@ -224,8 +271,9 @@ def measure_batch_norms(network, shape):
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over batches
         norm.train()
-    if norms:
-        network(images(32, shape, 101))
+    if norms:  # plain noise among them: to a network that has never seen any, float32 and float64 disagree about it
+        noise = torch.rand(8, *shape, generator=torch.Generator().manual_seed(103))
+        network(torch.cat([images(24, shape, 101), noise]))
     network.eval()
 
 
@@ -248,10 +296,11 @@ def build(name):
     torch.manual_seed(zlib.crc32(name.encode()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = make(own, settings).eval()
-    shape = (3, settings.get("img_size", size), settings.get("img_size", size))
+        network = make(own, settings).eval().requires_grad_(False)
+    side = settings.get("img_size", size) if isinstance(settings, dict) else size
+    shape = (3, side, side)
     with torch.no_grad():
         open_layer_scales(network)
         measure_batch_norms(network, shape)
         scale_head(network, shape)
-    return network.requires_grad_(False), shape
+    return network, shape

@@ -6,6 +6,8 @@ import { batches } from './timing.ts';
 export interface Conditions {
   readonly threads: number;
   readonly processor: string;
+  /** What `ties.py` printed, a line an image. */
+  readonly ties: readonly string[];
 }
 
 const count = (rows: readonly Row[], holds: (row: Row) => boolean): number => rows.filter(holds).length;
@@ -68,19 +70,21 @@ const head = [
 export const printedHead: string = tableOf([...head, 'remarks'], []);
 
 /** docs/models.md. */
-export async function page(rows: readonly Row[], { threads, processor }: Conditions): Promise<string> {
+export async function page(rows: readonly Row[], { threads, processor, ties }: Conditions): Promise<string> {
   const rejected = rows.filter(({ accepted }) => !accepted);
   const isTimed = rows.some(({ times }) => times.length > 0);
   const text = `# Models that were tried
 
-These are classifiers of torchvision, timm, transformers and Keras, and small ones that show a layer each. They were exported by
-the tools that people use, and opened with \`openClassifier\`. Weights are random; statistics of batch norms and the last layer are
-set from images, so that answers differ. Write the files, then the page:
+These are classifiers of torchvision, timm, transformers and Keras. They were exported as people export them and opened with
+\`openClassifier\`. Weights are random. Statistics of batch norms and the last layer are set from images, so that answers differ.
+These commands write the files, and then this page:
 
 \`\`\`sh
 python scripts/zoo/export.py FOLDER/own            # PyTorch's default exporter and its old one; some 40 minutes on two cores
 python scripts/zoo/keras_export.py FOLDER/keras    # Keras, through tf2onnx
-pnpm tsx scripts/zoo.ts FOLDER --page docs/models.md --time --python PATH
+pnpm tsx scripts/zoo.ts FOLDER --keep --json rows.json --time --python PATH
+python scripts/zoo/ties.py FOLDER/*/*@* > ties.txt
+pnpm tsx scripts/zoo.ts FOLDER --json rows.json --ties ties.txt --page docs/models.md
 \`\`\`
 
 ${summary(rows)
@@ -92,10 +96,8 @@ A file counts as accepted when it has a gradient and passes the self-check: its 
 ## The table
 
 - **logits**: the largest difference from the file in ONNX Runtime, over the largest logit.
-- **gradient**: how far our gradient of the cross-entropy is from autograd in float64, ‖ours − exact‖ / ‖exact‖, in the median and in
-  the worst image. **PyTorch** is the same of its autograd in float32 (for Keras files, TensorFlow's). An image where one of the two is
-  far off and the other is not has an element within rounding of a kink of a ReLU or of a tie in a max-pool, and float32 takes the
-  other side. \`scripts/zoo/ties.py\` shows this: it mirrors the element in float64 and gets the same gradient.
+- **gradient**: how far our gradient of the cross-entropy is from autograd in float64, ‖ours − exact‖ / ‖exact‖, in the median and
+  in the worst image. **PyTorch** is the same of its autograd in float32 (for Keras files, TensorFlow's).
 ${
   isTimed
     ? `- **ms**: a forward pass with the gradient, here / in PyTorch eager, at batch 1 and 32, ${threads} threads each, the median of at least three runs; ${processor}.\n`
@@ -105,6 +107,14 @@ ${tableOf(
   isTimed ? head : head.slice(0, -batches.length),
   rows.map((row) => (isTimed ? cells(row) : cells(row).slice(0, -batches.length))),
 )}
+
+## Images at a kink
+
+An element may lie within rounding of the kink of a ReLU, or of a tie in a max-pool. Float32 may take the other side there than
+float64, and the image's gradient is that of the neighbouring piece. \`scripts/zoo/ties.py\` looks for such elements in images whose
+gradient is outside the bound: it mirrors them at their kink in float64, and tells how near the gradient comes.
+
+${ties.length === 0 ? 'It was not run.' : ties.map((tie) => `- ${tie}`).join('\n')}
 
 ## What is rejected
 

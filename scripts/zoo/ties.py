@@ -122,7 +122,11 @@ def explain(network, x, label, ours, bound):
 def main(folders):
     torch.set_num_threads(1)
     for folder in map(pathlib.Path, folders):
+        if not (folder / "ours.f32").exists():
+            continue
         meta = json.loads((folder / "meta.json").read_text())
+        if "pt" not in meta:  # of Keras
+            continue
         network = torch.load(meta["pt"], weights_only=False).eval().double()
         shape = (meta["n"], *meta["shape"])
         x = torch.from_numpy(numpy.fromfile(folder / "x.f32", "f4").reshape(shape)).double()
