@@ -339,6 +339,13 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       attributes: { output_shape: [6, 7], strides: [2, 3] },
     }),
   ],
+  Col2Im: [
+    on([2, 12, 6], [18], { rest: [ints(4, 6), ints(2, 2)], attributes: { strides: [2, 2] } }),
+    on([1, 8, 9], [18], {
+      rest: [ints(6, 4), ints(2, 2)],
+      attributes: { strides: [2, 1], pads: [1, 0, 0, 1], dilations: [1, 2] },
+    }),
+  ],
   Gemm: [
     on([2, 3], [7, 9, 11, 13], {
       rest: [floats([3, 4]), floats([4])],

@@ -1,4 +1,4 @@
-import type { Value } from '../../builder/ir.ts';
+import { constant, tensorOf, type Value } from '../../builder/ir.ts';
 import {
   add,
   clip,
@@ -12,9 +12,11 @@ import {
   tanh,
   transpose,
 } from '../../builder/ops.ts';
+import { showShape } from '../../builder/shape.ts';
 import { spatial } from '../../builder/window.ts';
 import type { Family, Foreign } from '../foreign.ts';
 import { hardSigmoid } from './activation.ts';
+import { reshapeAs } from './movement.ts';
 import { primitive } from './primitive.ts';
 import { brief, halves, kernelOf, windowOf } from './window.ts';
 
@@ -57,6 +59,38 @@ function transposed(node: Foreign): Value {
   });
 }
 
+/**
+ * Columns [N,C*k,L], each the k elements of a block in C channels, added up at the blocks' places in an image: a
+ * transposed convolution of each channel, with a kernel that puts element j at place j.
+ */
+function fromColumns({ x, known, ints }: Foreign): Value {
+  const [size, block] = [known(1), known(2)];
+  const elements = block.reduce((a, b) => a * b, 1);
+  const none = [...block, ...block].map(() => 0);
+  const strides = ints('strides') ?? block.map(() => 1);
+  const dilations = ints('dilations') ?? block.map(() => 1);
+  const pads = ints('pads') ?? none;
+  const spare = size.map(
+    (length, i) => length + pads[i]! + pads[i + size.length]! - dilations[i]! * (block[i]! - 1) - 1,
+  );
+  const counts = spare.map((length, i) => Math.floor(length / strides[i]!) + 1);
+  const channels = Number(x.shape[1]) / elements;
+  if (!Number.isInteger(channels) || counts.reduce((a, b) => a * b, 1) !== x.shape[2]) {
+    throw new Error(
+      `columns ${showShape(x.shape)} are not those of [${size.join()}] in blocks [${block.join()}]`,
+    );
+  }
+  const places = Array.from({ length: channels * elements * elements }, (_, at) =>
+    Math.floor(at / elements) % elements === at % elements ? 1 : 0,
+  );
+  const kernel = constant(tensorOf(x.dtype, [channels * elements, 1, ...block], places));
+  const output_padding = spare.map((length, i) => length % strides[i]!);
+  return convTranspose(reshapeAs(x, [x.shape[0]!, channels * elements, ...counts]), kernel, null, {
+    ...brief({ kernel_shape: block, strides, dilations, pads }, channels),
+    ...(output_padding.some((n) => n !== 0) && { output_padding }),
+  });
+}
+
 /** The activation that ONNX Runtime has drawn into an operator. */
 function activated(y: Value, { text, floats, float }: Foreign): Value {
   const name = text('activation', '');
@@ -87,6 +121,7 @@ function activated(y: Value, { text, floats, float }: Foreign): Value {
 export const convolutions: Family = {
   Conv: { 1: convolution },
   ConvTranspose: { 1: transposed },
+  Col2Im: { 18: fromColumns },
   Gemm: {
     7: primitive('Gemm', 2),
   },
