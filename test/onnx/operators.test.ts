@@ -500,6 +500,12 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on([4, 2, 3], [14], { rest: recurrent(1, 3).slice(0, 2), attributes: { hidden_size: 2 } }),
   ],
   RNN: [on([4, 2, 3], [7, 14], { rest: recurrent(1, 1), attributes: { hidden_size: 2 }, outputs: 2 })],
+  AffineGrid: [
+    ...[0, 1].map((align_corners) =>
+      on([2, 2, 3], [20], { rest: [ints(2, 1, 4, 5)], attributes: { align_corners } }),
+    ),
+    on([1, 3, 4], [20], { rest: [ints(1, 1, 2, 3, 2)] }),
+  ],
   GridSample: ['zeros', 'border', 'reflection'].flatMap((padding_mode) =>
     [0, 1].flatMap((align_corners) => [
       on([2, 2, 3, 4], [16], { rest: [grid], attributes: { padding_mode, align_corners } }),

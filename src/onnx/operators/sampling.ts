@@ -1,4 +1,4 @@
-import { ints, type Value } from '../../builder/ir.ts';
+import { constant, ints, tensorOf, type Value } from '../../builder/ir.ts';
 import {
   abs,
   add,
@@ -9,11 +9,13 @@ import {
   expand,
   floor,
   gatherElements,
+  matmul,
   mul,
   round,
   slice,
   squeeze,
   sub,
+  transpose,
 } from '../../builder/ops.ts';
 import { knownShape } from '../../builder/fold-constants.ts';
 import { sizeOf } from '../../builder/shape.ts';
@@ -122,4 +124,25 @@ function gridSample({ x, at, int, text }: Foreign): Value {
   );
 }
 
-export const sampling: Family = { GridSample: { 16: gridSample } };
+/** Maps [N,2,3] (or [N,3,4]) of the places of an image of `size` [N,C,H,W], in [-1,1], to other places: a grid [N,H,W,2]. */
+function affineGrid({ x, dims, int }: Foreign): Value {
+  const space = dims(1).slice(2).map(Number);
+  const isAligned = int('align_corners', 0) === 1;
+  const place = (i: number, size: number): number =>
+    isAligned ? (size === 1 ? 0 : (2 * i) / (size - 1) - 1) : (2 * i + 1) / size - 1;
+  const count = space.reduce((a, b) => a * b, 1);
+  // the last axis first, and a 1 for the shift
+  const rows = Array.from({ length: count }, (_, point) => {
+    let rest = point;
+    const places = space.toReversed().map((size) => {
+      const at = place(rest % size, size);
+      rest = Math.floor(rest / size);
+      return at;
+    });
+    return [...places, 1];
+  });
+  const base = constant(tensorOf(x.dtype, [count, space.length + 1], rows.flat()));
+  return reshapeAs(matmul(base, transpose(x, [0, 2, 1])), [x.shape[0]!, ...space, space.length]);
+}
+
+export const sampling: Family = { AffineGrid: { 20: affineGrid }, GridSample: { 16: gridSample } };
