@@ -228,15 +228,25 @@ export function initialState(metadata: ProgramMetadata, path: readonly (string |
 const createSession = (
   bytes: Uint8Array,
   { device, threads, spinning = true }: SessionOptions,
-  more: InferenceSession.SessionOptions = {},
+  { extra, ...more }: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> =>
   InferenceSession.create(bytes, {
     ...executionProvider(device),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
-    ...(device === 'cpu' && !spinning && { extra: { session: { intra_op: { allow_spinning: '0' } } } }),
+    extra: {
+      ...(device === 'cpu' && !spinning && { session: { intra_op: { allow_spinning: '0' } } }),
+      ...extra,
+      ...exact,
+    },
     ...more,
   });
+
+/**
+ * Without an optimiser of ONNX Runtime 1.29 that is wrong: it draws a Pad of zeros into the MaxPool behind it, which then
+ * pads with what is less than any number. Networks of Keras that pad before a pool have other logits by it.
+ */
+const exact = { optimization: { disable_specified_optimizers: 'Pad_Fusion' } };
 
 const toOrt = ({ dtype, shape, data }: FileTensor): OrtTensor =>
   new OrtTensor(dtype as Tensor['dtype'], data as Float32Array, shape);

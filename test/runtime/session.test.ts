@@ -9,6 +9,7 @@ import {
   reduceMean,
   sgd,
   sub,
+  tensorOf,
   trainStep,
   type Program,
 } from '../../src/builder/index.ts';
@@ -22,6 +23,7 @@ import {
   type Tensor,
   type Tensors,
 } from '../../src/runtime/index.ts';
+import { foreignFile } from '../support/foreign.ts';
 
 const onCpu = { device: 'cpu', threads: 1 } as const;
 const learningRate = 0.5;
@@ -266,3 +268,29 @@ function murmur3(text: string, seed: number): bigint {
   h = cut((h ^ (h >> 13n)) * 0xc2b2ae35n);
   return h ^ (h >> 16n);
 }
+
+it('pads with zeros before a max-pool, as the file says', async () => {
+  const pads = tensorOf('int64', [8], [0, 0, 1, 1, 0, 0, 1, 1]);
+  const bytes = foreignFile({
+    opset: 15,
+    inputs: [{ name: 'x', type: { dtype: 'float32', shape: [1, 1, 2, 2] } }],
+    weights: { pads },
+    nodes: [
+      { op: 'Pad', inputs: ['x', 'pads'], outputs: ['padded'] },
+      {
+        op: 'MaxPool',
+        inputs: ['padded'],
+        outputs: ['y'],
+        attributes: { kernel_shape: [2, 2], strides: [2, 2] },
+      },
+    ],
+    outputs: ['y'],
+  });
+  const model = await openModel(bytes, onCpu);
+  try {
+    const { y } = await model.run({ x: float32([1, 1, 2, 2], -1, -2, -3, -4) });
+    expect([...y!.data]).toEqual([0, 0, 0, 0]);
+  } finally {
+    await model.close();
+  }
+});
