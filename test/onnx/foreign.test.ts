@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
-import { decode, decodeInterface, UnsupportedModelError } from '../../src/onnx/index.ts';
+import { decode, decodeInterface, encode, UnsupportedModelError } from '../../src/onnx/index.ts';
 import { encodeModel, type Message } from '../../src/onnx/proto.ts';
 import { attributeOf, foreignFile, foreignProto, protoNode, type ForeignFile } from '../support/foreign.ts';
 import { evaluateGraph, numbers } from '../support/run.ts';
@@ -325,6 +325,29 @@ test('a small file that would become a large graph is rejected', () => {
   expect(() => decode(file(large))).toThrow(
     new Error('decode: the model computes more constants than its weights account for'),
   );
+});
+
+test('the gradient of a pool with a kernel larger than the image is no larger than that of one as large', () => {
+  const size = (kernel: number): number => {
+    const { graph } = decode(
+      foreignFile({
+        opset: 17,
+        inputs: [{ name: 'x', type: { dtype: 'float32', shape: [1, 2, 4, 4] } }],
+        nodes: [
+          {
+            op: 'AveragePool',
+            inputs: ['x'],
+            outputs: ['y'],
+            attributes: { kernel_shape: [kernel, kernel], strides: [kernel, kernel], ceil_mode: 1 },
+          },
+        ],
+        outputs: ['y'],
+      }),
+    );
+    const [g] = b.grad(b.reduceSum(graph.outputs.y!), graph.inputs);
+    return encode(b.lower({ ...graph, outputs: { g: g! } }, 'cpu')).length;
+  };
+  expect(size(1000)).toBe(size(4));
 });
 
 test('operators of quantised files that compute in integers say so', () => {

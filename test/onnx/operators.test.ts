@@ -374,6 +374,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on(image, [7, 8, 10, 12], { attributes: pools }),
     on(image, [10, 12], { attributes: { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 } }),
     on(image, [10], { attributes: { kernel_shape: [2, 2], dilations: [2, 3] } }),
+    on(image, [10], { attributes: { kernel_shape: [640, 3], strides: [640, 2], ceil_mode: 1 } }),
     on(image, [8], {
       attributes: { kernel_shape: [3, 3], strides: [2, 2], auto_pad: 'SAME_UPPER' },
       outputs: 2,
@@ -394,6 +395,11 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     }),
     on(image, [19], { attributes: { kernel_shape: [2, 2], dilations: [2, 3] } }),
     on(image, [11], { attributes: { kernel_shape: [2, 3], auto_pad: 'SAME_LOWER' } }),
+    // kernels that are larger than the image
+    on(image, [11, 19], { attributes: { kernel_shape: [640, 3], strides: [640, 2], ceil_mode: 1 } }),
+    on(image, [19], {
+      attributes: { kernel_shape: [9, 9], strides: [9, 9], ceil_mode: 1, count_include_pad: 1 },
+    }),
   ],
   LpPool: [on(image, [7, 11], { attributes: { kernel_shape: [2, 3], p: 2, strides: [2, 1] } })],
   MaxUnpool: [

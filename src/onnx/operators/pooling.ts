@@ -15,12 +15,15 @@ const poolWindow = (node: Foreign): Full => {
 };
 
 function maxPool(node: Foreign): readonly Value[] {
-  const { kernel_shape, ...window } = poolWindow(node);
+  const ceil_mode = node.int('ceil_mode', 0);
+  const sizes = spatial(node.op, node.x);
+  const own = poolWindow(node);
+  const { kernel_shape, ...window } = fitted(sizes, own, positions(sizes, own, ceil_mode === 1));
   const order = node.int('storage_order', 0);
   const attrs = {
     kernel_shape,
     ...brief({ kernel_shape, ...window }),
-    ceil_mode: node.int('ceil_mode', 0),
+    ceil_mode,
     // it orders the indices alone
     storage_order: node.outputs[1] ? order : 0,
   };
@@ -42,6 +45,25 @@ const positions = (
     return ceil && (count - 1) * strides[i]! >= size + begin ? count - 1 : count;
   });
 
+/**
+ * The window no larger than the image, on axes where its only position covers all of it. Some files pool over a whole
+ * image with a kernel of thousands, whose gradient would be as large.
+ */
+function fitted(sizes: readonly number[], window: Full, counts: readonly number[]): Full {
+  const covers = sizes.map(
+    (size, i) =>
+      counts[i] === 1 && window.dilations[i] === 1 && window.kernel_shape[i]! >= size + window.pads[i]!,
+  );
+  const on = (list: readonly number[], value: (axis: number) => number): readonly number[] =>
+    list.map((own, i) => (covers[i % sizes.length] ? value(i % sizes.length) : own));
+  return {
+    ...window,
+    kernel_shape: on(window.kernel_shape, (axis) => sizes[axis]!),
+    strides: on(window.strides, () => 1),
+    pads: on(window.pads, () => 0),
+  };
+}
+
 /** The window with end pads that reach as far as its last position does. */
 function reaching(sizes: readonly number[], window: Full, counts: readonly number[]): Full {
   const { kernel_shape, strides, pads, dilations } = window;
@@ -57,12 +79,14 @@ function reaching(sizes: readonly number[], window: Full, counts: readonly numbe
  * The sum of each window, over the elements that it counts: those of the image or, with `includePad`, of the image and
  * the pads that the file gives, but never of what rounding up adds.
  */
-function average(node: Foreign, x: Value, window: Full): Value {
+function average(node: Foreign, x: Value, given: Full): Value {
   const ceil = node.int('ceil_mode', 0) === 1;
   const includePad = node.int('count_include_pad', 0) === 1;
   const sizes = spatial(node.op, x);
+  const counts = positions(sizes, given, ceil);
+  const countsPads = includePad && given.pads.some((p) => p > 0);
+  const window = countsPads ? given : fitted(sizes, given, counts);
   const { kernel_shape, strides, pads, dilations } = window;
-  const counts = positions(sizes, window, ceil);
   const wide = reaching(sizes, window, counts);
   const isDense = dilations.every((d) => d === 1);
   const isExact = wide.pads.every((p, i) => p <= pads[i]!);
