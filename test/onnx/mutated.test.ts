@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import { decode, encode } from '../../src/onnx/index.ts';
-import { decodeModel, encodeModel, type Decoded } from '../../src/onnx/proto.ts';
-import { stream, type Random } from '../../src/runtime/random.ts';
+import { stream } from '../../src/runtime/random.ts';
 import { foreignFile, type ForeignNode } from '../support/foreign.ts';
-import { pick } from '../support/run.ts';
+import { corrupted, rewired } from '../support/mutations.ts';
 
 const floats = (shape: readonly number[]): b.Tensor =>
   b.tensorOf(
@@ -47,44 +46,6 @@ const network = foreignFile({
   ],
   outputs: ['y'],
 });
-
-/** Bytes flipped, cut short or written over. */
-function corrupted(bytes: Uint8Array, random: Random): Uint8Array {
-  const out = new Uint8Array(bytes);
-  for (let i = random.below(8); i >= 0; i--) out[random.below(out.length)] = random.below(256);
-  return random.below(3) === 0 ? out.subarray(0, random.below(out.length)) : out;
-}
-
-const numbers = [0, 1, -1, 2, 7, 4096, 2 ** 31, -(2 ** 31), 2 ** 40, 2 ** 62];
-
-/** A message of which one part somewhere inside is another. */
-function altered(value: unknown, random: Random, others: readonly string[]): unknown {
-  if (typeof value === 'bigint') return BigInt(pick(random, numbers));
-  if (typeof value === 'number') return pick(random, numbers) | 0;
-  if (typeof value === 'string') return pick(random, others);
-  if (value instanceof Uint8Array) return value.subarray(0, random.below(value.length + 1));
-  if (Array.isArray(value)) {
-    const at = random.below(Math.max(1, value.length));
-    const how = random.below(6);
-    if (how === 0) return value.toSpliced(at, 1);
-    if (how === 1 && value.length > 0) return [...value, value[at]];
-    if (how === 2) return value.toReversed();
-    return value.length === 0 ? value : value.with(at, altered(value[at], random, others));
-  }
-  if (typeof value !== 'object' || value === null) return value;
-  const filled = Object.entries(value).filter(([, part]) => part !== undefined && part !== '' && part !== 0n);
-  if (filled.length === 0) return value;
-  const [key, part] = pick(random, filled) as [string, unknown];
-  return { ...value, [key]: altered(part, random, others) };
-}
-
-function rewired(bytes: Uint8Array, random: Random): Uint8Array {
-  const model = decodeModel(bytes);
-  const names = model.graph!.node.flatMap((n) => [...n.input, ...n.output, n.opType, 'Expand', 'Range', '']);
-  let graph: unknown = model.graph;
-  for (let i = random.below(3); i >= 0; i--) graph = altered(graph, random, names);
-  return encodeModel({ ...model, graph: graph as Decoded<'Graph'> });
-}
 
 /** What a file is rejected with; null when it is read and can be written. */
 function rejection(bytes: Uint8Array): Error | null {
