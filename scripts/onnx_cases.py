@@ -1,4 +1,7 @@
-"""Writes the node test cases of the package onnx to a folder: NAME/model.onnx, input_N.pb and output_N.pb."""
+"""Writes the test cases of the package onnx to a folder: NAME/model.onnx, input_N.pb and output_N.pb.
+
+They are the cases of single nodes, and the classifiers of its folder `light`, whose weights are constants that it computes.
+"""
 
 import pathlib
 import sys
@@ -6,7 +9,7 @@ import sys
 import onnx
 from onnx import numpy_helper
 from onnx.backend.test.case.node import collect_testcases
-
+from onnx.backend.test.runner import Runner
 
 
 def lower_opset(model):
@@ -34,5 +37,21 @@ for case in cases:
         for i, (value, info) in enumerate(zip(values, named)):
             tensor = value if isinstance(value, onnx.TensorProto) else numpy_helper.from_array(value, info.name)
             (out / f"{kind}_{i}.pb").write_bytes(tensor.SerializeToString())
+    count += 1
+light = pathlib.Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+for path in sorted(light.glob("light_*.onnx")):
+    model = onnx.load(path)
+    weights = {weight.name for weight in model.graph.initializer}
+    inputs = [info for info in model.graph.input if info.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.ir_version = 8  # which lets initializers be no inputs
+    out = folder / path.stem
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "model.onnx").write_bytes(model.SerializeToString())
+    for i, info in enumerate(inputs):
+        value = Runner.generate_dummy_data(info, seed=0, name=path.stem, random=False)
+        (out / f"input_{i}.pb").write_bytes(numpy_helper.from_array(value).SerializeToString())
+    (out / "output_0.pb").write_bytes((light / f"{path.stem}_output_0.pb").read_bytes())
     count += 1
 print(f'{{"version": "{onnx.__version__}", "cases": {count}}}')
