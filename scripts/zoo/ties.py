@@ -16,7 +16,8 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-most_candidates = 60
+most_candidates = 400
+nearest = 60  # of a layer
 
 # function -> the places of its kinks
 kinks = {
@@ -57,7 +58,7 @@ class Kinks(TorchFunctionMode):
     def distances(self, x, places):
         flat = x.detach().flatten()
         for place in places:
-            for element in (flat - place).abs().topk(min(8, len(flat)), largest=False).indices.tolist():
+            for element in (flat - place).abs().topk(min(nearest, len(flat)), largest=False).indices.tolist():
                 distance = float(flat[element] - place)
                 yield abs(distance), element, -2 * distance if distance else -1e-12
 
@@ -70,7 +71,7 @@ class Kinks(TorchFunctionMode):
         other, second = F.max_pool2d(without, *args[1:], **kwargs, return_indices=True)
         gap = (y.detach() - other).flatten()
         plane = x[0, 0].numel()
-        for at in gap.topk(min(8, len(gap)), largest=False).indices.tolist():
+        for at in gap.topk(min(nearest, len(gap)), largest=False).indices.tolist():
             if torch.isfinite(gap[at]):
                 element = at // y[0, 0].numel() * plane + int(second.flatten()[at])
                 yield float(gap[at]), element, 2 * float(gap[at]) + 1e-12
@@ -144,8 +145,8 @@ def main(folders):
                     before, left, units = explain(network, x[i : i + 1], label, given[None], bound)
                     at = ", ".join(f"{unit:.0e}" for unit in units) or "none"
                     print(
-                        f"{folder.name} image {i}, {name}: {before:.1e} from float64; {left:.1e} after mirroring "
-                        f"{len(units)} elements whose distance from their kink, over the size of their layer, is {at}",
+                        f"{folder.name} image {i}, {name}: {before:.0e} from float64; {left:.0e} after mirroring "
+                        f"{len(units)}, at a distance of {at} over the size of their layer",
                         flush=True,
                     )
 
