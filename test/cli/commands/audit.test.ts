@@ -40,6 +40,7 @@ const words = (model: string, out: string, ...more: readonly string[]): readonly
   ...more,
 ];
 const few = ['--images', '60', '--attacks', 'noise,fgsm,pgd', '--eps-curve', 'none'];
+const acceptWeak = ['--accept', 'weak-attacks'];
 const read = async (out: string): Promise<Audit> =>
   Audit.parse(JSON.parse(await readFile(at(out, 'audit.json'), 'utf8')));
 /** What must be the same when an audit is repeated. */
@@ -84,7 +85,7 @@ describe('sparring audit', () => {
     vi.stubEnv('GITHUB_STEP_SUMMARY', at('summary.md'));
     const junit = at('junit.xml');
     const { code, stdout } = await command(
-      ...words('plain.onnx', 'demand', ...few, '--fail-under', '0.9', '--junit', junit),
+      ...words('plain.onnx', 'demand', ...few, ...acceptWeak, '--fail-under', '0.9', '--junit', junit),
     );
     expect(code).toBe(3);
     expect(stdout).toContain('NOT MET: robust accuracy');
@@ -99,17 +100,26 @@ describe('sparring audit', () => {
     const { code, stdout } = await command(...words('rounded.onnx', 'doubt', ...flags, '--json'));
     expect(code).toBe(3);
     const audit = Audit.parse(JSON.parse(stdout));
-    expect(audit.demands[0]!.text).toContain('in doubt: no-gradient, zero-gradient (--accept)');
+    expect(audit.demands[0]!.text).toContain('in doubt: no-gradient, zero-gradient, weak-attacks (--accept)');
     const accepted = await command(
-      ...words('rounded.onnx', 'doubt', ...flags, '--accept', 'no-gradient,zero-gradient'),
+      ...words('rounded.onnx', 'doubt', ...flags, '--accept', 'no-gradient,zero-gradient,weak-attacks'),
     );
     expect(accepted.code).toBe(0);
+  });
+
+  test('weak attacks meet no demand, however much they leave', async () => {
+    const flags = ['--images', '60', '--attacks', 'noise', '--eps-curve', 'none', '--fail-under', '0.5'];
+    const { code, stdout } = await command(...words('plain.onnx', 'weak', ...flags, '--json'));
+    expect(Audit.parse(JSON.parse(stdout)).demands[0]!.text).toContain('in doubt: weak-attacks (--accept)');
+    expect(code).toBe(3);
   });
 
   test('compares with an earlier audit', async () => {
     await command(...words('plain.onnx', 'before', ...few));
     const baseline = at('before', 'audit.json');
-    const same = await command(...words('plain.onnx', 'after', ...few, '--baseline', baseline));
+    const same = await command(
+      ...words('plain.onnx', 'after', ...few, ...acceptWeak, '--baseline', baseline),
+    );
     expect(same.code).toBe(0);
     const better = { ...(await read('before')), worst: { accuracy: 1, interval: { low: 0.94, high: 1 } } };
     await writeFile(at('better.json'), JSON.stringify(better));

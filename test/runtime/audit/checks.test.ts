@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { findingsOf, type Evidence } from '../../../src/runtime/audit/checks/index.ts';
 import type { Audit } from '../../../src/runtime/audit/document.ts';
+import { planAudit, presetNames } from '../../../src/runtime/audit/plan-audit.ts';
 import { wilson } from '../../../src/runtime/audit/wilson.ts';
 
 const images = 200;
@@ -68,6 +69,9 @@ const found = (change: Partial<Evidence>): readonly string[] =>
   findingsOf({ ...well, ...change }).map(({ id, level }) => `${level} ${id}`);
 const attacks = (change: Evidence['attacks']) => ({ attacks: { ...well.attacks, ...change } });
 
+const without = (name: string): Evidence['attacks'] =>
+  Object.fromEntries(Object.entries(well.attacks).filter(([own]) => own !== name));
+
 describe('the checks of an audit', () => {
   test('find nothing where all is well', () => {
     expect(found({})).toEqual([]);
@@ -84,6 +88,8 @@ describe('the checks of an audit', () => {
       { probe: { ...well.probe, alone: { images: 8, apart: 0.1, changed: 0 } } },
       'doubt batch-dependent',
     ],
+    ['weak attacks: PGD and Square', { attacks: without('apgd') }, 'doubt weak-attacks'],
+    ['weak attacks: no Square', { attacks: without('square') }, 'doubt weak-attacks'],
     ['no gradient', { gradient: { available: false, why: 'its operators have none' } }, 'doubt no-gradient'],
     ['a clean accuracy of guessing', { clean: measure(24) }, 'doubt near-chance'],
     [
@@ -125,6 +131,29 @@ describe('the checks of an audit', () => {
     ],
   ] as const)('find %s', ([, change, expected]) => {
     expect(found(change as Partial<Evidence>)).toEqual([expected]);
+  });
+
+  test('find attacks strong enough that break all, that ran again, or that ask where there is no gradient', () => {
+    const none = { worst: measure(0), attacks: without('apgd') };
+    expect(found(none)).toEqual([]);
+    expect(found({ attacks: { ...without('apgd'), 'apgd-2': well.attacks['apgd']! } })).toEqual([]);
+    const { noise, square } = well.attacks;
+    const gradient = { available: false, why: 'its operators have none' };
+    expect(found({ gradient, attacks: { noise: noise!, square: square! } })).toEqual(['doubt no-gradient']);
+  });
+
+  test.for(presetNames)('find the preset %s strong enough, with a gradient and without', (preset) => {
+    for (const norm of ['linf', 'l2'] as const) {
+      for (const gradient of [() => Promise.reject(new Error('not asked')), undefined]) {
+        const { plan } = planAudit(
+          { image: { channels: 1, height: 4, width: 4 }, classes: 2, ...(gradient && { gradient }) },
+          { norm, eps: 0.1, attacks: preset, curve: [], seed: 1, batchSize: null },
+        );
+        const own = Object.fromEntries(plan.attacks.map(({ name }) => [name, well.attacks['apgd']!]));
+        const seen = { attacks: own, gradient: { available: gradient !== undefined, why: 'none' } };
+        expect(found(seen)).not.toContain('doubt weak-attacks');
+      }
+    }
   });
 
   test('do not take for robust what is right at a large eps because of one class that most images have', () => {

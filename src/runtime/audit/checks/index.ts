@@ -4,6 +4,7 @@ import type { AuditCheck, Evidence } from './check.ts';
 import { fewImages, lostByRounding, nearChance, ownAnswers } from './numbers.ts';
 import { aboveChance, attackAboveNoise, fgsmBelowPgd, stepsNotEnough } from './order.ts';
 import { batchDependent, fewClasses, noGradient, randomAnswers, squareBetter } from './queries.ts';
+import { weakAttacks } from './strength.ts';
 
 export type { AuditCheck, Evidence } from './check.ts';
 
@@ -17,6 +18,7 @@ export const auditChecks: readonly AuditCheck[] = [
   probabilities,
   noGradient,
   zeroGradient,
+  weakAttacks,
   aboveChance,
   attackAboveNoise,
   fgsmBelowPgd,
