@@ -66,7 +66,7 @@ const well: Evidence = {
 };
 
 const found = (change: Partial<Evidence>): readonly string[] =>
-  findingsOf({ ...well, ...change }).map(({ id, level }) => `${level} ${id}`);
+  findingsOf({ ...well, ...change }).checks.map(({ id, level }) => `${level} ${id}`);
 const attacks = (change: Evidence['attacks']) => ({ attacks: { ...well.attacks, ...change } });
 
 const without = (name: string): Evidence['attacks'] =>
@@ -156,6 +156,28 @@ describe('the checks of an audit', () => {
     }
   });
 
+  test.for([
+    ['square-better', { attacks: without('square') }],
+    ['square-better', { attacks: { square: well.attacks['square']! } }],
+    ['attack-above-noise', { attacks: without('noise') }],
+    ['attack-above-noise', { attacks: { noise: well.attacks['noise']!, apgd: well.attacks['apgd']! } }],
+    ['fgsm-below-pgd', { attacks: without('fgsm') }],
+    ['steps-not-enough', { attacks: without('pgd-doubled') }],
+    ['above-chance-at-large-eps', { curve: null }],
+    ['above-chance-at-large-eps', { curve: { ...well.curve!, points: well.curve!.points.slice(0, 2) } }],
+    ['near-chance', { labels: 'answers' }],
+    ['zero-gradient', { gradient: { available: false, why: 'its operators have none' } }],
+    ['batch-dependent', { probe: { ...well.probe, again: { images: 100, apart: 0.1, changed: 3 } } }],
+    ['constant-answers', { probe: { ...well.probe, again: { images: 1, apart: 0, changed: 0 } } }],
+    ['probabilities', { probe: { ...well.probe, findings: [{ check: 'not-a-number', message: 'NaN' }] } }],
+    ['lost-by-rounding', { rounded: { tried: 9, kept: 0 } }],
+  ] as const)('do not claim %s where it could not look', ([id, change]) => {
+    const { checks, checked } = findingsOf({ ...well, ...change });
+    expect(findingsOf(well).checked).toContain(id);
+    expect(checked).not.toContain(id);
+    expect(checks.map((check) => check.id)).not.toContain(id);
+  });
+
   test('do not take for robust what is right at a large eps because of one class that most images have', () => {
     const one = [{ label: 0, name: '0', images: 150, clean: 1, worst: 1 }];
     const curve = { ...well.curve!, points: [{ eps: 0.5, ...measure(150) }] };
@@ -165,7 +187,7 @@ describe('the checks of an audit', () => {
   test('name another way to prepare the pixels only where it is much better', () => {
     const guessing = { clean: measure(24), byClass: well.byClass };
     const whatToDo = (accuracy: number): string =>
-      findingsOf({ ...well, ...guessing, preparations: [{ option: '--scale 0..255', accuracy }] })[0]!
+      findingsOf({ ...well, ...guessing, preparations: [{ option: '--scale 0..255', accuracy }] }).checks[0]!
         .whatToDo;
     expect(whatToDo(0.9)).toBe('Try --scale 0..255: 90.0 % of some images are right with it.');
     expect(whatToDo(0.2)).toContain('Check how the pixels are prepared');

@@ -23,7 +23,9 @@ export interface AuditCheck {
   readonly id: string;
   readonly why: string;
   readonly whatToDo: string;
-  /** What was found, in one line, and what it says about the numbers; null where all is well. */
+  /** Whether what it looks at was measured; where it was not, nothing is found and nothing is claimed. Always, unless given. */
+  readonly applies?: (seen: Evidence) => boolean;
+  /** What was found, in one line, and what it says about the numbers; null where all is well. Asked only where it applies. */
   readonly look: (seen: Evidence) => Found | null;
 }
 

@@ -30,9 +30,14 @@ export const auditChecks: readonly AuditCheck[] = [
   ownAnswers,
 ];
 
-/** What the checks find. */
-export const findingsOf = (seen: Evidence): Check[] =>
-  auditChecks.flatMap(({ id, why, whatToDo, look }) => {
-    const found = look(seen);
-    return found ? [{ id, why, whatToDo, ...found }] : [];
-  });
+/** The checks that could look at what was measured, and what they find. */
+export function findingsOf(seen: Evidence): { readonly checks: Check[]; readonly checked: string[] } {
+  const applying = auditChecks.filter(({ applies }) => applies?.(seen) ?? true);
+  return {
+    checks: applying.flatMap(({ id, why, whatToDo, look }) => {
+      const found = look(seen);
+      return found ? [{ id, why, whatToDo, ...found }] : [];
+    }),
+    checked: applying.map(({ id }) => id),
+  };
+}
