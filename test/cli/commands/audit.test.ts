@@ -123,15 +123,48 @@ describe('sparring audit', () => {
     expect(same.code).toBe(0);
     const better = { ...(await read('before')), worst: { accuracy: 1, interval: { low: 0.94, high: 1 } } };
     await writeFile(at('better.json'), JSON.stringify(better));
-    const worse = await command(...words('plain.onnx', 'after', ...few, '--baseline', at('better.json')));
-    expect(worse.code).toBe(3);
-    const other = await command(
-      ...words('plain.onnx', 'after', ...few, '--baseline', baseline).map((word) =>
-        word === '0.1' ? '0.2' : word,
-      ),
+    const worse = await command(
+      ...words('plain.onnx', 'after', ...few, ...acceptWeak, '--baseline', at('better.json')),
     );
-    expect(other.stderr).toContain('is of linf eps 0.1, not linf eps 0.2; audit the earlier classifier');
-    expect(other.code).toBe(2);
+    expect(worse.code).toBe(3);
+  });
+
+  describe('rejects an earlier audit that is no measure for this one', () => {
+    beforeAll(async () => {
+      await command(...words('plain.onnx', 'earlier', ...few));
+    });
+    const swap = (flag: string, value: string) => [...few, ...acceptWeak, flag, value];
+    test.for([
+      [swap('--eps', '0.2'), 'is of linf eps 0.1, not linf eps 0.2'],
+      [swap('--norm', 'l2'), 'is of linf eps 0.1, not l2 eps 0.1'],
+      [swap('--images', '50'), 'is of 60 images, not 50'],
+      [swap('--seed', '2'), 'is of seed 1, not 2'],
+      [swap('--attacks', 'noise'), 'has attacks that this one will not have: fgsm, pgd'],
+      [swap('--attacks', 'noise,fgsm,pgd,apgd'), 'lacks attacks of this one: apgd'],
+      [few, 'is in doubt: weak-attacks (--accept)'],
+    ] as const)('%o', async ([flags, message]) => {
+      const { code, stderr } = await command(
+        ...words('plain.onnx', 'later', '--baseline', at('earlier', 'audit.json'), ...flags),
+      );
+      expect(stderr).toContain(`${message}`);
+      expect(stderr).toContain('audit the earlier classifier in the same way first');
+      expect(code).toBe(2);
+    });
+
+    test('by the settings of an attack, and the data', async () => {
+      const earlier = await read('earlier');
+      const { pgd, ...others } = earlier.attacks;
+      const shorter = { ...others, pgd: { ...pgd, settings: { ...pgd!.settings, steps: 10 } } };
+      for (const [change, message] of [
+        [{ attacks: shorter }, 'has pgd with steps 10, not 40;'],
+        [{ data: { ...earlier.data, sha256: '0'.repeat(64) } }, 'is of other data;'],
+        [{ complete: false }, 'was stopped early;'],
+      ] as const) {
+        await writeFile(at('changed.json'), JSON.stringify({ ...earlier, ...change }));
+        const flags = [...few, ...acceptWeak, '--baseline', at('changed.json')];
+        expect((await command(...words('plain.onnx', 'later', ...flags))).stderr).toContain(message);
+      }
+    });
   });
 
   test('names the way to prepare the pixels with which a model that guesses does not', async () => {
