@@ -179,9 +179,21 @@ describe('the checks of an audit', () => {
   });
 
   test('do not take for robust what is right at a large eps because of one class that most images have', () => {
-    const one = [{ label: 0, name: '0', images: 150, clean: 1, worst: 1 }];
+    const one = [150, 50].map((of, label) => ({ label, name: `${label}`, images: of, clean: 1, worst: 1 }));
     const curve = { ...well.curve!, points: [{ eps: 0.5, ...measure(150) }] };
     expect(found({ curve, byClass: one })).toEqual([]);
+  });
+
+  test('take for guessing neither images of one class alone nor a high accuracy', () => {
+    const rows = (...counts: readonly number[]) =>
+      counts.map((of, label) => ({ label, name: `${label}`, images: of, clean: 0.9, worst: 0.4 }));
+    expect(found({ byClass: rows(200), clean: measure(120) })).toEqual([]);
+    expect(found({ byClass: rows(200), clean: measure(24) })).toEqual(['doubt near-chance']);
+    expect(found({ byClass: rows(190, 10), clean: measure(195) })).toEqual([]);
+    expect(found({ byClass: rows(120, 80), clean: measure(120) })).toEqual(['doubt near-chance']);
+    // where all images are of one class, what is right at a large eps is not what a guess has
+    const curve = { ...well.curve!, points: [{ eps: 0.5, ...measure(60) }] };
+    expect(found({ byClass: rows(200), curve })).toEqual(['doubt above-chance-at-large-eps']);
   });
 
   test('name another way to prepare the pixels only where it is much better', () => {
