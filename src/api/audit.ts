@@ -89,6 +89,9 @@ async function toItsEnd(
 }
 
 function namesOf(attacks: PresetName | readonly Method[]): PresetName | readonly AttackName[] {
+  if (attacks.length === 0) {
+    throw new InputError(`attacks is empty; list some, or take a preset: ${presetNames.join(', ')}`);
+  }
   if (typeof attacks !== 'string') return attacks.map((method) => chosen({ method }).method);
   if (presetNames.includes(attacks)) return attacks;
   throw new InputError(`there is no preset ${String(attacks)}; there are ${presetNames.join(', ')}`);

@@ -62,7 +62,7 @@ describe('a classifier that seems robust and is not is in doubt, and fails what 
   });
 
   test('a doubt that is accepted fails nothing', async () => {
-    const accept = ['no-gradient', 'zero-gradient'];
+    const accept = ['no-gradient', 'zero-gradient', 'weak-attacks'];
     const found = await auditOf(traps.rounded(known), examples, { attacks: ['noise'], accept });
     expect(found.demands).toMatchObject([{ kind: 'fail-under', met: true }]);
     expect(found.verdict).toBe('passed');
@@ -152,6 +152,7 @@ describe('audit', () => {
     [{ eps: 0 }, 'eps must be above 0, got 0'],
     [{ failUnder: 40 }, 'failUnder must be a fraction from 0 to 1, got 40'],
     [{ attacks: 'fast' as 'quick' }, 'there is no preset fast; there are quick'],
+    [{ attacks: [] }, 'attacks is empty; list some, or take a preset: quick'],
     [{ attacks: ['genie'] as unknown as readonly ['pgd'] }, 'there is no attack genie'],
   ] as const)('rejects %o', async ([options, message]) => {
     const rejected = auditOf(traps.plain(known), examples, options);

@@ -84,11 +84,10 @@ export async function runAuditCommand(
   adopt: AdoptFlags,
   words: readonly string[],
 ): Promise<void> {
-  const threat = { norm: flags.norm, eps: within(flags.norm, flags.eps) };
+  within(flags.norm, flags.eps);
   const demanded = await demandedBy(flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
   const source = await openSubjects(loaded, flags);
-  if (demanded.baseline) demandComparable(demanded.baseline, { threat, data: source });
   const out = flags.out ?? join('audits', basename(path, extname(path)));
   await probeWriting(out);
   const { device } = await chooseDevice(flags.device, selfTestModel());
@@ -132,6 +131,11 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
     seed,
     batchSize: run.batchSize,
   });
+  const { baseline, accepted } = prepared.demanded;
+  if (baseline) {
+    const planned = { threat: { norm, eps }, data, images: source.count, seed, attacks: plan.attacks };
+    demandComparable(baseline, planned, accepted);
+  }
   if (!flags.force) {
     const attacks = plan.attacks.map(({ name }) => name);
     await keepFuller(out, { classifier, data, threat: { norm, eps }, images: source.count, attacks });

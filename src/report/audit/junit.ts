@@ -1,8 +1,9 @@
+import { auditChecks } from '../../runtime/audit/checks/index.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 
 /**
  * An audit as JUnit XML, which CI services show: a test for each demand and each check, which fails where the demand is not
- * met or the check is in a doubt that was not accepted. Written here because it is a few lines and one rule of escaping.
+ * met or the check is in a doubt that was not accepted, and is skipped where what the check looks at was not measured. Written here because it is a few lines and one rule of escaping.
  */
 export function auditJunit({
   classifier,
@@ -25,21 +26,26 @@ export function auditJunit({
       return { name: id, failure: fails ? check.title : null, details };
     }),
   ];
+  const skipped = auditChecks.filter(({ id }) => !checked.includes(id));
   const failures = cases.filter(({ failure }) => failure !== null).length;
+  const tests = cases.length + skipped.length;
+  const counts = `tests="${tests}" failures="${failures}" skipped="${skipped.length}"`;
+  const start = (name: string): string =>
+    `    <testcase classname="${escaped(suite)}" name="${escaped(name)}"`;
   const time = timing.seconds.toFixed(3);
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites tests="${cases.length}" failures="${failures}" time="${time}">`,
-    `  <testsuite name="${escaped(suite)}" tests="${cases.length}" failures="${failures}" time="${time}">`,
+    `<testsuites ${counts} time="${time}">`,
+    `  <testsuite name="${escaped(suite)}" ${counts} time="${time}">`,
     ...cases.map(({ name, failure, details }) => {
-      const start = `    <testcase classname="${escaped(suite)}" name="${escaped(name)}"`;
       if (failure !== null) {
-        return `${start}><failure message="${escaped(failure)}">${escaped(details)}</failure></testcase>`;
+        return `${start(name)}><failure message="${escaped(failure)}">${escaped(details)}</failure></testcase>`;
       }
       return details === ''
-        ? `${start}/>`
-        : `${start}><system-out>${escaped(details)}</system-out></testcase>`;
+        ? `${start(name)}/>`
+        : `${start(name)}><system-out>${escaped(details)}</system-out></testcase>`;
     }),
+    ...skipped.map(({ id }) => `${start(id)}><skipped/></testcase>`),
     '  </testsuite>',
     '</testsuites>',
     '',

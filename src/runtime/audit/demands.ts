@@ -1,5 +1,6 @@
 import { InputError } from '../errors.ts';
 import type { Audit, Check, Demand } from './document.ts';
+import type { AuditPlan } from './plan.ts';
 
 /** What is demanded of an audit. */
 export interface Demanded {
@@ -58,21 +59,56 @@ const lackOf = (complete: boolean, doubts: readonly Check[]): string =>
     ? `it is in doubt: ${doubts.map(({ id }) => id).join(', ')} (--accept)`
     : 'the audit was stopped early';
 
-/** Throws InputError when an earlier audit is no measure for this one. */
+/** What of an audit that is planned must be as in an earlier one, so that their accuracies can be compared. */
+export interface Comparable {
+  readonly threat: Pick<Audit['threat'], 'norm' | 'eps'>;
+  readonly data: Pick<Audit['data'], 'sha256'>;
+  readonly images: number;
+  readonly seed: number;
+  readonly attacks: AuditPlan['attacks'];
+}
+
+/** Throws InputError, in one line, when an earlier audit is no measure for this one: it was another, stopped or in doubt. */
 export function demandComparable(
   { source, audit }: NonNullable<Demanded['baseline']>,
-  {
-    threat,
-    data,
-  }: { readonly threat: Pick<Audit['threat'], 'norm' | 'eps'>; readonly data: Pick<Audit['data'], 'sha256'> },
+  planned: Comparable,
+  accepted: Demanded['accepted'],
 ): void {
-  const wayOut = 'audit the earlier classifier in the same way first';
-  if (audit.threat.norm !== threat.norm || Math.abs(audit.threat.eps - threat.eps) > 1e-9) {
-    throw new InputError(
-      `--baseline ${source}: is of ${audit.threat.norm} eps ${audit.threat.eps}, not ${threat.norm} eps ${threat.eps}; ${wayOut}`,
-    );
+  const { threat, data, images, seed } = planned;
+  const doubts = audit.checks.filter(({ id, level }) => level === 'doubt' && !accepted.includes(id));
+  const differences = [
+    (audit.threat.norm !== threat.norm || Math.abs(audit.threat.eps - threat.eps) > 1e-9) &&
+      `is of ${audit.threat.norm} eps ${audit.threat.eps}, not ${threat.norm} eps ${threat.eps}`,
+    audit.data.sha256 !== data.sha256 && 'is of other data',
+    audit.images !== images && `is of ${audit.images} images, not ${images}`,
+    audit.seed !== seed && `is of seed ${audit.seed}, not ${seed}`,
+    otherAttacks(audit.attacks, planned.attacks),
+    !audit.complete && 'was stopped early',
+    doubts.length > 0 && `is in doubt: ${doubts.map(({ id }) => id).join(', ')} (--accept)`,
+  ];
+  const why = differences.find(Boolean);
+  if (why) {
+    throw new InputError(`--baseline ${source}: ${why}; audit the earlier classifier in the same way first`);
   }
-  if (audit.data.sha256 !== data.sha256)
-    throw new InputError(`--baseline ${source}: is of other data; ${wayOut}`);
-  if (!audit.complete) throw new InputError(`--baseline ${source}: was stopped early; ${wayOut}`);
+}
+
+/** How the attacks of an earlier audit differ from those that are planned; null where they do not. */
+function otherAttacks(before: Audit['attacks'], planned: AuditPlan['attacks']): string | null {
+  const [had, has] = [Object.keys(before), planned.map(({ name }) => name)];
+  const [lost, added] = [
+    had.filter((name) => !has.includes(name)),
+    has.filter((name) => !had.includes(name)),
+  ];
+  if (lost.length > 0) return `has attacks that this one will not have: ${lost.join(', ')}`;
+  if (added.length > 0) return `lacks attacks of this one: ${added.join(', ')}`;
+  for (const { name, given, configured } of planned) {
+    const [old, now]: readonly Readonly<Record<string, unknown>>[] = [
+      { ...before[name]!.settings, given: before[name]!.given },
+      { ...configured.settings, given },
+    ];
+    const other = Object.keys({ ...old, ...now }).find((key) => old![key] !== now![key]);
+    if (other !== undefined)
+      return `has ${name} with ${other} ${String(old![other])}, not ${String(now![other])}`;
+  }
+  return null;
 }

@@ -196,7 +196,7 @@ export const Audit = z.object({
   /** Ten broken images at most, those of the weakest attacks first: what `worst.png` shows, from left to right. */
   samples: z.array(BrokenImage),
   checks: z.array(Check),
-  /** The ids of all that was looked for. */
+  /** The ids of what was looked for: not of checks whose subject was not measured, such as a curve or Square. */
   checked: z.array(z.string()),
   /** What was not measured, and why: attacks that the classifier does not allow, or that there was no time for. */
   notMeasured: z.array(z.object({ what: z.string(), why: z.string() })),

@@ -1,5 +1,5 @@
 import { attackOf, scoresOf, type Oracle } from '../attacks/index.ts';
-import { findingsOf, auditChecks, type Evidence } from './checks/index.ts';
+import { findingsOf, type Evidence } from './checks/index.ts';
 import { demandsOf, type Demanded } from './demands.ts';
 import type { Audit, Figures } from './document.ts';
 import type { Gathered } from './gather.ts';
@@ -52,7 +52,7 @@ export function figuresOf(
     byClass: classRows(measured, masks.get('worst')!, finished.classes),
     curve,
   };
-  const checks = findingsOf({
+  const { checks, checked } = findingsOf({
     ...rows,
     threat: about,
     classes,
@@ -70,7 +70,7 @@ export function figuresOf(
     smallestEps: curve && smallestOf(measured, planned!.images),
     samples: [...gathered.samples],
     checks,
-    checked: auditChecks.map(({ id }) => id),
+    checked,
     notMeasured: [...notMeasured, ...stopped(measured, planned !== null)],
     complete,
     ...demandsOf({ worst: rows.worst, checks, complete }, demanded),

@@ -40,6 +40,7 @@ const words = (model: string, out: string, ...more: readonly string[]): readonly
   ...more,
 ];
 const few = ['--images', '60', '--attacks', 'noise,fgsm,pgd', '--eps-curve', 'none'];
+const acceptWeak = ['--accept', 'weak-attacks'];
 const read = async (out: string): Promise<Audit> =>
   Audit.parse(JSON.parse(await readFile(at(out, 'audit.json'), 'utf8')));
 /** What must be the same when an audit is repeated. */
@@ -84,7 +85,7 @@ describe('sparring audit', () => {
     vi.stubEnv('GITHUB_STEP_SUMMARY', at('summary.md'));
     const junit = at('junit.xml');
     const { code, stdout } = await command(
-      ...words('plain.onnx', 'demand', ...few, '--fail-under', '0.9', '--junit', junit),
+      ...words('plain.onnx', 'demand', ...few, ...acceptWeak, '--fail-under', '0.9', '--junit', junit),
     );
     expect(code).toBe(3);
     expect(stdout).toContain('NOT MET: robust accuracy');
@@ -99,29 +100,71 @@ describe('sparring audit', () => {
     const { code, stdout } = await command(...words('rounded.onnx', 'doubt', ...flags, '--json'));
     expect(code).toBe(3);
     const audit = Audit.parse(JSON.parse(stdout));
-    expect(audit.demands[0]!.text).toContain('in doubt: no-gradient, zero-gradient (--accept)');
+    expect(audit.demands[0]!.text).toContain('in doubt: no-gradient, zero-gradient, weak-attacks (--accept)');
     const accepted = await command(
-      ...words('rounded.onnx', 'doubt', ...flags, '--accept', 'no-gradient,zero-gradient'),
+      ...words('rounded.onnx', 'doubt', ...flags, '--accept', 'no-gradient,zero-gradient,weak-attacks'),
     );
     expect(accepted.code).toBe(0);
+  });
+
+  test('weak attacks meet no demand, however much they leave', async () => {
+    const flags = ['--images', '60', '--attacks', 'noise', '--eps-curve', 'none', '--fail-under', '0.5'];
+    const { code, stdout } = await command(...words('plain.onnx', 'weak', ...flags, '--json'));
+    expect(Audit.parse(JSON.parse(stdout)).demands[0]!.text).toContain('in doubt: weak-attacks (--accept)');
+    expect(code).toBe(3);
   });
 
   test('compares with an earlier audit', async () => {
     await command(...words('plain.onnx', 'before', ...few));
     const baseline = at('before', 'audit.json');
-    const same = await command(...words('plain.onnx', 'after', ...few, '--baseline', baseline));
+    const same = await command(
+      ...words('plain.onnx', 'after', ...few, ...acceptWeak, '--baseline', baseline),
+    );
     expect(same.code).toBe(0);
     const better = { ...(await read('before')), worst: { accuracy: 1, interval: { low: 0.94, high: 1 } } };
     await writeFile(at('better.json'), JSON.stringify(better));
-    const worse = await command(...words('plain.onnx', 'after', ...few, '--baseline', at('better.json')));
-    expect(worse.code).toBe(3);
-    const other = await command(
-      ...words('plain.onnx', 'after', ...few, '--baseline', baseline).map((word) =>
-        word === '0.1' ? '0.2' : word,
-      ),
+    const worse = await command(
+      ...words('plain.onnx', 'after', ...few, ...acceptWeak, '--baseline', at('better.json')),
     );
-    expect(other.stderr).toContain('is of linf eps 0.1, not linf eps 0.2; audit the earlier classifier');
-    expect(other.code).toBe(2);
+    expect(worse.code).toBe(3);
+  });
+
+  describe('rejects an earlier audit that is no measure for this one', () => {
+    beforeAll(async () => {
+      await command(...words('plain.onnx', 'earlier', ...few));
+    });
+    const swap = (flag: string, value: string) => [...few, ...acceptWeak, flag, value];
+    test.for([
+      [swap('--eps', '0.2'), 'is of linf eps 0.1, not linf eps 0.2'],
+      [swap('--norm', 'l2'), 'is of linf eps 0.1, not l2 eps 0.1'],
+      [swap('--images', '50'), 'is of 60 images, not 50'],
+      [swap('--seed', '2'), 'is of seed 1, not 2'],
+      [swap('--attacks', 'noise'), 'has attacks that this one will not have: fgsm, pgd'],
+      [swap('--attacks', 'noise,fgsm,pgd,apgd'), 'lacks attacks of this one: apgd'],
+      [few, 'is in doubt: weak-attacks (--accept)'],
+    ] as const)('%o', async ([flags, message]) => {
+      const { code, stderr } = await command(
+        ...words('plain.onnx', 'later', '--baseline', at('earlier', 'audit.json'), ...flags),
+      );
+      expect(stderr).toContain(`${message}`);
+      expect(stderr).toContain('audit the earlier classifier in the same way first');
+      expect(code).toBe(2);
+    });
+
+    test('by the settings of an attack, and the data', async () => {
+      const earlier = await read('earlier');
+      const { pgd, ...others } = earlier.attacks;
+      const shorter = { ...others, pgd: { ...pgd, settings: { ...pgd!.settings, steps: 10 } } };
+      for (const [change, message] of [
+        [{ attacks: shorter }, 'has pgd with steps 10, not 40;'],
+        [{ data: { ...earlier.data, sha256: '0'.repeat(64) } }, 'is of other data;'],
+        [{ complete: false }, 'was stopped early;'],
+      ] as const) {
+        await writeFile(at('changed.json'), JSON.stringify({ ...earlier, ...change }));
+        const flags = [...few, ...acceptWeak, '--baseline', at('changed.json')];
+        expect((await command(...words('plain.onnx', 'later', ...flags))).stderr).toContain(message);
+      }
+    });
   });
 
   test('names the way to prepare the pixels with which a model that guesses does not', async () => {

@@ -1,5 +1,6 @@
 import { DOMParser } from 'linkedom';
 import { expect, test } from 'vitest';
+import { auditChecks } from '../../../src/runtime/audit/checks/index.ts';
 import { auditJunit } from '../../../src/report/audit/junit.ts';
 import { auditOf, checkOf } from '../../support/audits.ts';
 
@@ -16,7 +17,11 @@ test('every demand and every check is a test, which fails where the demand is no
     'fail-under',
     'complete',
     ...audit.checked,
+    ...auditChecks.map(({ id }) => id).filter((id) => !checked.includes(id)),
   ]);
+  const skipped = cases.filter((each) => each.querySelector('skipped'));
+  expect(skipped.map((each) => each.getAttribute('name'))).toContain('square-better');
+  expect(skipped).toHaveLength(auditChecks.length - checked.length);
   const failed = cases.filter((each) => each.querySelector('failure'));
   expect(failed.map((each) => each.getAttribute('name'))).toEqual(['fail-under', doubt.id]);
   expect(failed.map((each) => each.querySelector('failure')!.getAttribute('message'))).toEqual([

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { findingsOf, type Evidence } from '../../../src/runtime/audit/checks/index.ts';
 import type { Audit } from '../../../src/runtime/audit/document.ts';
+import { planAudit, presetNames } from '../../../src/runtime/audit/plan-audit.ts';
 import { wilson } from '../../../src/runtime/audit/wilson.ts';
 
 const images = 200;
@@ -65,8 +66,11 @@ const well: Evidence = {
 };
 
 const found = (change: Partial<Evidence>): readonly string[] =>
-  findingsOf({ ...well, ...change }).map(({ id, level }) => `${level} ${id}`);
+  findingsOf({ ...well, ...change }).checks.map(({ id, level }) => `${level} ${id}`);
 const attacks = (change: Evidence['attacks']) => ({ attacks: { ...well.attacks, ...change } });
+
+const without = (name: string): Evidence['attacks'] =>
+  Object.fromEntries(Object.entries(well.attacks).filter(([own]) => own !== name));
 
 describe('the checks of an audit', () => {
   test('find nothing where all is well', () => {
@@ -84,6 +88,8 @@ describe('the checks of an audit', () => {
       { probe: { ...well.probe, alone: { images: 8, apart: 0.1, changed: 0 } } },
       'doubt batch-dependent',
     ],
+    ['weak attacks: PGD and Square', { attacks: without('apgd') }, 'doubt weak-attacks'],
+    ['weak attacks: no Square', { attacks: without('square') }, 'doubt weak-attacks'],
     ['no gradient', { gradient: { available: false, why: 'its operators have none' } }, 'doubt no-gradient'],
     ['a clean accuracy of guessing', { clean: measure(24) }, 'doubt near-chance'],
     [
@@ -127,16 +133,73 @@ describe('the checks of an audit', () => {
     expect(found(change as Partial<Evidence>)).toEqual([expected]);
   });
 
+  test('find attacks strong enough that break all, that ran again, or that ask where there is no gradient', () => {
+    const none = { worst: measure(0), attacks: without('apgd') };
+    expect(found(none)).toEqual([]);
+    expect(found({ attacks: { ...without('apgd'), 'apgd-2': well.attacks['apgd']! } })).toEqual([]);
+    const { noise, square } = well.attacks;
+    const gradient = { available: false, why: 'its operators have none' };
+    expect(found({ gradient, attacks: { noise: noise!, square: square! } })).toEqual(['doubt no-gradient']);
+  });
+
+  test.for(presetNames)('find the preset %s strong enough, with a gradient and without', (preset) => {
+    for (const norm of ['linf', 'l2'] as const) {
+      for (const gradient of [() => Promise.reject(new Error('not asked')), undefined]) {
+        const { plan } = planAudit(
+          { image: { channels: 1, height: 4, width: 4 }, classes: 2, ...(gradient && { gradient }) },
+          { norm, eps: 0.1, attacks: preset, curve: [], seed: 1, batchSize: null },
+        );
+        const own = Object.fromEntries(plan.attacks.map(({ name }) => [name, well.attacks['apgd']!]));
+        const seen = { attacks: own, gradient: { available: gradient !== undefined, why: 'none' } };
+        expect(found(seen)).not.toContain('doubt weak-attacks');
+      }
+    }
+  });
+
+  test.for([
+    ['square-better', { attacks: without('square') }],
+    ['square-better', { attacks: { square: well.attacks['square']! } }],
+    ['attack-above-noise', { attacks: without('noise') }],
+    ['attack-above-noise', { attacks: { noise: well.attacks['noise']!, apgd: well.attacks['apgd']! } }],
+    ['fgsm-below-pgd', { attacks: without('fgsm') }],
+    ['steps-not-enough', { attacks: without('pgd-doubled') }],
+    ['above-chance-at-large-eps', { curve: null }],
+    ['above-chance-at-large-eps', { curve: { ...well.curve!, points: well.curve!.points.slice(0, 2) } }],
+    ['near-chance', { labels: 'answers' }],
+    ['zero-gradient', { gradient: { available: false, why: 'its operators have none' } }],
+    ['batch-dependent', { probe: { ...well.probe, again: { images: 100, apart: 0.1, changed: 3 } } }],
+    ['constant-answers', { probe: { ...well.probe, again: { images: 1, apart: 0, changed: 0 } } }],
+    ['probabilities', { probe: { ...well.probe, findings: [{ check: 'not-a-number', message: 'NaN' }] } }],
+    ['lost-by-rounding', { rounded: { tried: 9, kept: 0 } }],
+  ] as const)('do not claim %s where it could not look', ([id, change]) => {
+    const { checks, checked } = findingsOf({ ...well, ...change });
+    expect(findingsOf(well).checked).toContain(id);
+    expect(checked).not.toContain(id);
+    expect(checks.map((check) => check.id)).not.toContain(id);
+  });
+
   test('do not take for robust what is right at a large eps because of one class that most images have', () => {
-    const one = [{ label: 0, name: '0', images: 150, clean: 1, worst: 1 }];
+    const one = [150, 50].map((of, label) => ({ label, name: `${label}`, images: of, clean: 1, worst: 1 }));
     const curve = { ...well.curve!, points: [{ eps: 0.5, ...measure(150) }] };
     expect(found({ curve, byClass: one })).toEqual([]);
+  });
+
+  test('take for guessing neither images of one class alone nor a high accuracy', () => {
+    const rows = (...counts: readonly number[]) =>
+      counts.map((of, label) => ({ label, name: `${label}`, images: of, clean: 0.9, worst: 0.4 }));
+    expect(found({ byClass: rows(200), clean: measure(120) })).toEqual([]);
+    expect(found({ byClass: rows(200), clean: measure(24) })).toEqual(['doubt near-chance']);
+    expect(found({ byClass: rows(190, 10), clean: measure(195) })).toEqual([]);
+    expect(found({ byClass: rows(120, 80), clean: measure(120) })).toEqual(['doubt near-chance']);
+    // where all images are of one class, what is right at a large eps is not what a guess has
+    const curve = { ...well.curve!, points: [{ eps: 0.5, ...measure(60) }] };
+    expect(found({ byClass: rows(200), curve })).toEqual(['doubt above-chance-at-large-eps']);
   });
 
   test('name another way to prepare the pixels only where it is much better', () => {
     const guessing = { clean: measure(24), byClass: well.byClass };
     const whatToDo = (accuracy: number): string =>
-      findingsOf({ ...well, ...guessing, preparations: [{ option: '--scale 0..255', accuracy }] })[0]!
+      findingsOf({ ...well, ...guessing, preparations: [{ option: '--scale 0..255', accuracy }] }).checks[0]!
         .whatToDo;
     expect(whatToDo(0.9)).toBe('Try --scale 0..255: 90.0 % of some images are right with it.');
     expect(whatToDo(0.2)).toContain('Check how the pixels are prepared');

@@ -1,4 +1,5 @@
 import type { Finding } from '../classifier-checks.ts';
+import { most } from '../probe.ts';
 import type { AuditCheck } from './check.ts';
 import { doubt } from './check.ts';
 
@@ -9,6 +10,10 @@ const found =
     const finding = probe.findings.find((each) => each.check === check);
     return finding ? doubt(finding.message) : null;
   };
+
+/** Of answers that are not numbers, nothing else can be said. */
+const numbers: NonNullable<AuditCheck['applies']> = ({ probe: { findings } }) =>
+  !findings.some(({ check }) => check === 'not-a-number');
 
 export const notANumber: AuditCheck = {
   id: 'not-a-number',
@@ -23,6 +28,7 @@ export const probabilities: AuditCheck = {
     'Probabilities that are given as logits are flat where the classifier is sure of itself: gradients vanish there, and ' +
     'attacks that follow them fail for that reason alone.',
   whatToDo: 'Export the values before the softmax, or name the output that holds them (--output).',
+  applies: numbers,
   look: found('probabilities'),
 };
 
@@ -31,6 +37,7 @@ export const constantAnswers: AuditCheck = {
   why: 'No attack can change an answer that does not depend on the image. That is no robustness.',
   whatToDo:
     'Check the input and output that were chosen (--input, --output), and how the pixels are prepared (--scale).',
+  applies: (seen) => numbers(seen) && seen.probe.again.images > 1,
   look: found('constant-answers'),
 };
 
@@ -39,5 +46,9 @@ export const zeroGradient: AuditCheck = {
   why: 'FGSM, PGD, APGD and FAB have nothing to follow there. What they leave says nothing about robustness.',
   whatToDo:
     'Audit the model before whatever stops the gradient, and rely on Square with many queries (--preset thorough).',
+  // that it is zero by construction is found without asking for it
+  applies: (seen) =>
+    found('zero-gradient')(seen) !== null ||
+    (seen.gradient.available && numbers(seen) && seen.probe.again.apart <= most),
   look: found('zero-gradient'),
 };

@@ -23,7 +23,9 @@ export interface AuditCheck {
   readonly id: string;
   readonly why: string;
   readonly whatToDo: string;
-  /** What was found, in one line, and what it says about the numbers; null where all is well. */
+  /** Whether what it looks at was measured; where it was not, nothing is found and nothing is claimed. Always, unless given. */
+  readonly applies?: (seen: Evidence) => boolean;
+  /** What was found, in one line, and what it says about the numbers; null where all is well. Asked only where it applies. */
   readonly look: (seen: Evidence) => Found | null;
 }
 
@@ -46,10 +48,13 @@ export const gradientAttacks = ({ attacks }: Pick<Evidence, 'attacks'>): readonl
 /** Differences up to this are a few images, not a finding. */
 export const slack = 0.001;
 
-/** The accuracy of guessing: always the most frequent class, or any. */
+/**
+ * The accuracy of guessing: always the most frequent class, or any. Of images of one class alone the first says nothing: it
+ * would be 1.
+ */
 export const chanceOf = ({
   byClass,
   images,
   classes,
 }: Pick<Evidence, 'byClass' | 'images' | 'classes'>): number =>
-  Math.max(1 / classes, ...byClass.map((row) => row.images / images));
+  Math.max(1 / classes, ...(byClass.length < 2 ? [] : byClass.map((row) => row.images / images)));

@@ -4,6 +4,7 @@ import type { AuditCheck, Evidence } from './check.ts';
 import { fewImages, lostByRounding, nearChance, ownAnswers } from './numbers.ts';
 import { aboveChance, attackAboveNoise, fgsmBelowPgd, stepsNotEnough } from './order.ts';
 import { batchDependent, fewClasses, noGradient, randomAnswers, squareBetter } from './queries.ts';
+import { weakAttacks } from './strength.ts';
 
 export type { AuditCheck, Evidence } from './check.ts';
 
@@ -17,6 +18,7 @@ export const auditChecks: readonly AuditCheck[] = [
   probabilities,
   noGradient,
   zeroGradient,
+  weakAttacks,
   aboveChance,
   attackAboveNoise,
   fgsmBelowPgd,
@@ -28,9 +30,14 @@ export const auditChecks: readonly AuditCheck[] = [
   ownAnswers,
 ];
 
-/** What the checks find. */
-export const findingsOf = (seen: Evidence): Check[] =>
-  auditChecks.flatMap(({ id, why, whatToDo, look }) => {
-    const found = look(seen);
-    return found ? [{ id, why, whatToDo, ...found }] : [];
-  });
+/** The checks that could look at what was measured, and what they find. */
+export function findingsOf(seen: Evidence): { readonly checks: Check[]; readonly checked: string[] } {
+  const applying = auditChecks.filter(({ applies }) => applies?.(seen) ?? true);
+  return {
+    checks: applying.flatMap(({ id, why, whatToDo, look }) => {
+      const found = look(seen);
+      return found ? [{ id, why, whatToDo, ...found }] : [];
+    }),
+    checked: applying.map(({ id }) => id),
+  };
+}

@@ -1,12 +1,16 @@
 import { chanceOf, doubt, note, percent, type AuditCheck } from './check.ts';
 
+/** From here on a classifier does not guess, however often one class comes. */
+const high = 0.9;
+
 export const nearChance: AuditCheck = {
   id: 'near-chance',
   why: 'A classifier that guesses cannot be robust or not. Most often its pixels are prepared in another way than it was trained with.',
   whatToDo:
     'Check how the pixels are prepared (--scale, --mean, --std, --channels, --layout) and the order of the classes (--labels).',
+  applies: ({ labels }) => labels === 'true',
   look: (seen) => {
-    if (seen.labels === 'answers' || seen.clean.interval.low > chanceOf(seen)) return null;
+    if (seen.clean.accuracy >= high || seen.clean.interval.low > chanceOf(seen)) return null;
     const found = `only ${percent(seen.clean.accuracy)} of the images are right without an attack, no more than by guessing`;
     const best = seen.preparations?.toSorted((a, b) => b.accuracy - a.accuracy)[0];
     if (!best || best.accuracy < seen.clean.accuracy + 0.2) return doubt(found);
@@ -38,10 +42,11 @@ export const lostByRounding: AuditCheck = {
   id: 'lost-by-rounding',
   why: 'An attacker who must hand in a picture of 8 bits a channel cannot use such a change. The audit counts it as a success.',
   whatToDo: 'Nothing if pixels can have any value. Else audit with an eps of some steps of 1/255.',
+  applies: ({ rounded }) => rounded !== null && rounded.tried >= 10,
   look: ({ rounded }) =>
-    rounded && rounded.tried >= 10 && rounded.kept < 0.9 * rounded.tried
+    rounded!.kept < 0.9 * rounded!.tried
       ? note(
-          `${rounded.tried - rounded.kept} of ${rounded.tried} attacked images are right again when saved with 8 bits`,
+          `${rounded!.tried - rounded!.kept} of ${rounded!.tried} attacked images are right again when saved with 8 bits`,
         )
       : null,
 };

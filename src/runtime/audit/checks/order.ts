@@ -1,17 +1,27 @@
-import { chanceOf, doubt, gradientAttacks, note, percent, slack, type AuditCheck } from './check.ts';
+import {
+  chanceOf,
+  doubt,
+  gradientAttacks,
+  note,
+  percent,
+  slack,
+  type AuditCheck,
+  type Evidence,
+} from './check.ts';
 
-/** Attacks that were given all images, so that they can be compared. */
+/** Attacks by gradient that were given all images, so that they can be compared. */
+const comparable = (seen: Evidence): readonly string[] =>
+  gradientAttacks(seen).filter((name) => seen.attacks[name]!.given === 'all');
+
 export const attackAboveNoise: AuditCheck = {
   id: 'attack-above-noise',
   why: 'An attack that does less than random noise does not follow the classifier: its gradient says nothing.',
   whatToDo: 'Look for operators without a useful gradient (rounding, thresholds, quantisation).',
+  applies: (seen) => seen.attacks['noise'] !== undefined && comparable(seen).length > 0,
   look: (seen) => {
-    const noise = seen.attacks['noise'];
-    const weak = gradientAttacks(seen).find(
-      (name) =>
-        seen.attacks[name]!.given === 'all' && noise && seen.attacks[name]!.accuracy > noise.accuracy + slack,
-    );
-    if (!noise || !weak) return null;
+    const noise = seen.attacks['noise']!;
+    const weak = comparable(seen).find((name) => seen.attacks[name]!.accuracy > noise.accuracy + slack);
+    if (!weak) return null;
     const { title, accuracy } = seen.attacks[weak]!;
     return doubt(`${title} leaves ${percent(accuracy)}, noise less: ${percent(noise.accuracy)}`);
   },
@@ -21,9 +31,10 @@ export const fgsmBelowPgd: AuditCheck = {
   id: 'fgsm-below-pgd',
   why: 'Many steps find at least what one step finds, unless the gradient misleads after the first.',
   whatToDo: 'Look for what bends the gradient, and rely on Square (--preset thorough).',
+  applies: (seen) => ['fgsm', 'pgd'].every((name) => comparable(seen).includes(name)),
   look: ({ attacks: { fgsm, pgd } }) =>
-    fgsm && pgd && fgsm.given === 'all' && pgd.given === 'all' && pgd.accuracy > fgsm.accuracy + slack
-      ? doubt(`FGSM leaves ${percent(fgsm.accuracy)}, PGD more: ${percent(pgd.accuracy)}`)
+    pgd!.accuracy > fgsm!.accuracy + slack
+      ? doubt(`FGSM leaves ${percent(fgsm!.accuracy)}, PGD more: ${percent(pgd!.accuracy)}`)
       : null,
 };
 
@@ -31,10 +42,13 @@ export const stepsNotEnough: AuditCheck = {
   id: 'steps-not-enough',
   why: 'Attacks that find more with more steps have not converged: the robust accuracy is lower than what they leave.',
   whatToDo: 'Use a stronger preset (--preset standard or thorough).',
-  look: ({ attacks: { 'pgd-doubled': doubled } }) =>
-    doubled && doubled.broken >= 0.01 * doubled.attacked && doubled.broken > 0
-      ? note(`PGD with twice the steps broke ${doubled.broken} of ${doubled.attacked} images that were left`)
-      : null,
+  applies: ({ attacks }) => attacks['pgd-doubled'] !== undefined,
+  look: ({ attacks }) => {
+    const { broken, attacked } = attacks['pgd-doubled']!;
+    return broken >= 0.01 * attacked && broken > 0
+      ? note(`PGD with twice the steps broke ${broken} of ${attacked} images that were left`)
+      : null;
+  },
 };
 
 export const aboveChance: AuditCheck = {
@@ -44,9 +58,10 @@ export const aboveChance: AuditCheck = {
     'than that means that the attacks fail, not that the classifier is robust.',
   whatToDo:
     'Do not rely on the robust accuracy. Look for what hides the gradient, and try --preset thorough.',
+  applies: ({ curve, largeEps }) => (curve?.points.at(-1)?.eps ?? 0) >= largeEps,
   look: (seen) => {
-    const last = seen.curve?.points.at(-1);
-    if (!last || last.eps < seen.largeEps || last.interval.low <= chanceOf(seen)) return null;
+    const last = seen.curve!.points.at(-1)!;
+    if (last.interval.low <= chanceOf(seen)) return null;
     return doubt(
       `${percent(last.accuracy)} of the images are still right at eps ${Number(last.eps.toPrecision(4))}`,
     );

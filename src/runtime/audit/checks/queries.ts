@@ -30,8 +30,10 @@ export const batchDependent: AuditCheck = {
   id: 'batch-dependent',
   why: 'Attacks are run on batches. What they find there need not hold for an image by itself, and the other way round.',
   whatToDo: 'Export the model in evaluation mode: batch normalisation must use its running statistics.',
-  look: ({ probe: { alone, again } }) =>
-    alone.apart > most && again.apart <= most
+  // answers that change by themselves differ alone, too
+  applies: ({ probe: { again } }) => again.images > 1 && again.apart <= most,
+  look: ({ probe: { alone } }) =>
+    alone.apart > most
       ? doubt(
           `the logits of an image depend on the others in its batch (${percent(alone.apart)} of the largest apart)`,
         )
@@ -47,10 +49,10 @@ export const squareBetter: AuditCheck = {
     'Random search knows less than the gradient. Where it finds more, the gradient is masked, and stronger attacks than ' +
     'those that were run will probably find more still.',
   whatToDo: 'Run more restarts and queries (--preset thorough), and look for what flattens the gradient.',
+  applies: (seen) => seen.attacks['square']?.given === 'left' && gradientAttacks(seen).length > 0,
   look: (seen) => {
-    const square = seen.attacks['square'];
-    if (!square || square.given !== 'left' || square.broken === 0 || gradientAttacks(seen).length === 0)
-      return null;
+    const square = seen.attacks['square']!;
+    if (square.broken === 0) return null;
     const text = `Square broke ${square.broken} of the ${square.attacked} images that attacks by gradient left`;
     return square.broken > large * seen.images ? doubt(text) : note(text);
   },
