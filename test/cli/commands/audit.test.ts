@@ -173,6 +173,12 @@ describe('sparring audit', () => {
     expect(code).toBe(3);
     expect(audit.complete).toBe(false);
     expect(audit.notMeasured.at(-1)!.why).toContain('the audit was stopped');
+    expect(audit.notMeasured.map(({ what }) => what)).toContain('square');
+    expect(audit.attacks).not.toHaveProperty('square');
+    for (const [name, { attacked, unfinished = false }] of Object.entries(audit.attacks)) {
+      expect(attacked, name).toBeGreaterThan(0);
+      expect(unfinished, name).toBe(audit.notMeasured.some(({ what }) => what === name));
+    }
   });
 });
 

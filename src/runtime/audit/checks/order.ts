@@ -31,10 +31,14 @@ export const stepsNotEnough: AuditCheck = {
   id: 'steps-not-enough',
   why: 'Attacks that find more with more steps have not converged: the robust accuracy is lower than what they leave.',
   whatToDo: 'Use a stronger preset (--preset standard or thorough).',
-  look: ({ attacks: { 'pgd-doubled': doubled } }) =>
-    doubled && doubled.broken >= 0.01 * doubled.attacked && doubled.broken > 0
-      ? note(`PGD with twice the steps broke ${doubled.broken} of ${doubled.attacked} images that were left`)
-      : null,
+  look: ({ attacks }) => {
+    const doubled = Object.entries(attacks).find(([name]) => name.endsWith('-doubled'))?.[1];
+    return doubled && doubled.broken >= 0.01 * doubled.attacked && doubled.broken > 0
+      ? note(
+          `twice the steps (${doubled.title}) broke ${doubled.broken} of ${doubled.attacked} images that were left`,
+        )
+      : null;
+  },
 };
 
 export const aboveChance: AuditCheck = {
