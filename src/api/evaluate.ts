@@ -1,4 +1,10 @@
-import { attackOf, type Oracle, type SettingsOf, type ThreatModel } from '../runtime/attacks/index.ts';
+import {
+  answersOnly,
+  attackOf,
+  type Oracle,
+  type SettingsOf,
+  type ThreatModel,
+} from '../runtime/attacks/index.ts';
 import { checkClassifier, type Finding } from '../runtime/audit/classifier-checks.ts';
 import { Tally } from '../runtime/audit/tally.ts';
 import type { Interval } from '../runtime/audit/wilson.ts';
@@ -114,10 +120,9 @@ function checksOf(
   choices: readonly Chosen[],
 ): Promise<readonly Finding[]> {
   const follows = choices.some(({ method }) => attackOf(method).access === 'gradient');
-  const { gradient: _, ...withoutGradient } = classifier;
   const opened: Partial<OpenClassifier> = classifier;
   return checkClassifier(
-    follows ? classifier : withoutGradient,
+    follows ? classifier : answersOnly(classifier),
     {
       image: float32(images.shape, images.data),
       label: { dtype: 'int32', shape: [labels.length], data: labels },

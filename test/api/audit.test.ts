@@ -1,11 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
   audit,
+  evaluate,
   InputError,
   openClassifier,
   type AuditEvent,
   type AuditOptions,
   type AuditResult,
+  type Oracle,
 } from '../../src/index.ts';
 import { digits, type Digits } from '../support/examples.ts';
 import { binary, traps } from '../support/traps.ts';
@@ -137,6 +139,30 @@ describe('audit', () => {
       points.map(([, accuracy]) => accuracy).toSorted((a, b) => b - a),
     );
     expect(found.smallestEps).toMatchObject({ median: 0.2, broken: 78, images: 78 });
+  });
+
+  test('takes an oracle that is an instance of a class', async () => {
+    const classifier = await openClassifier(traps.plain(known), one);
+    class Own {
+      readonly image = classifier.image;
+      readonly classes = classifier.classes;
+      readonly #own = classifier;
+      logits(...[images]: Parameters<Oracle['logits']>) {
+        return this.#own.logits(images);
+      }
+      gradient(...given: Parameters<NonNullable<Oracle['gradient']>>) {
+        return this.#own.gradient!(...given);
+      }
+    }
+    const few = { images: examples.images.subarray(0, 20 * 784), labels: examples.labels.subarray(0, 20) };
+    const options = { eps, attacks: ['noise', 'mi-fgsm'], curve: [] } as const;
+    const { timing: _, ...own } = await audit(new Own(), few, options);
+    const { timing: __, ...plain } = await audit(classifier, few, options);
+    expect(own).toEqual(plain);
+    expect((await evaluate(new Own(), few, { eps, attacks: ['noise'] })).clean).toEqual(
+      (await evaluate(classifier, few, { eps, attacks: ['noise'] })).clean,
+    );
+    await classifier.close();
   });
 
   test('ends with the reason of a signal', async () => {

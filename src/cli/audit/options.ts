@@ -23,11 +23,11 @@ export function size(text: string): number {
   return value;
 }
 
-/** An eps that its norm allows. Throws InputError. */
-export function within(norm: 'linf' | 'l2', eps: number): number {
+/** An eps that its norm allows. Throws InputError, which names the flag. */
+export function within(norm: 'linf' | 'l2', eps: number, flag: '--eps' | '--eps-curve'): number {
   if (norm === 'l2' || eps <= 1) return eps;
   const hint = eps < 256 ? ` (did you mean ${eps}/255?)` : '';
-  throw new InputError(`--eps: eps must be at most 1 for linf, got ${eps}${hint}`);
+  throw new InputError(`${flag}: eps must be at most 1 for linf, got ${eps}${hint}`);
 }
 
 /** Eps of the curve, or none. */

@@ -10,7 +10,7 @@ import type { Audit } from '../../runtime/audit/document.ts';
 import { openParts, partsPath, type PartsFolder } from '../../runtime/audit/parts-folder.ts';
 import { planAudit, type PresetName } from '../../runtime/audit/plan-audit.ts';
 import { blockSizeFor, type Shard } from '../../runtime/audit/plan.ts';
-import { chooseDevice, lockRun, type Device, type ImageSource } from '../../runtime/index.ts';
+import { chooseDevice, InputError, lockRun, type Device, type ImageSource } from '../../runtime/index.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { commandLine } from '../command-line.ts';
 import { defaultThreads } from '../options.ts';
@@ -31,7 +31,7 @@ import {
   type DataFlags,
 } from './subject.ts';
 import { auditText } from './table.ts';
-import { probeWriting, writeAudit, writeForCi } from './write.ts';
+import { probeFile, probeWriting, writeAudit, writeForCi } from './write.ts';
 
 /** The flags of `sparring audit`, as commander gives them. */
 export interface AuditFlags extends DataFlags {
@@ -84,12 +84,14 @@ export async function runAuditCommand(
   adopt: AdoptFlags,
   words: readonly string[],
 ): Promise<void> {
-  within(flags.norm, flags.eps);
+  within(flags.norm, flags.eps, '--eps');
+  for (const each of flags.epsCurve ?? []) within(flags.norm, each, '--eps-curve');
   const demanded = await demandedBy(flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
   const source = await openSubjects(loaded, flags);
   const out = flags.out ?? join('audits', basename(path, extname(path)));
   await probeWriting(out);
+  if (flags.junit !== undefined) await probeFile(flags.junit, '--junit FILE');
   const { device } = await chooseDevice(flags.device, selfTestModel());
   const run = {
     device,
@@ -136,6 +138,7 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
     const planned = { threat: { norm, eps }, data, images: source.count, seed, attacks: plan.attacks };
     demandComparable(baseline, planned, accepted);
   }
+  if (flags.shard) demandBlocks(flags.shard, Math.ceil(source.count / plan.blockSize), plan.blockSize);
   if (!flags.force) {
     const attacks = plan.attacks.map(({ name }) => name);
     await keepFuller(out, { classifier, data, threat: { norm, eps }, images: source.count, attacks });
@@ -156,6 +159,12 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
   );
   if (!conducted) return;
   const { figures, measured } = conducted;
+  if (flags.merge && parts.computed() > 0) {
+    const all = parts.found + parts.computed();
+    process.stderr.write(
+      `${parts.computed()} of ${partsText(all)} were missing from --merge and are computed\n`,
+    );
+  }
   if (flags.shard) {
     if (!figures.complete) {
       process.stderr.write(`the time is over; resume with: ${commandLine(...words)}\n`);
@@ -180,6 +189,15 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
   const more = await writeForCi(audit, flags.junit);
   if (!flags.json) for (const file of [...written, ...more]) console.log(file);
   if (audit.verdict === 'failed') process.exitCode = notMet;
+}
+
+/** Throws InputError when there are fewer blocks of images than shards: one of those would have nothing to do. */
+function demandBlocks({ index, count }: Shard, blocks: number, size: number): void {
+  if (count <= blocks) return;
+  const all = blocks === 1 ? 'is only 1 block' : `are only ${blocks} blocks`;
+  throw new InputError(
+    `--shard ${index}/${count}: there ${all} of at most ${size} images; use that many shards at most, or a smaller --batch-size`,
+  );
 }
 
 /** Follows an audit to its end, to the time limit, or to a signal: then it is null, and the exit code is set. */

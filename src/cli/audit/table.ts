@@ -15,7 +15,7 @@ export function auditText(audit: Audit, columns: number): string {
       title,
       percent(accuracy),
       interval(row.interval),
-      given === 'all' ? `${broken}/${attacked}` : `${broken}/${attacked} left`,
+      `${broken}/${attacked}${given === 'all' ? '' : ' left'}${row.unfinished ? ', unfinished' : ''}`,
     ]),
     [inDoubt ? 'worst case (*)' : 'worst case', percent(worst.accuracy), interval(worst.interval), ''],
   ];

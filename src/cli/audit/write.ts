@@ -47,6 +47,25 @@ export async function probeWriting(folder: string): Promise<void> {
   }
 }
 
+/**
+ * Finds out, before long work, whether a file can be written, and leaves what is there as it is.
+ *
+ * @param flag what names the file.
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeFile(path: string, flag: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found && !found.isFile()) {
+    throw new InputError(`cannot write ${path}: it is a folder, not a file; choose another (${flag})`);
+  }
+  const probe = `${path}.probe-${process.pid}`;
+  try {
+    await writeFile(probe, '').finally(() => rm(probe, { force: true }).catch(() => {}));
+  } catch (error) {
+    throw new InputError(`${describeFsError(error, `cannot write ${path}`)} (${flag})`, { cause: error });
+  }
+}
+
 /** Writes an audit into a folder. Gives the paths of the files. Throws Error in one line when one cannot be written. */
 export async function writeAudit(
   folder: string,

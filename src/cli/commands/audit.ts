@@ -8,6 +8,13 @@ import { answerProperty } from '../audit/property.ts';
 import { runAuditCommand } from '../audit/run.ts';
 import { count, folder, listOf, seed, shard, threads } from '../options.ts';
 
+/** What a property has no use for, which must not be ignored in silence. */
+const ofImages = [
+  ...['data', 'dataLabels', 'skipBad', 'images', 'eps', 'norm', 'epsCurve', 'preset', 'attacks'],
+  ...['failUnder', 'baseline', 'accept', 'out', 'json', 'junit', 'force', 'shard', 'merge', 'batchSize'],
+  ...['input', 'output', 'layout', 'scale', 'mean', 'std', 'channels', 'labels', 'size'],
+] as const;
+
 /** `sparring audit`: how easily a classifier is fooled. */
 export function auditCommand() {
   const command = new Command('audit')
@@ -41,7 +48,7 @@ export function auditCommand() {
       new Option(
         '--vnnlib <file>',
         'instead of images, a property in VNN-LIB (.gz too): print sat with a counterexample, or unknown',
-      ).conflicts(['data', 'eps', 'failUnder', 'baseline', 'shard', 'merge', 'junit', 'out']),
+      ).conflicts([...ofImages]),
     )
     .optionsGroup('Demands:')
     .option('--fail-under <accuracy>', 'the least robust accuracy, 0 to 1', parse.part)
@@ -54,7 +61,11 @@ export function auditCommand() {
     .option('--force', 'replace an audit of something else, or one that holds more')
     .optionsGroup('Running:')
     .option('--time-limit <time>', 'stop after 90s, 10m or 2h, and say what is not measured', parse.duration)
-    .option('--shard <i/n>', 'attack one of n parts of the images, to be merged', shard)
+    .addOption(
+      new Option('--shard <i/n>', 'attack one of n parts of the images, to be merged')
+        .argParser(shard)
+        .conflicts(['failUnder', 'baseline', 'accept', 'json', 'junit']),
+    )
     .option('--merge <dirs...>', 'take the finished parts of shards of this audit from these folders')
     .addOption(
       new Option('--device <device>', 'where to run')

@@ -49,7 +49,7 @@ export function attackTable({ attacks, clean, worst, timing }: Audit): DataTable
     rows: [
       ['no attack', '', '', '', measure(clean), '', ...blank],
       ...Object.entries(attacks).map(([name, attack]) => [
-        attack.title,
+        attack.unfinished ? `${attack.title}, unfinished` : attack.title,
         accessWords[attack.access],
         attack.attacked.toLocaleString('en-US'),
         attack.broken.toLocaleString('en-US'),

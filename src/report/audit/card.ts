@@ -56,7 +56,10 @@ function table(audit: Audit): string {
     '| --- | ---: | ---: |',
     row('No attack', clean),
     ...Object.values(attacks).map((attack) =>
-      row(`${plain(attack.title)}${attack.given === 'left' ? ', after those above' : ''}`, attack),
+      row(
+        `${plain(attack.title)}${attack.unfinished ? ', unfinished' : ''}${attack.given === 'left' ? ', after those above' : ''}`,
+        attack,
+      ),
     ),
     row(`**${all}**`, worst),
   ].join('\n');

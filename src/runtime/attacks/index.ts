@@ -18,7 +18,7 @@ export { balls, type Ball } from './ball.ts';
 
 export { drawsOf, type Draws } from './draws.ts';
 export { someOf, type Batch, type Images, type ImageShape, type Logits } from './images.ts';
-export type { Generator, LossName, Oracle, Slope } from './oracle.ts';
+export { answersOnly, type Generator, type LossName, type Oracle, type Slope } from './oracle.ts';
 export type { ApgdSettings } from './apgd.ts';
 export type { ApgdTargetedSettings } from './apgd-t.ts';
 export type { FabSettings } from './fab.ts';

@@ -31,6 +31,17 @@ export interface Generator {
   readonly perturbation: (images: Images) => Promise<Images>;
 }
 
+/**
+ * An oracle without its gradient. An oracle may be an instance of a class, whose methods a spread loses, so that its fields
+ * are named here.
+ */
+export const answersOnly = (oracle: Oracle): Oracle => ({
+  image: oracle.image,
+  classes: oracle.classes,
+  logits: (images) => oracle.logits(images),
+  ...(oracle.generator && { generator: oracle.generator }),
+});
+
 /** What an attack may ask: a classifier's logits, and more where the attacker knows more. */
 export interface Oracle {
   readonly image: ImageShape;

@@ -1,4 +1,5 @@
 import {
+  answersOnly,
   attackOf,
   drawsOf,
   type Batch,
@@ -69,17 +70,16 @@ export async function searchCube(
       if (await confirms(image)) found = image;
     }
   };
-  const { gradient } = oracle;
   const watched: Oracle = {
-    ...oracle,
+    ...answersOnly(oracle),
     async logits(images) {
       const logits = await oracle.logits(images);
       await looked(images, logits);
       return logits;
     },
-    ...(gradient && {
-      async gradient(batch: Parameters<typeof gradient>[0], loss: Parameters<typeof gradient>[1]) {
-        const slope = await gradient(batch, loss);
+    ...(oracle.gradient && {
+      async gradient(batch, loss) {
+        const slope = await oracle.gradient!(batch, loss);
         await looked(batch.images, slope.logits);
         return slope;
       },
@@ -87,7 +87,7 @@ export async function searchCube(
   };
   for (const [number, stage] of stages.entries()) {
     const { attack, settings } = stage.use;
-    if (attackOf(attack).access === 'gradient' && !gradient) continue;
+    if (attackOf(attack).access === 'gradient' && !oracle.gradient) continue;
     const work = attackOf(attack).run(
       watched,
       batchOf(oracle, stage),

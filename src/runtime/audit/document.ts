@@ -68,6 +68,10 @@ const AuditedAttack = z.object({
    * alone; or those that are `left` by the attacks before it, so that `accuracy` is that under it and all before it.
    */
   given: z.enum(['all', 'left']),
+  /** Only images among the first so many; absent where all may be. */
+  most: Count.exactOptional(),
+  /** The audit was stopped in it: the rest of its row is of those images that it came to. Absent where it came to all. */
+  unfinished: z.literal(true).exactOptional(),
   /** How many images that were. */
   attacked: Whole,
   /** How many of them it broke. */

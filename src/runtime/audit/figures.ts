@@ -6,7 +6,7 @@ import type { Gathered } from './gather.ts';
 import type { AuditPlan } from './plan.ts';
 import { largeEpsOf } from './plan-audit.ts';
 import type { Probe } from './probe.ts';
-import type { Measured, Outcome } from './run-audit.ts';
+import { hasBegun, type Measured, type Outcome } from './run-audit.ts';
 import { wilson } from './wilson.ts';
 
 /** Masks over the images, 1 where the classifier is right: without an attack, in each attack, and in the worst case. */
@@ -42,18 +42,20 @@ export function figuresOf(
   const masks = masksOf(measured);
   const about: Audit['threat'] = { norm: threat.norm, eps: threat.eps, range: [0, 1], goal: 'untargeted' };
   const curve = planned && measured.curve.size > 0 ? curveOf(measured, planned) : null;
+  const begun = outcomes.filter(hasBegun);
+  const rowsOf = (some: readonly Outcome[]) =>
+    Object.fromEntries(some.map((outcome) => [outcome.planned.name, attackRow(outcome, masks, images)]));
   const rows = {
     images,
     clean: cleanOf(measured, classes, images),
-    attacks: Object.fromEntries(
-      outcomes.map((outcome) => [outcome.planned.name, attackRow(outcome, masks, images)]),
-    ),
+    attacks: rowsOf(begun.filter(({ planned: { probe } }) => !probe)),
     worst: measureOf(masks.get('worst')!, images),
     byClass: classRows(measured, masks.get('worst')!, finished.classes),
     curve,
   };
   const { checks, checked } = findingsOf({
     ...rows,
+    attacks: rowsOf(begun),
     threat: about,
     classes,
     gradient: { available: finished.noGradient === null, why: finished.noGradient },
@@ -89,11 +91,21 @@ const measureOf = (right: Uint8Array, images: number): Audit['worst'] => ({
   interval: wilson(countOf(right), images),
 });
 
-/** What the classifier has right of each image. An attack that takes what is left has right what all before it leave. */
+/**
+ * What the classifier has right of each image. An attack that takes what is left has right what all before it leave. One
+ * that was not begun has no mask, and a probe's is not part of the worst case.
+ */
 export function masksOf({ right, outcomes }: Pick<Measured, 'right' | 'outcomes'>): Masks {
   const left = right.slice();
   const masks = new Map([['clean', right]]);
-  for (const { planned, broken } of outcomes) {
+  for (const { planned, broken } of outcomes.filter(hasBegun)) {
+    if (planned.probe) {
+      masks.set(
+        planned.name,
+        left.map((flag, i) => flag & ~broken[i]!),
+      );
+      continue;
+    }
     for (const [i, flag] of broken.entries()) if (flag === 1) left[i] = 0;
     const own = planned.given === 'all' ? right.map((flag, i) => flag & ~broken[i]!) : left.slice();
     masks.set(planned.name, own);
@@ -114,7 +126,7 @@ function cleanOf({ logits, labels, seen, right }: Measured, classes: number, ima
   };
 }
 
-function attackRow({ planned, attacked, broken, queries }: Outcome, masks: Masks, images: number) {
+function attackRow({ planned, attacked, broken, queries, complete }: Outcome, masks: Masks, images: number) {
   const { attack, settings } = planned.configured;
   const { title, access } = attackOf(attack);
   return {
@@ -122,6 +134,8 @@ function attackRow({ planned, attacked, broken, queries }: Outcome, masks: Masks
     access,
     settings: { ...settings },
     given: planned.given,
+    ...(planned.most !== null && { most: planned.most }),
+    ...(!complete && { unfinished: true as const }),
     attacked: countOf(attacked),
     broken: countOf(broken),
     ...measureOf(masks.get(planned.name)!, images),
@@ -175,7 +189,9 @@ const stopped = ({ outcomes, complete }: Measured, hasCurve: boolean): Audit['no
           .filter((outcome) => !outcome.complete)
           .map(({ planned, attacked }) => ({
             what: planned.name,
-            why: `the audit was stopped after ${countOf(attacked)} images of it`,
+            why: attacked.includes(1)
+              ? `the audit was stopped after ${countOf(attacked)} images of it`
+              : 'not run: the audit was stopped before it (time limit)',
           })),
         ...(hasCurve ? [{ what: 'curve', why: 'the audit was stopped before it was finished' }] : []),
       ];

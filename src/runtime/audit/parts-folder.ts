@@ -10,6 +10,8 @@ export interface PartsFolder extends Parts {
   readonly path: string;
   /** How many parts the folder had when it was opened. */
   readonly found: number;
+  /** How many parts were computed since. */
+  readonly computed: () => number;
   /** Why parts are no longer kept, in one line; undefined while they are. */
   readonly failure: () => string | undefined;
   /** Removes the folder, when all of the audit is written. */
@@ -37,6 +39,7 @@ export async function openParts(path: string, also: readonly string[] = []): Pro
   const folders = [path, ...also];
   const names = await Promise.all(folders.map(partsIn));
   let failure: string | undefined;
+  let computed = 0;
   return {
     path,
     found: new Set(names.flat()).size,
@@ -54,6 +57,7 @@ export async function openParts(path: string, also: readonly string[] = []): Pro
       return undefined;
     },
     async keep(name, { tensors, metadata }) {
+      computed++;
       if (failure !== undefined) return;
       try {
         await mkdir(path, { recursive: true });
@@ -62,6 +66,7 @@ export async function openParts(path: string, also: readonly string[] = []): Pro
         failure = describeFsError(error, `cannot keep parts in ${path}`);
       }
     },
+    computed: () => computed,
     failure: () => failure,
     remove: () => rm(path, { recursive: true, force: true }),
   };

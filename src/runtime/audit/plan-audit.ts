@@ -65,11 +65,12 @@ export function planAudit(
     throw new InputError(`${lacking[0]!.why}${noGradient ? ` (${noGradient})` : ''}`);
   }
   const possible = named(wanted.filter(({ configured: { attack } }) => lackOf(attack) === null));
+  const doubling = typeof attacks === 'string' ? doubled('pgd', possible) : doubledOfList(possible);
   const follows = possible.some(({ configured: { attack } }) => attackOf(attack).access === 'gradient');
   return {
     plan: {
       threat,
-      attacks: follows ? [...possible, doubled] : possible,
+      attacks: [...possible, ...doubling],
       curve: curveOf(curve ?? usualCurve(threat, classifier.image), {
         configured: follows
           ? { attack: 'pgd', settings: pgd }
@@ -92,13 +93,30 @@ export function planAudit(
 
 const pgd = { ...attackOf('pgd').defaults, steps: 40 };
 
-/** Whether PGD has converged: twice the steps on what is left of the first images. */
-const doubled: PlannedAttack = {
-  name: 'pgd-doubled',
-  configured: { attack: 'pgd', settings: { ...pgd, steps: 80 } },
-  given: 'left',
-  most: 200,
-};
+/** Whether an attack has converged: twice the steps on what is left of the first images. None where it is not planned. */
+function doubled(attack: AttackName, planned: readonly PlannedAttack[]): readonly PlannedAttack[] {
+  const { configured } = planned.find(({ name }) => name === attack) ?? {};
+  if (!configured || !('steps' in configured.settings)) return [];
+  const settings = { ...configured.settings, steps: 2 * configured.settings.steps };
+  return [
+    {
+      name: `${attack}-doubled`,
+      configured: { attack, settings } as Configured,
+      given: 'left',
+      most: 200,
+    },
+  ];
+}
+
+/** The iterative attacks of which one is tried with twice the steps, the strongest first. */
+const iterative: readonly AttackName[] = ['apgd', 'pgd', 'mi-fgsm'];
+
+/** Nobody asked for it, where attacks are listed: it tells whether they converge, and does not count. */
+const doubledOfList = (planned: readonly PlannedAttack[]): readonly PlannedAttack[] =>
+  iterative
+    .flatMap((attack) => doubled(attack, planned))
+    .slice(0, 1)
+    .map((each) => ({ ...each, probe: true }));
 
 const byDefault = (attack: AttackName): Configured =>
   ({ attack, settings: attack === 'pgd' ? pgd : attackOf(attack).defaults }) as Configured;

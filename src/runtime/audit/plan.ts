@@ -9,6 +9,8 @@ export interface PlannedAttack {
   readonly given: 'all' | 'left';
   /** Only images among the first so many; null for all. */
   readonly most: number | null;
+  /** It was not asked for, and a check alone looks at it: what it breaks counts nowhere else. */
+  readonly probe?: true;
 }
 
 /** Accuracy against eps. */

@@ -1,4 +1,11 @@
-import { scoresOf, type Batch, type Images, type Logits, type Oracle } from '../attacks/index.ts';
+import {
+  answersOnly,
+  scoresOf,
+  type Batch,
+  type Images,
+  type Logits,
+  type Oracle,
+} from '../attacks/index.ts';
 import { checkClassifier, type Finding } from './classifier-checks.ts';
 import type { Comparison } from './comparison.ts';
 
@@ -49,9 +56,8 @@ export async function probeClassifier(
     label: { dtype: 'int32', shape: [labels.length], data: labels },
   } as const;
   // answers that change by themselves differ from those of the gradient graph, too
-  const { gradient: _, ...answersOnly } = classifier;
   return {
-    findings: await checkClassifier(steady ? classifier : answersOnly, tensors, ends, comparison),
+    findings: await checkClassifier(steady ? classifier : answersOnly(classifier), tensors, ends, comparison),
     again,
     alone: compared(
       { data: first.data.subarray(0, n * classifier.classes), shape: alone.shape },

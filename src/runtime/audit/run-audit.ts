@@ -21,6 +21,10 @@ export interface Outcome {
   readonly complete: boolean;
 }
 
+/** Whether an attack was given images, or had none to be given: what was stopped before it has no result. */
+export const hasBegun = ({ complete, attacked }: Pick<Outcome, 'complete' | 'attacked'>): boolean =>
+  complete || attacked.includes(1);
+
 /** A broken image. */
 export interface Adversarial {
   /** The name of the attack that broke it first. */
@@ -83,7 +87,7 @@ export async function* runAudit(
       adversarial,
     });
     outcomes.push(outcome);
-    if (!outcome.complete) continue;
+    if (!outcome.complete || planned.probe) continue;
     const { attacked, broken } = outcome;
     const right = planned.given === 'all' ? count(attacked) - count(broken) : count(left);
     yield { kind: 'figure', title: planned.name, given: planned.given, right, images };
@@ -154,7 +158,7 @@ async function* runAttack(
   given: Uint8Array,
   { left, adversarial }: State,
 ): AsyncGenerator<AuditEvent, Outcome> {
-  const { name, configured, most } = planned;
+  const { name, configured, most, probe = false } = planned;
   const before = given.slice();
   const batches = blocks
     .map(({ index, places }) => ({
@@ -174,7 +178,7 @@ async function* runAttack(
       done,
       total,
       // the images of one that is broken already are not kept again
-      keeps: (place) => left[place] === 1,
+      keeps: (place) => !probe && left[place] === 1,
     });
     if (!part) break;
     done += block.places.length;
@@ -187,7 +191,7 @@ async function* runAttack(
       attacked[place] = 1;
       if (part.broken[i] === 0) continue;
       broken[place] = 1;
-      if (left[place] === 0) continue;
+      if (probe || left[place] === 0) continue;
       left[place] = 0;
       adversarial.set(place, { attack: name, image: part.images.slice(at, at + size) });
       at += size;

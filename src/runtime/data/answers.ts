@@ -29,14 +29,14 @@ export async function labelledBy(
     }
     labels.set(answers, start);
   }
-  const { count, stored, read, ...rest } = source;
+  const { count, stored, read: _, ...rest } = source;
   const about = { ...rest, classes, labels: 'answers' } as const;
   if (stored) return storedSource(about, { images: stored.images, labels });
   return {
     ...about,
     count,
     read: async (indices) => ({
-      image: (await read(indices)).image,
+      image: (await source.read(indices)).image,
       label: labelsTensor(Int32Array.from(indices, (index) => labels[index]!)),
     }),
   };

@@ -184,6 +184,10 @@ describe('sparring audit', () => {
     expect(settled(await read('merged'))).toEqual(settled(await read('whole')));
     const [one, other] = ['merged', 'whole'].map((name) => readFile(at(name, 'adversarial.safetensors')));
     expect((await one!).equals(await other!)).toBe(true);
+    expect(merged.stderr).not.toContain('missing');
+    const half = await command(...words('plain.onnx', 'half', ...flags, '--merge', at('part1')));
+    expect(half.stderr).toMatch(/^[1-9]\d* of [1-9]\d* parts were missing from --merge and are computed$/m);
+    expect(settled(await read('half'))).toEqual(settled(await read('whole')));
     const wrong = await command(...words('plain.onnx', 'm', ...few, '--merge', at('part1')));
     expect(wrong.stderr).toContain('has no parts of this audit, only of one with other settings');
   });
@@ -207,6 +211,13 @@ describe('sparring audit', () => {
     expect((await readdir(at('killed'))).filter((name) => name.includes('partial'))).toEqual([]);
   });
 
+  test('a shard that the time limit stops exits with 3', async () => {
+    const flags = ['--images', '2000', '--attacks', 'square', '--eps-curve', 'none', '--time-limit', '1'];
+    const { code, stderr } = await command(...words('plain.onnx', 'late', ...flags, '--shard', '1/2'));
+    expect(stderr).toContain('the time is over; resume with: ');
+    expect(code).toBe(3);
+  });
+
   test('a time limit ends it with what is measured, and no demand is met', async () => {
     const flags = ['--images', '2000', '--attacks', 'noise,pgd,square', '--eps-curve', 'none'];
     const { code } = await command(
@@ -216,6 +227,12 @@ describe('sparring audit', () => {
     expect(code).toBe(3);
     expect(audit.complete).toBe(false);
     expect(audit.notMeasured.at(-1)!.why).toContain('the audit was stopped');
+    expect(audit.notMeasured.map(({ what }) => what)).toContain('square');
+    expect(audit.attacks).not.toHaveProperty('square');
+    for (const [name, { attacked, unfinished = false }] of Object.entries(audit.attacks)) {
+      expect(attacked, name).toBeGreaterThan(0);
+      expect(unfinished, name).toBe(audit.notMeasured.some(({ what }) => what === name));
+    }
   });
 });
 
@@ -230,6 +247,12 @@ describe('what sparring audit rejects, in one line and before it measures', () =
     [['--accept', 'all'], 'must be some of not-a-number'],
     [['--time-limit', 'soon'], 'must be a length of time such as 90s'],
     [['--shard', '3/2'], 'must be i/n'],
+    [['--shard', '2/2'], '--shard 2/2: there is only 1 block of at most 100 images; use that many shards'],
+    [['--shard', '1/1', '--fail-under', '0.4'], "'--shard <i/n>' cannot be used with option '--fail-under"],
+    [['--shard', '1/1', '--json'], "'--shard <i/n>' cannot be used with option '--json'"],
+    [['--eps-curve', '0.1,8'], '--eps-curve: eps must be at most 1 for linf, got 8 (did you mean 8/255?)'],
+    [['--junit', 'nowhere/x.xml'], 'cannot write nowhere/x.xml: no such file or folder'],
+    [['--junit', '.'], 'cannot write .: it is a folder, not a file; choose another (--junit FILE)'],
     [['--baseline', 'none.json'], 'cannot read none.json: no such file'],
     [['--merge', 'none'], '--merge: cannot read none: no such file'],
     [['--data', 'none'], 'cannot read the data set none'],
@@ -237,6 +260,18 @@ describe('what sparring audit rejects, in one line and before it measures', () =
   ] as const)('%o', async ([flags, message]) => {
     const { code, stderr } = await command(...words('plain.onnx', 'bad', ...few, ...flags));
     expect(stderr.trimEnd().split('\n').at(-1)).toContain(message);
+    expect(code).toBe(2);
+  });
+
+  test.for([
+    ['--json'],
+    ['--attacks', 'pgd'],
+    ['--preset', 'quick'],
+    ['--norm', 'l2'],
+    ['--scale', '0..255'],
+  ])('a property and %s, which it would ignore', async (flags) => {
+    const { code, stderr } = await command('audit', at('plain.onnx'), '--vnnlib', 'none.vnnlib', ...flags);
+    expect(stderr).toContain(`option '--vnnlib <file>' cannot be used with option '${flags[0]}`);
     expect(code).toBe(2);
   });
 

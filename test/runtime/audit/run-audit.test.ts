@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { balls, type Configured, type Images } from '../../../src/runtime/attacks/index.ts';
 import type { OpenOracle } from '../../../src/runtime/audit/oracle.ts';
 import type { Parts } from '../../../src/runtime/audit/parts.ts';
+import { masksOf } from '../../../src/runtime/audit/figures.ts';
 import type { AuditPlan } from '../../../src/runtime/audit/plan.ts';
 import { presets } from '../../../src/runtime/audit/presets.ts';
-import { runAudit, type Measured, type RunOptions } from '../../../src/runtime/audit/run-audit.ts';
+import { hasBegun, runAudit, type Measured, type RunOptions } from '../../../src/runtime/audit/run-audit.ts';
 import type { ImageSource } from '../../../src/runtime/data/source.ts';
 import { stream } from '../../../src/runtime/random.ts';
 import type { Safetensors } from '../../../src/runtime/safetensors.ts';
@@ -65,13 +66,14 @@ afterAll(() => oracle.close());
 async function run(
   options: RunOptions = {},
   kept: ReadonlyMap<string, Safetensors> = new Map(),
+  asked: AuditPlan = plan,
 ): Promise<{ readonly measured: Measured; readonly computed: Map<string, Safetensors> }> {
   const computed = new Map<string, Safetensors>();
   const parts: Parts = {
     find: (name) => Promise.resolve(kept.get(name)),
     keep: (name, part) => Promise.resolve(void computed.set(name, part)),
   };
-  const work = runAudit(oracle, source, plan, { ...options, parts });
+  const work = runAudit(oracle, source, asked, { ...options, parts });
   for (;;) {
     const next = await work.next();
     if (next.done) return { measured: next.value, computed };
@@ -132,6 +134,31 @@ describe('an audit', () => {
     const again = await run({}, new Map([[second!, all.computed.get(first!)!]]));
     expect(again.computed.has(second!)).toBe(true);
     expect(figures(again.measured)).toEqual(figures(all.measured));
+  });
+
+  it('counts nothing that a probe breaks, but in its own row', async () => {
+    const [noise, apgd] = plan.attacks;
+    const probe = { ...apgd!, name: 'apgd-doubled', probe: true } as const;
+    const alone = await run({}, new Map(), { ...plan, attacks: [noise!] });
+    const { measured } = await run({}, new Map(), { ...plan, attacks: [noise!, probe] });
+    expect(measured.outcomes[1]!.broken).toContain(1);
+    expect(measured.adversarial).toEqual(alone.measured.adversarial);
+    expect(masksOf(measured).get('worst')).toEqual(masksOf(alone.measured).get('worst'));
+    expect(masksOf(measured).get('apgd-doubled')).not.toEqual(masksOf(measured).get('worst'));
+  });
+
+  it('has no result of an attack that was stopped before it began', async () => {
+    const controller = new AbortController();
+    const work = runAudit(oracle, source, plan, { signal: controller.signal });
+    let next = await work.next();
+    for (; !next.done; next = await work.next()) {
+      // the first block of it is finished
+      if (next.value.title === 'apgd' && 'done' in next.value && next.value.done > 0) controller.abort();
+    }
+    const { outcomes } = next.value;
+    expect(outcomes.map(hasBegun)).toEqual([true, true, false]);
+    expect(outcomes.map(({ complete }) => complete)).toEqual([true, false, false]);
+    expect([...masksOf(next.value).keys()]).toEqual(['clean', 'noise', 'apgd', 'worst']);
   });
 
   it('dealt to two shards gives the parts of one run', async () => {

@@ -42,11 +42,11 @@ export const stepsNotEnough: AuditCheck = {
   id: 'steps-not-enough',
   why: 'Attacks that find more with more steps have not converged: the robust accuracy is lower than what they leave.',
   whatToDo: 'Use a stronger preset (--preset standard or thorough).',
-  applies: ({ attacks }) => attacks['pgd-doubled'] !== undefined,
+  applies: ({ attacks }) => doubledOf(attacks) !== undefined,
   look: ({ attacks }) => {
-    const { broken, attacked } = attacks['pgd-doubled']!;
+    const { title, broken, attacked } = doubledOf(attacks)!;
     return broken >= 0.01 * attacked && broken > 0
-      ? note(`PGD with twice the steps broke ${broken} of ${attacked} images that were left`)
+      ? note(`twice the steps (${title}) broke ${broken} of ${attacked} images that were left`)
       : null;
   },
 };
@@ -67,3 +67,7 @@ export const aboveChance: AuditCheck = {
     );
   },
 };
+
+/** What twice the steps of an attack did. */
+const doubledOf = (attacks: Evidence['attacks']) =>
+  Object.entries(attacks).find(([name]) => name.endsWith('-doubled'))?.[1];
