@@ -196,12 +196,23 @@ describe('the checks of an audit', () => {
     expect(found({ byClass: rows(200), curve })).toEqual(['doubt above-chance-at-large-eps']);
   });
 
-  test('name another way to prepare the pixels only where it is much better', () => {
-    const guessing = { clean: measure(24), byClass: well.byClass };
-    const whatToDo = (accuracy: number): string =>
-      findingsOf({ ...well, ...guessing, preparations: [{ option: '--scale 0..255', accuracy }] }).checks[0]!
-        .whatToDo;
-    expect(whatToDo(0.9)).toBe('Try --scale 0..255: 90.0 % of some images are right with it.');
-    expect(whatToDo(0.2)).toContain('Check how the pixels are prepared');
+  test('name another way to prepare the pixels only where it gains more than the choice of images explains', () => {
+    const title = (accuracy: number, other: number, of = 200): string | undefined => {
+      const others = [
+        { option: '--scale -1..1', accuracy: 0 },
+        { option: '--scale 0..255', accuracy: other },
+      ];
+      const { checks } = findingsOf({ ...well, preparations: { images: of, accuracy, others } });
+      return checks.find(({ id, level }) => id === 'preparation' && level === 'doubt')?.title;
+    };
+    expect(title(0.6, 0.9)).toBe(
+      '90.0 % of 200 images are right with --scale 0..255, and 60.0 % as they are prepared',
+    );
+    expect(title(0.12, 0.9)).toBeDefined();
+    // a gain of 4 points, and one within the interval of 20 images
+    expect(title(0.95, 0.99)).toBeUndefined();
+    expect(title(0.6, 0.75, 20)).toBeUndefined();
+    expect(title(0.9, 0.6)).toBeUndefined();
+    expect(findingsOf(well).checked).not.toContain('preparation');
   });
 });
