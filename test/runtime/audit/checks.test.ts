@@ -63,6 +63,7 @@ const well: Evidence = {
   },
   rounded: { tried: 100, kept: 100 },
   preparations: null,
+  demanded: false,
 };
 
 const found = (change: Partial<Evidence>): readonly string[] =>
@@ -182,6 +183,15 @@ describe('the checks of an audit', () => {
     const one = [150, 50].map((of, label) => ({ label, name: `${label}`, images: of, clean: 1, worst: 1 }));
     const curve = { ...well.curve!, points: [{ eps: 0.5, ...measure(150) }] };
     expect(found({ curve, byClass: one })).toEqual([]);
+  });
+
+  test.for([
+    [49, true, ['doubt few-images']],
+    [50, true, ['note few-images']],
+    [49, false, ['note few-images']],
+    [100, true, []],
+  ] as const)('of %i images, demanded: %s, find %o', ([of, demanded, expected]) => {
+    expect(found({ images: of, demanded, byClass: [] })).toEqual(expected);
   });
 
   test('take for guessing neither images of one class alone nor a high accuracy', () => {

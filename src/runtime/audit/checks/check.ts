@@ -16,6 +16,8 @@ export interface Evidence extends Pick<
   readonly rounded: { readonly tried: number; readonly kept: number } | null;
   /** Null where it was not tried. */
   readonly preparations: Preparations | null;
+  /** Whether an accuracy is demanded. */
+  readonly demanded: boolean;
 }
 
 /** The accuracy on some clean images, as their pixels are prepared and if they were prepared otherwise. */

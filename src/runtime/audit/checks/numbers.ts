@@ -52,11 +52,18 @@ export const ownAnswers: AuditCheck = {
       : null,
 };
 
+/** The interval of fewer images is 27 points wide and more, in the middle. */
+const leastForDemands = 50;
+
 export const fewImages: AuditCheck = {
   id: 'few-images',
   why: 'The interval of the accuracy is wide, so that a change of the classifier hardly shows.',
   whatToDo: 'Use more images (--images).',
-  look: ({ images }) => (images < 100 ? note(`only ${images} images were used`) : null),
+  look: ({ images, demanded }) => {
+    if (images >= 100) return null;
+    const text = `only ${images} images were used`;
+    return demanded && images < leastForDemands ? doubt(text) : note(text);
+  },
 };
 
 export const lostByRounding: AuditCheck = {
