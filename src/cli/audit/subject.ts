@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { OpenClassifier } from '../../api/classifier.ts';
 import type { Loaded } from '../../api/load.ts';
 import type { Images } from '../../runtime/attacks/index.ts';
-import type { Evidence } from '../../runtime/audit/checks/index.ts';
+import type { Preparations } from '../../runtime/audit/checks/index.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
 import { openImages } from '../../runtime/data/formats.ts';
@@ -82,22 +82,30 @@ export const dataAbout = (data: string, source: ImageSource): Audit['data'] => (
 
 const mostTried = 200;
 
-/** The accuracy on some images when their pixels are prepared in the other usual ways, by the options that say so. */
+/**
+ * The accuracy on some images as their pixels are prepared and in the other usual ways, by the options that say so. Null
+ * where the labels are the classifier's own answers, which are right by themselves.
+ */
 export async function preparedOtherwise(
   { classifier: { ports }, files }: Loaded,
   source: ImageSource,
   options: SessionOptions,
-): Promise<NonNullable<Evidence['preparations']>> {
+): Promise<Preparations | null> {
+  if (source.labels === 'answers') return null;
   const { image, label } = await firstOf(source, mostTried);
   const images = { data: image.data, shape: image.shape } as Images;
   const model = await openModel(files.bytes, { ...options, device: 'cpu' }, files.external);
   try {
-    const found = [];
+    const labels = label.data as Int32Array;
+    const accuracy = await accuracyOf(model, ports, images, labels);
+    const others = [];
     for (const { options: own, plan } of candidates(ports.input)) {
-      const accuracy = await accuracyOf(model, { ...ports, input: plan }, images, label.data as Int32Array);
-      found.push({ option: flagsOf(own), accuracy });
+      others.push({
+        option: flagsOf(own),
+        accuracy: await accuracyOf(model, { ...ports, input: plan }, images, labels),
+      });
     }
-    return found;
+    return { images: labels.length, accuracy, others };
   } finally {
     await model.close();
   }

@@ -22,7 +22,7 @@ export interface Audited extends Oracle {
 export interface ConductOptions extends RunOptions {
   readonly demanded: Demanded;
   readonly notMeasured: Finished['notMeasured'];
-  /** Tries other ways to prepare the pixels, where the classifier seems to guess. */
+  /** Tries other ways to prepare the pixels of some clean images. Not called of a shard, or when the audit was stopped. */
   readonly prepareOtherwise?: () => Promise<Evidence['preparations']>;
 }
 
@@ -54,26 +54,24 @@ export async function* conductAudit(
   if (!measured.seen.includes(1))
     throw new InputError('the audit was stopped before any image was classified');
   const noGradient = classifier.gradient ? null : (classifier.noGradient ?? 'it gives none');
-  const finish = (preparations: Evidence['preparations'], gathered: Finished['gathered']): Figures =>
-    figuresOf(
-      classifier,
-      plan,
-      {
-        measured,
-        gathered,
-        probe,
-        preparations,
-        noGradient,
-        labels: source.labels === 'answers' ? 'answers' : 'true',
-        classes: source.classes,
-        notMeasured,
-        seconds: (performance.now() - started) / 1000,
-      },
-      demanded,
-    );
   const gathered = await gather(classifier, source, measured, plan);
-  const figures = finish(null, gathered);
-  if (!prepareOtherwise || !figures.checks.some(({ id }) => id === 'near-chance'))
-    return { figures, measured };
-  return { figures: finish(await prepareOtherwise(), gathered), measured };
+  const preparations =
+    prepareOtherwise && measured.complete && !options.shard ? await prepareOtherwise() : null;
+  const figures = figuresOf(
+    classifier,
+    plan,
+    {
+      measured,
+      gathered,
+      probe,
+      preparations,
+      noGradient,
+      labels: source.labels === 'answers' ? 'answers' : 'true',
+      classes: source.classes,
+      notMeasured,
+      seconds: (performance.now() - started) / 1000,
+    },
+    demanded,
+  );
+  return { figures, measured };
 }

@@ -64,6 +64,7 @@ export function figuresOf(
     preparations: finished.preparations,
     probe: finished.probe,
     rounded: gathered.rounded,
+    demanded: demanded.failUnder !== null || demanded.baseline !== null,
   });
   return {
     threat: about,

@@ -169,8 +169,22 @@ describe('sparring audit', () => {
 
   test('names the way to prepare the pixels with which a model that guesses does not', async () => {
     const { stdout } = await command(...words('bytes.onnx', 'bytes', ...few, '--json'));
-    const check = Audit.parse(JSON.parse(stdout)).checks.find(({ id }) => id === 'near-chance');
-    expect(check!.whatToDo).toMatch(/^Try --scale 0\.\.255: \d+\.\d % of some images are right with it\.$/);
+    const check = Audit.parse(JSON.parse(stdout)).checks.find(({ id }) => id === 'preparation');
+    expect(check!.whatToDo).toBe('Try --scale 0..255.');
+  });
+
+  test('a preparation that is wrong is in doubt also where the model is far above guessing', async () => {
+    const checksOf = async (scale: string) => {
+      const { stdout } = await command(...words('plain.onnx', 'scale', ...few, '--scale', scale, '--json'));
+      const { checks, checked } = Audit.parse(JSON.parse(stdout));
+      expect(checked).toContain('preparation');
+      return checks.filter(({ id }) => id === 'preparation' || id === 'near-chance');
+    };
+    expect(await checksOf('0..1')).toEqual([]);
+    await rm(at('scale'), { recursive: true });
+    expect(await checksOf('0..255')).toMatchObject([
+      { id: 'preparation', level: 'doubt', whatToDo: 'Try --scale 0..1.' },
+    ]);
   });
 
   test('two shards, merged, give what one run gives', async () => {

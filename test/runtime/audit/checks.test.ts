@@ -63,6 +63,7 @@ const well: Evidence = {
   },
   rounded: { tried: 100, kept: 100 },
   preparations: null,
+  demanded: false,
 };
 
 const found = (change: Partial<Evidence>): readonly string[] =>
@@ -184,6 +185,15 @@ describe('the checks of an audit', () => {
     expect(found({ curve, byClass: one })).toEqual([]);
   });
 
+  test.for([
+    [49, true, ['doubt few-images']],
+    [50, true, ['note few-images']],
+    [49, false, ['note few-images']],
+    [100, true, []],
+  ] as const)('of %i images, demanded: %s, find %o', ([of, demanded, expected]) => {
+    expect(found({ images: of, demanded, byClass: [] })).toEqual(expected);
+  });
+
   test('take for guessing neither images of one class alone nor a high accuracy', () => {
     const rows = (...counts: readonly number[]) =>
       counts.map((of, label) => ({ label, name: `${label}`, images: of, clean: 0.9, worst: 0.4 }));
@@ -196,12 +206,23 @@ describe('the checks of an audit', () => {
     expect(found({ byClass: rows(200), curve })).toEqual(['doubt above-chance-at-large-eps']);
   });
 
-  test('name another way to prepare the pixels only where it is much better', () => {
-    const guessing = { clean: measure(24), byClass: well.byClass };
-    const whatToDo = (accuracy: number): string =>
-      findingsOf({ ...well, ...guessing, preparations: [{ option: '--scale 0..255', accuracy }] }).checks[0]!
-        .whatToDo;
-    expect(whatToDo(0.9)).toBe('Try --scale 0..255: 90.0 % of some images are right with it.');
-    expect(whatToDo(0.2)).toContain('Check how the pixels are prepared');
+  test('name another way to prepare the pixels only where it gains more than the choice of images explains', () => {
+    const title = (accuracy: number, other: number, of = 200): string | undefined => {
+      const others = [
+        { option: '--scale -1..1', accuracy: 0 },
+        { option: '--scale 0..255', accuracy: other },
+      ];
+      const { checks } = findingsOf({ ...well, preparations: { images: of, accuracy, others } });
+      return checks.find(({ id, level }) => id === 'preparation' && level === 'doubt')?.title;
+    };
+    expect(title(0.6, 0.9)).toBe(
+      '90.0 % of 200 images are right with --scale 0..255, and 60.0 % as they are prepared',
+    );
+    expect(title(0.12, 0.9)).toBeDefined();
+    // a gain of 4 points, and one within the interval of 20 images
+    expect(title(0.95, 0.99)).toBeUndefined();
+    expect(title(0.6, 0.75, 20)).toBeUndefined();
+    expect(title(0.9, 0.6)).toBeUndefined();
+    expect(findingsOf(well).checked).not.toContain('preparation');
   });
 });

@@ -14,8 +14,18 @@ export interface Evidence extends Pick<
   readonly probe: Probe;
   /** Attacked images that were rounded to 8 bits: how many were tried, and how many are still wrong. Null without any. */
   readonly rounded: { readonly tried: number; readonly kept: number } | null;
-  /** Accuracy on some clean images if the pixels were prepared otherwise, by the option that says so. Null if not tried. */
-  readonly preparations: readonly { readonly option: string; readonly accuracy: number }[] | null;
+  /** Null where it was not tried. */
+  readonly preparations: Preparations | null;
+  /** Whether an accuracy is demanded. */
+  readonly demanded: boolean;
+}
+
+/** The accuracy on some clean images, as their pixels are prepared and if they were prepared otherwise. */
+export interface Preparations {
+  readonly images: number;
+  readonly accuracy: number;
+  /** By the option that says so: `--scale 0..255`. */
+  readonly others: readonly { readonly option: string; readonly accuracy: number }[];
 }
 
 /** A check, of one subject. */

@@ -1,18 +1,19 @@
 import type { Check } from '../document.ts';
 import { constantAnswers, notANumber, probabilities, zeroGradient } from './answers.ts';
 import type { AuditCheck, Evidence } from './check.ts';
-import { fewImages, lostByRounding, nearChance, ownAnswers } from './numbers.ts';
+import { fewImages, lostByRounding, nearChance, ownAnswers, preparation } from './numbers.ts';
 import { aboveChance, attackAboveNoise, fgsmBelowPgd, stepsNotEnough } from './order.ts';
 import { batchDependent, fewClasses, noGradient, randomAnswers, squareBetter } from './queries.ts';
 import { weakAttacks } from './strength.ts';
 
-export type { AuditCheck, Evidence } from './check.ts';
+export type { AuditCheck, Evidence, Preparations } from './check.ts';
 
 /** All that an audit looks for, the gravest first. */
 export const auditChecks: readonly AuditCheck[] = [
   notANumber,
   constantAnswers,
   nearChance,
+  preparation,
   randomAnswers,
   batchDependent,
   probabilities,

@@ -1,3 +1,4 @@
+import { wilson } from '../wilson.ts';
 import { chanceOf, doubt, note, percent, type AuditCheck } from './check.ts';
 
 /** From here on a classifier does not guess, however often one class comes. */
@@ -11,12 +12,32 @@ export const nearChance: AuditCheck = {
   applies: ({ labels }) => labels === 'true',
   look: (seen) => {
     if (seen.clean.accuracy >= high || seen.clean.interval.low > chanceOf(seen)) return null;
-    const found = `only ${percent(seen.clean.accuracy)} of the images are right without an attack, no more than by guessing`;
-    const best = seen.preparations?.toSorted((a, b) => b.accuracy - a.accuracy)[0];
-    if (!best || best.accuracy < seen.clean.accuracy + 0.2) return doubt(found);
+    return doubt(
+      `only ${percent(seen.clean.accuracy)} of the images are right without an attack, no more than by guessing`,
+    );
+  },
+};
+
+/** Another preparation is the right one when it gains as much as this, and more than the choice of images explains. */
+const gain = 0.05;
+
+export const preparation: AuditCheck = {
+  id: 'preparation',
+  why:
+    'Most likely the classifier was trained with pixels that are prepared in that way. Prepared as they are, it is another ' +
+    'classifier that is attacked.',
+  whatToDo: 'Check how the pixels are prepared (--scale, --mean, --std, --channels, --layout).',
+  applies: ({ preparations }) => preparations !== null,
+  look: ({ preparations }) => {
+    const { images, accuracy, others } = preparations!;
+    const best = others.toSorted((a, b) => b.accuracy - a.accuracy)[0];
+    const { high: most } = wilson(Math.round(accuracy * images), images);
+    if (!best || best.accuracy < accuracy + gain || best.accuracy <= most) return null;
     return {
-      ...doubt(found),
-      whatToDo: `Try ${best.option}: ${percent(best.accuracy)} of some images are right with it.`,
+      ...doubt(
+        `${percent(best.accuracy)} of ${images} images are right with ${best.option}, and ${percent(accuracy)} as they are prepared`,
+      ),
+      whatToDo: `Try ${best.option}.`,
     };
   },
 };
@@ -31,11 +52,18 @@ export const ownAnswers: AuditCheck = {
       : null,
 };
 
+/** The interval of fewer images is 27 points wide and more, in the middle. */
+const leastForDemands = 50;
+
 export const fewImages: AuditCheck = {
   id: 'few-images',
   why: 'The interval of the accuracy is wide, so that a change of the classifier hardly shows.',
   whatToDo: 'Use more images (--images).',
-  look: ({ images }) => (images < 100 ? note(`only ${images} images were used`) : null),
+  look: ({ images, demanded }) => {
+    if (images >= 100) return null;
+    const text = `only ${images} images were used`;
+    return demanded && images < leastForDemands ? doubt(text) : note(text);
+  },
 };
 
 export const lostByRounding: AuditCheck = {
