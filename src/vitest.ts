@@ -1,5 +1,12 @@
 import { expect } from 'vitest';
-import { audit, openClassifier, openImages, type AuditOptions, type AuditResult } from './index.ts';
+import {
+  audit,
+  InputError,
+  openClassifier,
+  openImages,
+  type AuditOptions,
+  type AuditResult,
+} from './index.ts';
 import type { Examples, ImageSource, OpenClassifier, OpenOptions } from './index.ts';
 
 /** What a classifier must withstand. The rest is as `audit` takes it. */
@@ -35,6 +42,11 @@ export async function toWithstand(
   model: string | Uint8Array | OpenClassifier,
   { atLeast, images, count = 100, open, ...options }: Withstanding,
 ): Promise<Matched> {
+  if (!images) {
+    throw new InputError(
+      "toWithstand: images is missing; name a data set such as 'mnist' or a folder, or give images with labels",
+    );
+  }
   const isFile = typeof model === 'string' || model instanceof Uint8Array;
   const classifier = isFile ? await openClassifier(model, open) : model;
   try {

@@ -1,4 +1,5 @@
-import type { AttackName } from '../runtime/attacks/index.ts';
+import type { AttackName, Norm } from '../runtime/attacks/index.ts';
+import { auditChecks } from '../runtime/audit/checks/index.ts';
 import { conductAudit, type Audited, type Conducted } from '../runtime/audit/conduct.ts';
 import type { Figures } from '../runtime/audit/document.ts';
 import { planAudit, presetNames, type PresetName } from '../runtime/audit/plan-audit.ts';
@@ -51,6 +52,12 @@ export async function audit(
   if (failUnder !== undefined && !(failUnder >= 0 && failUnder <= 1)) {
     throw new InputError(`failUnder must be a fraction from 0 to 1, got ${failUnder}`);
   }
+  for (const each of curve ?? []) checkCurve(each, threat.norm);
+  const unknown = accept.find((each) => !auditChecks.some(({ id }) => id === each));
+  if (unknown !== undefined) {
+    const ids = auditChecks.map(({ id }) => id).join(', ');
+    throw new InputError(`accept: there is no check ${unknown}; there are ${ids}`);
+  }
   const source = 'read' in examples ? examples : sourceOf(classifier, examples);
   if (source.labels === 'unknown') {
     throw new InputError(`${source.name}: has no labels; take the classifier's own answers with labelledBy`);
@@ -71,6 +78,13 @@ export async function audit(
   const { figures, measured } = await toItsEnd(work, signal, onProgress);
   const adversarial = new Map([...measured.adversarial].map(([place, { image }]) => [place, image]));
   return { ...figures, adversarial };
+}
+
+function checkCurve(eps: number, norm: Norm): void {
+  if (eps > 0 && eps <= (norm === 'linf' ? 1 : Number.MAX_VALUE)) return;
+  const hint = eps > 1 && eps < 256 ? ` (did you mean ${eps}/255?)` : '';
+  const range = norm === 'linf' ? 'above 0 and at most 1 for linf' : 'a finite number above 0';
+  throw new InputError(`curve: each eps must be ${range}, got ${eps}${hint}`);
 }
 
 async function toItsEnd(

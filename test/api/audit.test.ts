@@ -178,6 +178,11 @@ describe('audit', () => {
   test.for([
     [{ eps: 0 }, 'eps must be above 0, got 0'],
     [{ failUnder: 40 }, 'failUnder must be a fraction from 0 to 1, got 40'],
+    [{ curve: [0, 0.1] }, 'curve: each eps must be above 0 and at most 1 for linf, got 0'],
+    [{ curve: [8] }, 'at most 1 for linf, got 8 (did you mean 8/255?)'],
+    [{ curve: [NaN] }, 'at most 1 for linf, got NaN'],
+    [{ norm: 'l2', curve: [-1] }, 'curve: each eps must be a finite number above 0, got -1'],
+    [{ accept: ['all'] }, 'accept: there is no check all; there are not-a-number, '],
     [{ attacks: 'fast' as 'quick' }, 'there is no preset fast; there are quick'],
     [{ attacks: [] }, 'attacks is empty; list some, or take a preset: quick'],
     [{ attacks: ['genie'] as unknown as readonly ['pgd'] }, 'there is no attack genie'],

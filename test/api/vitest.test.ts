@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import '../../src/vitest.ts';
+import { toWithstand } from '../../src/vitest.ts';
 import { digits, type Digits } from '../support/examples.ts';
 import { traps } from '../support/traps.ts';
 
@@ -24,6 +24,13 @@ describe('toWithstand', () => {
     await expect(model).not.toWithstand({ ...options, images: 'mnist', count: 50, atLeast: 0.9 });
     await expect(expect(model).toWithstand({ ...options, images, atLeast: 0.9 })).rejects.toThrow(
       /^robust accuracy \d\d\.0 %, at least 90\.0 % demanded \(atLeast\)\n {2}no attack: \d\d\.0 %\n {2}FGSM: /,
+    );
+  });
+
+  test('rejects a call without images, and says what to give', async () => {
+    const without = { ...options, atLeast: 0.1, images: undefined as unknown as Digits };
+    await expect(toWithstand(traps.plain(known), without)).rejects.toThrow(
+      "toWithstand: images is missing; name a data set such as 'mnist' or a folder",
     );
   });
 

@@ -10,10 +10,35 @@ import { count, folder, listOf, seed, shard, threads } from '../options.ts';
 
 /** What a property has no use for, which must not be ignored in silence. */
 const ofImages = [
-  ...['data', 'dataLabels', 'skipBad', 'images', 'eps', 'norm', 'epsCurve', 'preset', 'attacks'],
-  ...['failUnder', 'baseline', 'accept', 'out', 'json', 'junit', 'force', 'shard', 'merge', 'batchSize'],
-  ...['input', 'output', 'layout', 'scale', 'mean', 'std', 'channels', 'labels', 'size'],
-] as const;
+  'data',
+  'dataLabels',
+  'skipBad',
+  'images',
+  'eps',
+  'norm',
+  'epsCurve',
+  'preset',
+  'attacks',
+  'failUnder',
+  'baseline',
+  'accept',
+  'out',
+  'json',
+  'junit',
+  'force',
+  'shard',
+  'merge',
+  'batchSize',
+  'input',
+  'output',
+  'layout',
+  'scale',
+  'mean',
+  'std',
+  'channels',
+  'labels',
+  'size',
+];
 
 /** `sparring audit`: how easily a classifier is fooled. */
 export function auditCommand() {
@@ -48,7 +73,7 @@ export function auditCommand() {
       new Option(
         '--vnnlib <file>',
         'instead of images, a property in VNN-LIB (.gz too): print sat with a counterexample, or unknown',
-      ).conflicts([...ofImages]),
+      ).conflicts(ofImages),
     )
     .optionsGroup('Demands:')
     .option('--fail-under <accuracy>', 'the least robust accuracy, 0 to 1', parse.part)

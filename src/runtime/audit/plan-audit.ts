@@ -5,6 +5,7 @@ import {
   type AttackName,
   type Configured,
   type Oracle,
+  type SettingsOf,
   type ThreatModel,
 } from '../attacks/index.ts';
 import { valuesOf } from '../data/source.ts';
@@ -55,7 +56,8 @@ export function planAudit(
 ): Planned {
   const threat: ThreatModel = { norm, eps, range: [0, 1], goal: 'untargeted' };
   const lackOf = (name: AttackName): string | null => unsuited(name, classifier as Oracle, threat);
-  const wanted = typeof attacks === 'string' ? ofPreset(attacks, classifier) : ofList(attacks);
+  const pgd = pgdFor(attacks, classifier.image);
+  const wanted = typeof attacks === 'string' ? ofPreset(attacks, classifier, pgd) : ofList(attacks, pgd);
   const lacking = wanted.flatMap(({ configured: { attack } }) => {
     const lack = lackOf(attack);
     return lack === null ? [] : [{ what: attack, why: lack }];
@@ -91,7 +93,14 @@ export function planAudit(
   };
 }
 
-const pgd = { ...attackOf('pgd').defaults, steps: 40 };
+/** Larger images than this take so long that `quick` has half of PGD's steps. */
+const largePixels = 64 * 64;
+
+/** PGD's settings, of the table and the curve. */
+function pgdFor(attacks: AuditRequest['attacks'], { height, width }: Oracle['image']): SettingsOf<'pgd'> {
+  const halved = attacks === 'quick' && height * width > largePixels;
+  return { ...attackOf('pgd').defaults, steps: halved ? 20 : 40 };
+}
 
 /** Whether an attack has converged: twice the steps on what is left of the first images. None where it is not planned. */
 function doubled(attack: AttackName, planned: readonly PlannedAttack[]): readonly PlannedAttack[] {
@@ -118,20 +127,24 @@ const doubledOfList = (planned: readonly PlannedAttack[]): readonly PlannedAttac
     .slice(0, 1)
     .map((each) => ({ ...each, probe: true }));
 
-const byDefault = (attack: AttackName): Configured =>
+const byDefault = (attack: AttackName, pgd: SettingsOf<'pgd'>): Configured =>
   ({ attack, settings: attack === 'pgd' ? pgd : attackOf(attack).defaults }) as Configured;
 
 type Unnamed = Pick<PlannedAttack, 'configured' | 'given'>;
 
-/** Attacks in the order of the table, each with its default settings. */
-const ofList = (names: readonly AttackName[]): readonly Unnamed[] =>
+/** Attacks in the order of the table, each with its default settings, but for PGD. */
+const ofList = (names: readonly AttackName[], pgd: SettingsOf<'pgd'>): readonly Unnamed[] =>
   names
     .toSorted((a, b) => attackNames.indexOf(a) - attackNames.indexOf(b))
-    .map((name) => ({ configured: byDefault(name), given: cheap.includes(name) ? 'all' : 'left' }));
+    .map((name) => ({ configured: byDefault(name, pgd), given: cheap.includes(name) ? 'all' : 'left' }));
 
 /** The cheap attacks on all images, then those of a preset, each on what is left. */
-function ofPreset(preset: PresetName, { gradient }: Pick<Oracle, 'gradient'>): readonly Unnamed[] {
-  const floor = ofList(['noise', 'fgsm', 'pgd']);
+function ofPreset(
+  preset: PresetName,
+  { gradient }: Pick<Oracle, 'gradient'>,
+  pgd: SettingsOf<'pgd'>,
+): readonly Unnamed[] {
+  const floor = ofList(['noise', 'fgsm', 'pgd'], pgd);
   const own: readonly Configured[] = presets[preset];
   const isNew = (each: Configured): boolean =>
     !floor.some(({ configured }) => JSON.stringify(configured) === JSON.stringify(each));

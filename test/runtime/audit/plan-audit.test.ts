@@ -37,6 +37,19 @@ describe('a plan', () => {
     ]);
   });
 
+  it.each([
+    ['quick', 64, 40],
+    ['quick', 224, 20],
+    ['standard', 224, 40],
+    [['pgd'], 224, 40],
+  ] as const)('of %j for images of %d pixels a side has %d steps of PGD', (attacks, side, steps) => {
+    const { attacks: planned, curve } = planOf(attacks, side);
+    const ofPgd = planned.find(({ name }) => name === 'pgd')!.configured;
+    expect(ofPgd.settings).toMatchObject({ steps });
+    expect(curve!.configured).toEqual(ofPgd);
+    expect(planned.at(-1)!.configured.settings).toMatchObject({ steps: 2 * steps });
+  });
+
   it('of a preset counts the doubled steps', () => {
     const last = planOf('quick').attacks.at(-1)!;
     expect(last).toMatchObject({ name: 'pgd-doubled', configured: { settings: { steps: 80 } } });
