@@ -82,7 +82,7 @@ export function demandComparable(
     audit.data.sha256 !== data.sha256 && 'is of other data',
     audit.images !== images && `is of ${audit.images} images, not ${images}`,
     audit.seed !== seed && `is of seed ${audit.seed}, not ${seed}`,
-    otherAttacks(audit.attacks, planned.attacks),
+    otherAttacks(audit, planned.attacks),
     !audit.complete && 'was stopped early',
     doubts.length > 0 && `is in doubt: ${doubts.map(({ id }) => id).join(', ')} (--accept)`,
   ];
@@ -93,8 +93,15 @@ export function demandComparable(
 }
 
 /** How the attacks of an earlier audit differ from those that are planned; null where they do not. */
-function otherAttacks(before: Audit['attacks'], planned: AuditPlan['attacks']): string | null {
-  const [had, has] = [Object.keys(before), planned.map(({ name }) => name)];
+function otherAttacks(
+  { attacks: before, worst }: Pick<Audit, 'attacks' | 'worst'>,
+  all: AuditPlan['attacks'],
+): string | null {
+  // twice the steps measure whether an attack has converged, and nothing that is demanded
+  const isAsked = (name: string): boolean => !name.endsWith('-doubled');
+  // an attack for which nothing was left is not in the document
+  const planned = all.filter(({ name }) => isAsked(name) && (name in before || worst.accuracy > 0));
+  const [had, has] = [Object.keys(before).filter(isAsked), planned.map(({ name }) => name)];
   const [lost, added] = [
     had.filter((name) => !has.includes(name)),
     has.filter((name) => !had.includes(name)),
