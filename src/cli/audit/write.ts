@@ -131,7 +131,9 @@ async function adversarialFile(
     ['places', { dtype: 'int32', shape: [broken.length], data: Int32Array.from(broken) }],
     ['labels', { dtype: 'int32', shape: [measured.labels.length], data: measured.labels }],
   ]);
-  for (const [name, mask] of masksOf(measured)) {
+  // the masks are of the rows of the audit, and every row's images count in the worst case
+  const outcomes = measured.outcomes.filter(({ planned }) => !planned.probe);
+  for (const [name, mask] of masksOf({ right: measured.right, outcomes })) {
     tensors.set(`masks/${name}`, { dtype: 'bool', shape: [mask.length], data: mask });
   }
   return encodeSafetensors(tensors, { format: 'sparring-adversarial-1' });

@@ -202,6 +202,9 @@ describe('sparring audit', () => {
     const half = await command(...words('plain.onnx', 'half', ...flags, '--merge', at('part1')));
     expect(half.stderr).toMatch(/^[1-9]\d* of [1-9]\d* parts were missing from --merge and are computed$/m);
     expect(settled(await read('half'))).toEqual(settled(await read('whole')));
+    const { tensors } = decodeSafetensors(await other!, 'it');
+    const masks = [...tensors.keys()].filter((name) => name.startsWith('masks/'));
+    expect(masks.toSorted()).toEqual(['apgd', 'clean', 'fgsm', 'worst'].map((name) => `masks/${name}`));
     const wrong = await command(...words('plain.onnx', 'm', ...few, '--merge', at('part1')));
     expect(wrong.stderr).toContain('has no parts of this audit, only of one with other settings');
   });
