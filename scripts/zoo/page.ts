@@ -100,7 +100,7 @@ A file counts as accepted when it has a gradient and passes the self-check: its 
   in the worst image. **PyTorch** is the same of its autograd in float32 (for Keras files, TensorFlow's).
 ${
   isTimed
-    ? `- **ms**: a forward pass with the gradient, here / in PyTorch eager, at batch 1 and 32, ${threads} threads each, the median of at least three runs; ${processor}.\n`
+    ? `- **ms**: a forward pass with the gradient, here / in PyTorch eager, at batch 1 and 32, threads each: ${threads}, the median of at least three runs; ${processor}. Rows without were not timed.\n`
     : ''
 }
 ${tableOf(
