@@ -1,23 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
-import type { AdoptOptions, Scale } from '../models/classifier/options.ts';
+import type { AdoptOptions } from '../models/classifier/options.ts';
 import { channelOrders, layouts, scales } from '../models/classifier/options.ts';
 import { InputError } from '../runtime/index.ts';
 import { describeFsError } from '../runtime/files.ts';
 import { fraction } from './options.ts';
 
-/** What a person says of a classifier's file, as commander gives it. */
-export interface AdoptFlags {
-  readonly input?: string;
-  readonly output?: string;
-  readonly layout?: (typeof layouts)[number];
-  readonly scale?: Scale;
-  readonly mean?: readonly number[];
-  readonly std?: readonly number[];
-  readonly channels?: (typeof channelOrders)[number];
-  readonly labels?: string;
-  readonly size?: readonly [height: number, width: number];
-}
+/** What a person says of a classifier's file, as commander gives it: names of classes are in a file. */
+export type AdoptFlags = Omit<AdoptOptions, 'labels'> & { readonly labels?: string };
 
 /**
  * Gives a command the options that say of a classifier's file what it does not say itself. Their values are

@@ -1,3 +1,4 @@
+// made once: a new one for each pixel would take most of the time of a step
 const float = new Float32Array(1);
 const bits = new Int32Array(float.buffer);
 

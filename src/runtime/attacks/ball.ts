@@ -1,3 +1,4 @@
+import { nextFloat32 } from '../float32.ts';
 import { normalFrom } from '../random.ts';
 import { sizeOf, type Images } from './images.ts';
 import type { Norm, ThreatModel } from './threat.ts';
@@ -246,12 +247,5 @@ const along = (part: number, length: number): number =>
 function notBeyond(origin: number, x: number): number {
   const rounded = Math.fround(x);
   if (Math.abs(rounded - origin) <= Math.abs(x - origin)) return rounded;
-  one[0] = rounded;
-  // away from zero the bits of a float32 rise by 1 a step, whatever its sign
-  bitsOfOne[0]! += rounded > origin === rounded > 0 ? -1 : 1;
-  return one[0];
+  return nextFloat32(rounded, rounded > origin ? -1 : 1);
 }
-
-/** One float32 and its bits, made once: a new one for each pixel took most of the time of a step. */
-const one = new Float32Array(1);
-const bitsOfOne = new Int32Array(one.buffer);

@@ -1,5 +1,5 @@
 import type { Ports } from '../../models/classifier/plans.ts';
-import { sizeOf } from '../attacks/images.ts';
+import { imagesAt, sizeOf } from '../attacks/images.ts';
 import type { Batch, Images, ImageShape, LossName, Oracle, Slope } from '../attacks/index.ts';
 import { modelDevice, openModel, type ExternalFiles, type Model, type SessionOptions } from '../session.ts';
 import { float32, type Tensor } from '../tensor.ts';
@@ -97,7 +97,7 @@ export async function openOracle(
       async logits(images) {
         queries.forward += images.shape[0];
         const parts = await inBatches(images.shape[0], input.batch, async (places) => {
-          const answers = await forward.run({ [input.name]: fileInput(input, imagesAt(images, places)) });
+          const answers = await forward.run({ [input.name]: fileInput(input, these(images, places)) });
           return logitsFrom(output, answers[output.name]!).data;
         });
         return { data: joined(parts, classes), shape: [images.shape[0], classes] };
@@ -111,7 +111,7 @@ export async function openOracle(
           const model = await gradientOf(loss, images.shape[0]);
           const parts = await inBatches(images.shape[0], gradientBatch, (places) =>
             model.run({
-              image: tensorOf(imagesAt(images, places)),
+              image: tensorOf(these(images, places)),
               label: classesAt(labels, places),
               ...('target' in model.inputs && { target: classesAt(targets!, places) }),
             }),
@@ -153,14 +153,8 @@ const imagesOf = ({ data, shape }: Tensor): Images => ({
 });
 
 /** The images at some places; the same object where those are all, in order. */
-function imagesAt(images: Images, places: readonly number[]): Images {
-  const [count, channels, height, width] = images.shape;
-  if (isAll(places, count)) return images;
-  const size = sizeOf(images);
-  const data = new Float32Array(places.length * size);
-  places.forEach((from, to) => data.set(images.data.subarray(from * size, (from + 1) * size), to * size));
-  return { data, shape: [places.length, channels, height, width] };
-}
+const these = (images: Images, places: readonly number[]): Images =>
+  isAll(places, images.shape[0]) ? images : imagesAt(images, places);
 
 function classesAt(classes: Int32Array, places: readonly number[]): Tensor {
   const data = isAll(places, classes.length) ? classes : Int32Array.from(places, (i) => classes[i]!);
