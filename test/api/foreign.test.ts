@@ -252,6 +252,18 @@ test('weights among the inputs are no inputs', () => {
   });
 });
 
+test('a batch that PyTorch writes into as_strided is loosened', async () => {
+  const order = b.tensorOf(
+    'int64',
+    [1, 3, 6, 6],
+    Array.from({ length: 108 }, (_, i) => i),
+  );
+  const strided = (v: b.Value): b.Value => b.gather(b.reshape(v, [-1]), b.constant(order), 0);
+  const bytes = elsewhere(around(classifier, x(nchw(1)), strided));
+  expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch: null });
+  await opened(bytes, {}, expectSame);
+});
+
 test('float16 at its ports is fed and read as float16', () => {
   const half = (name: string, dims: readonly (number | string)[]): Message<'ValueInfo'> => ({
     name,

@@ -252,6 +252,10 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   Gather: [
     on([3, 4], [7, 13], { rest: [ints(2, 0, 2)], attributes: { axis: 1 } }),
     on([3, 4], [11], { rest: [ints(1, 2)] }),
+    // all of a flat array in order, some of it, and all of it in another order
+    on([6], [11], { rest: [b.tensorOf('int64', [2, 3], [0, 1, 2, 3, 4, 5])] }),
+    on([6], [11], { rest: [b.tensorOf('int64', [2, 2], [1, 2, 3, 4])] }),
+    on([6], [11], { rest: [b.tensorOf('int64', [2, 3], [0, 2, 4, 1, 3, 5])] }),
     on([3, 4], [7], { rest: [scalar(-1, 'int64')], attributes: { axis: -1 } }),
   ],
   GatherElements: [on([3, 2], [11, 13], { rest: [b.tensorOf('int64', [2, 2], [0, 2, -1, 1])] })],
