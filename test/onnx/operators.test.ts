@@ -309,6 +309,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   Dropout: [
     ...plain([7, 10], { attributes: { ratio: f(0.3) } }),
     ...plain([12, 13], { rest: [scalar(0.3)] }),
+    on([3, 4], [13], { rest: [scalar(0), scalar(1, 'bool')] }),
   ],
   Conv: [
     on(image, [7, 11, 22], {
@@ -447,6 +448,14 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on(image, [11], { rest: [none, none, ints(2, 3, 7, 3)], attributes: { mode: 'linear' } }),
     on(image, [11], { rest: [none, b.tensorOf('float32', [4], [1, 1, 1.5, 2])] }),
     on(image, [10], { rest: [b.tensorOf('float32', [4], [1, 1, 2, 0.5])] }),
+    ...['not_larger', 'not_smaller'].flatMap((policy) =>
+      ['nearest', 'linear'].map((mode) =>
+        on(image, [18, 19], {
+          rest: [null, null, ints(7, 9)],
+          attributes: { axes: [2, 3], keep_aspect_ratio_policy: policy, mode },
+        }),
+      ),
+    ),
     ...['half_pixel', 'asymmetric', 'align_corners', 'pytorch_half_pixel'].flatMap((mode) =>
       ['nearest', 'linear', 'cubic'].map((kind) =>
         on(image, [13, 19], {
