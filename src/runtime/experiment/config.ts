@@ -1,10 +1,26 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { channelOrders, layouts, scales } from '../../models/classifier/options.ts';
 import { deviceNames } from '../devices/index.ts';
 
 const Count = z.int().positive();
 /** A file, or a folder of data, and what was found there. */
 const Source = z.strictObject({ source: z.string(), sha256: z.string() });
+/** A classifier's file, with what was said of it that it does not say itself (`AdoptOptions`). */
+const ClassifierSource = Source.extend({
+  adopt: z
+    .strictObject({
+      input: z.string().exactOptional(),
+      output: z.string().exactOptional(),
+      layout: z.enum(layouts).exactOptional(),
+      scale: z.enum(scales).exactOptional(),
+      mean: z.array(z.number()).readonly().exactOptional(),
+      std: z.array(z.number()).readonly().exactOptional(),
+      channels: z.enum(channelOrders).exactOptional(),
+      size: z.tuple([Count, Count]).readonly().exactOptional(),
+    })
+    .exactOptional(),
+});
 
 /** How A and C1 are trained: one after the other (paper, section 2.1.1), or in turns on attacked images (2.1.2). */
 export const modes = ['consecutive', 'alternating'] as const;
@@ -36,9 +52,9 @@ const common = {
   /** How many classifiers A is trained against, C1 and further ones; absent for C1 alone. */
   targets: Count.exactOptional(),
   /** An ONNX classifier in C1's place, which is not trained; absent where C1 and C2 are. */
-  against: Source.exactOptional(),
+  against: ClassifierSource.exactOptional(),
   /** An ONNX classifier in C2's place; absent where it is C2, or where there is no C2 (`hasTransfer`). */
-  transfer: Source.exactOptional(),
+  transfer: ClassifierSource.exactOptional(),
   device: z.enum(deviceNames),
   threads: Count,
 };
