@@ -78,7 +78,8 @@ const afresh = [...options, '--out', killed];
 const again = name === 'train' ? ['--resume', killed] : afresh;
 const random = stream(seed, 'kills');
 for (let n = 1; n <= kills; n++) {
-  const after = (took * random.uniform()) / (kills / 2);
+  // an audit that came to its end begins anew
+  const after = name === 'train' ? (took * random.uniform()) / (kills / 2) : took * random.uniform();
   const begun = existsSync(join(killed, 'config.json'));
   const ended = await run(begun ? again : afresh, after);
   const files = ended

@@ -77,8 +77,14 @@ describe('a classifier that seems robust and is not is in doubt, and fails what 
     expect(quantised.worst.accuracy).toBeLessThanOrEqual(plain.worst.accuracy + 0.05);
   });
 
-  test.for(integerForms)(
-    '%s has no gradient, is audited by its answers, and seems robust to nobody',
+  test.for(integerForms)('%s is recognised as what has no gradient', async (form) => {
+    const classifier = await openClassifier(quantisedMean(known, form), one);
+    expect(classifier.noGradient).toContain('computes in integers, which have no gradient');
+    await classifier.close();
+  });
+
+  test.for(['QLinearConv', 'MatMulInteger'] as const)(
+    '%s is audited by its answers, and seems robust to nobody',
     async (form) => {
       const found = await auditOf(quantisedMean(known, form), few(40), { attacks: ['noise', 'transfer'] });
       expect(doubtsOf(found)).toEqual(['no-gradient', 'weak-attacks', 'few-images']);
