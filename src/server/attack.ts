@@ -68,7 +68,8 @@ export async function attack(c: Context, { cells, batcher, ...reading }: AttackD
 
 function formatOf(c: Context, { image }: ClassifierCard): 'application/json' | 'image/png' {
   const supports = isPicture(image) ? ['application/json', 'image/png'] : ['application/json'];
-  const given = c.req.header('accept') ?? '*/*';
+  // an empty header names nothing, as an absent one does
+  const given = c.req.header('accept')?.trim() || '*/*';
   const format = accepts(c, {
     header: 'Accept',
     supports,
