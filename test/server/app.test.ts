@@ -191,6 +191,12 @@ describe('POST /attack', () => {
     expect(results).toEqual((await answered(await json({ images: nested(three) }))).results);
   });
 
+  it('answers JSON where Accept is empty', async () => {
+    const response = await post(png, { 'content-type': 'image/png', accept: '' });
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect((await answered(response)).results).toHaveLength(1);
+  });
+
   it('answers a picture that stays within eps after its rounding', async () => {
     const response = await post(png, { 'content-type': 'image/png', accept: 'image/png' });
     expect(response.headers.get('content-type')).toBe('image/png');
