@@ -1,8 +1,8 @@
 import type { Attack } from './attack.ts';
 import { balls } from './ball.ts';
-import { better, type Candidates } from './best.ts';
-import { sizeOf, type Batch, type Images, type Logits } from './images.ts';
+import { rowOf, sizeOf, type Batch, type Images, type Logits } from './images.ts';
 import { scoresOf } from './score.ts';
+import { offer, reaches, searchOf, type Search } from './search.ts';
 import { aimOf, gradientStep } from './step.ts';
 import type { ThreatModel } from './threat.ts';
 
@@ -32,7 +32,7 @@ export const pgd: Attack<PgdSettings> = {
     const origin = batch.images;
     const length = ball.startLength(sizeOf(origin));
     const size = (stepSize ?? 2.5 / steps) * threat.eps;
-    let best: Candidates | null = null;
+    const search = searchOf(batch);
     for (let restart = 0; restart < restarts; restart++) {
       const start = ball.start(origin, threat.eps, (i) => random.at([restart], batch.places[i]!, length));
       let images = ball.project(start, origin, threat.eps, threat.range);
@@ -41,18 +41,16 @@ export const pgd: Attack<PgdSettings> = {
         yield restart * steps + step + 1;
       }
       if (restarts === 1) return images;
-      const found = candidates(images, await oracle.logits(images), batch, threat);
-      best = best ? better(best, found) : found;
+      offerAll(search, images, await oracle.logits(images), batch, threat);
     }
-    return best!.images;
+    return search.images;
   },
 };
 
-function candidates(images: Images, logits: Logits, batch: Batch, threat: ThreatModel): Candidates {
+/** Offers each image where a restart ended. */
+function offerAll(search: Search, images: Images, logits: Logits, batch: Batch, threat: ThreatModel): void {
   const { labels, way } = aimOf(batch, threat);
-  const scores = [...scoresOf(logits, labels)].map(({ right, loss }) => ({
-    reached: right === (way === -1),
-    loss: way * loss,
-  }));
-  return { images, scores };
+  for (const [i, { loss }] of [...scoresOf(logits, labels)].entries()) {
+    offer(search, i, rowOf(images, i).data, way * loss, reaches(logits, i, batch, i, threat));
+  }
 }

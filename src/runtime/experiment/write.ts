@@ -4,7 +4,7 @@ import type { StoredSource } from '../data/source.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError, makeFolder, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';
-import { talliesOf } from '../audit/run.ts';
+import { talliesOf } from './attacked.ts';
 import type { Attacked } from './evaluate.ts';
 import { Evaluation, type CellEvaluation, type MeasuredCell } from './evaluation.ts';
 import { Tally } from '../audit/tally.ts';
