@@ -1,5 +1,6 @@
 import {
   bindDims,
+  foldBatchNorm,
   freeInputs,
   input,
   inputName,
@@ -97,7 +98,8 @@ export function tunable(
       'it has no weights to train: no initializer of floating-point numbers reaches its logits',
     );
   }
-  const tuned = trained.length === all.length ? graph : open(trained);
+  // folded first, so that the gradient too is that of the folded convolutions
+  const tuned = foldBatchNorm(trained.length === all.length ? graph : open(trained));
   const inputs = freeInputs([tuned.outputs.logits!]);
   const [images] = tuned.inputs;
   return {
