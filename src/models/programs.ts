@@ -1,19 +1,12 @@
 import {
   adam,
-  add,
   cast,
   div,
-  equal,
   inference,
   input,
   jointStep,
-  less,
-  mul,
   neg,
   nn,
-  not,
-  reduceMean,
-  reduceSum,
   repeatSteps,
   softmax,
   stopGradient,
@@ -28,21 +21,12 @@ import { attack, attacker, type ThreatModel } from './networks/generator.ts';
 import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
 import { givenClassifier } from './classifier/given.ts';
 import { beforeSoftmax } from './classifier/ports.ts';
+import { accuracy, mean } from './measures.ts';
 
 const dimsOf = ({ image: { channels, height, width } }: Sizes) => [channels, height, width] as const;
 const imageInput = (batch: number | string, sizes: Sizes): Value =>
   input('image', 'float32', [batch, ...dimsOf(sizes)]);
 const labelInput = (batch: number | string): Value => input('label', 'int32', [batch]);
-
-/** Fraction of labels whose logit is above all others (a tie is wrong), with operators that every provider has. */
-function accuracy(logits: Value, label: Value): Value {
-  const chosen = reduceSum(mul(logits, nn.oneHot(label, logits.shape[1] as number)), {
-    axes: [1],
-    keepdims: true,
-  });
-  const notBelow = reduceSum(cast(not(less(logits, chosen)), 'float32'), { axes: [1] });
-  return reduceMean(cast(equal(notBelow, 1), 'float32'));
-}
 
 /** What a training program is built for. */
 export interface TrainOptions {
@@ -105,9 +89,6 @@ const frozenClassifiers = (
   names.map((name) =>
     nn.declare(name, 'infer', (scope) => networks[architecture](scope, image, { classes })),
   );
-
-const mean = (values: readonly Value[]): Value =>
-  values.length === 1 ? values[0]! : div(values.reduce(add), values.length);
 
 const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
   batchSize: options.batchSize,
