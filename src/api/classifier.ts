@@ -4,7 +4,7 @@ import { hasGraph } from '../models/classifier/read.ts';
 import type { Oracle } from '../runtime/attacks/index.ts';
 import type { Comparison } from '../runtime/audit/comparison.ts';
 import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
-import { openOracle, type OpenOracle } from '../runtime/audit/oracle.ts';
+import { openOracle, type OpenOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import type { Device } from '../runtime/devices/index.ts';
 import { InputError } from '../runtime/errors.ts';
 import { openChecked } from './checked.ts';
@@ -64,7 +64,11 @@ export async function openOn(
   return await naming(loaded.name, () => openLoaded(platform, loaded, { device, threads, batchSize }));
 }
 
-/** Opens a classifier that is read, and compares its gradient graph with its file. */
+/**
+ * Opens a classifier that is read, and compares its gradient graph with its file.
+ *
+ * @param attackers of its images, at most one of a kind.
+ */
 export async function openLoaded(
   { inTurn }: Pick<Platform, 'inTurn'>,
   { files, classifier }: Loaded,
@@ -72,6 +76,7 @@ export async function openLoaded(
     batchSize,
     ...options
   }: Required<Pick<OpenOptions, 'device' | 'threads'>> & Pick<OpenOptions, 'batchSize'>,
+  attackers: Pick<OracleFiles, 'generator' | 'universal'> = {},
 ): Promise<OpenClassifier> {
   const { image, classes, labels, ports, origin, gradientEnds } = classifier;
   const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
@@ -84,6 +89,7 @@ export async function openLoaded(
         ports,
         image,
         classes,
+        ...attackers,
         ...(noGradient === null &&
           hasGraph(classifier) && {
             gradient: (loss, batch) => classifierGradientModel(classifier.graph, options.device, loss, batch),
@@ -94,7 +100,7 @@ export async function openLoaded(
       options,
     );
   const { oracle, check, notes } = await inTurn(() => openChecked(opened, files, classifier, options));
-  const { gradient } = oracle;
+  const { gradient, generator, universal } = oracle;
   return {
     image,
     classes,
@@ -102,6 +108,8 @@ export async function openLoaded(
     origin: { ...origin, notes: [...origin.notes, ...notes] },
     logits: (images) => inTurn(() => oracle.logits(images)),
     ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
+    ...(generator && { generator }),
+    ...(universal && { universal }),
     noGradient,
     gradientEnds,
     selfCheck: check,

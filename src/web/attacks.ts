@@ -71,6 +71,7 @@ const rows = {
   'apgd-t': null,
   fab: null,
   square: null,
+  universal: null,
 } as const satisfies { readonly [K in AttackName]: ShownAttack<K> | null };
 
 /** An attack that the page offers. */
