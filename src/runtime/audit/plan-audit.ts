@@ -1,6 +1,7 @@
 import {
   attackNames,
   attackOf,
+  isTrained,
   unsuited,
   type AttackName,
   type Configured,
@@ -38,7 +39,7 @@ export interface Planned {
 }
 
 /** Attacks that are cheap, so that they are given all images: their accuracies can be compared. */
-const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm'];
+const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm', 'generator', 'universal'];
 
 /** The first images, which the curve is measured on. */
 const curveImages = 200;
@@ -46,18 +47,25 @@ const curveImages = 200;
 const leastQueries = 1000;
 
 /**
- * Plans an audit. What a preset has and the classifier does not allow is left out, and said.
+ * Plans an audit. What a preset has and the classifier does not allow is left out, and said. Attackers that were trained
+ * for the classifier and come with it are run in any case.
  *
  * @throws InputError when an attack was asked for by name and cannot be run.
  */
 export function planAudit(
-  classifier: Pick<Oracle, 'image' | 'classes' | 'gradient'> & { readonly noGradient?: string | null },
+  classifier: Pick<Oracle, 'image' | 'classes' | 'gradient' | 'generator' | 'universal'> & {
+    readonly noGradient?: string | null;
+  },
   { norm, eps, attacks, curve, seed, batchSize }: AuditRequest,
 ): Planned {
   const threat: ThreatModel = { norm, eps, range: [0, 1], goal: 'untargeted' };
   const lackOf = (name: AttackName): string | null => unsuited(name, classifier as Oracle, threat);
   const pgd = pgdFor(attacks, classifier.image);
-  const wanted = typeof attacks === 'string' ? ofPreset(attacks, classifier, pgd) : ofList(attacks, pgd);
+  const brought = attackNames.filter((name) => isTrained(name) && classifier[name]);
+  const wanted =
+    typeof attacks === 'string'
+      ? ofPreset(attacks, classifier, pgd, brought)
+      : ofList([...new Set([...attacks, ...brought])], pgd);
   const lacking = wanted.flatMap(({ configured: { attack } }) => {
     const lack = lackOf(attack);
     return lack === null ? [] : [{ what: attack, why: lack }];
@@ -143,8 +151,9 @@ function ofPreset(
   preset: PresetName,
   { gradient }: Pick<Oracle, 'gradient'>,
   pgd: SettingsOf<'pgd'>,
+  brought: readonly AttackName[],
 ): readonly Unnamed[] {
-  const floor = ofList(['noise', 'fgsm', 'pgd'], pgd);
+  const floor = ofList(['noise', 'fgsm', 'pgd', ...brought], pgd);
   const own: readonly Configured[] = presets[preset];
   const isNew = (each: Configured): boolean =>
     !floor.some(({ configured }) => JSON.stringify(configured) === JSON.stringify(each));
