@@ -166,7 +166,7 @@ describe('a training step', () => {
     const slope = ((await at(h)) - (await at(-h))) / (2 * h);
     const along = trained.reduce((sum, { name }, i) => {
       const moment = moments[`next/adam/m/${name}`]!.data as Float64Array;
-      return sum + way[i]!.data.reduce<number>((part, x, j) => part + 10 * moment[j]! * Number(x), 0);
+      return sum + numbers(way[i]!).reduce((part, x, j) => part + 10 * moment[j]! * x, 0);
     }, 0);
     expect(Math.abs(slope)).toBeGreaterThan(1e-3);
     expect(Math.abs(along / slope - 1)).toBeLessThan(1e-5);
