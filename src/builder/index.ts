@@ -8,6 +8,7 @@ export {
   trainStep,
   jointStep,
   inference,
+  withWeights,
   readback,
   type Program,
   type ProgramMetadata,

@@ -1,4 +1,4 @@
-import { asTheyAre, bind, constant, lower, repeatSteps, type Graph } from '../../builder/index.ts';
+import { asTheyAre, lower, repeatSteps, withWeights, type Graph } from '../../builder/index.ts';
 import {
   attackerTraining,
   attackerUse,
@@ -25,7 +25,6 @@ export function trainingProgram(
 
 /** A trained attacker as a file, for any ONNX Runtime; what it is stands in the file. */
 export function attackerFile(plan: AttackerPlan, state: Tensors, card: AttackerCard): Uint8Array {
-  const { graph, metadata } = attackerUse(plan);
-  const values = metadata.frozen.map(({ name }) => [name, constant(state.get(name)!, name)] as const);
-  return encode(lower(bind(graph, new Map(values)), 'cpu'), { [attackerMetadata]: JSON.stringify(card) });
+  const { graph } = withWeights(attackerUse(plan), state);
+  return encode(lower(graph, 'cpu'), { [attackerMetadata]: JSON.stringify(card) });
 }
