@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
-import { lower, withWeights } from '../src/builder/index.ts';
+import { lower, bindWeights } from '../src/builder/index.ts';
 import { count, threads } from '../src/cli/options.ts';
 import { classifierInfer, classifierTrain, onStored } from '../src/models/programs.ts';
 import { encodeProgram } from '../src/onnx/index.ts';
@@ -48,7 +48,12 @@ function record(digit: Uint8Array, label: number, part: string, number: number):
 }
 
 /** The first digits of a part as records, one after another. */
-function records({ stored: { images, labels } }: StoredSource, part: string, from: number, to: number): Buffer {
+function records(
+  { stored: { images, labels } }: StoredSource,
+  part: string,
+  from: number,
+  to: number,
+): Buffer {
   const some: Uint8Array[] = [];
   for (let i = from; i < to; i++) {
     some.push(record(images.subarray(784 * i, 784 * (i + 1)), labels[i]!, part, i));
@@ -82,7 +87,7 @@ async function classifierOf(data: string, epochs: number, session: { readonly th
     for await (const _ of work);
     console.error(`epoch ${epoch}/${epochs}`, trainer.closeEpoch().c1);
   }
-  const { graph, metadata } = withWeights(classifierInfer('paper', sizes), trainer.states.get('c1')!);
+  const { graph, metadata } = bindWeights(classifierInfer('paper', sizes), trainer.states.get('c1')!);
   return encodeProgram({ graph: lower(graph, 'plain'), metadata });
 }
 
@@ -105,7 +110,10 @@ for (let batch = 0; batch < 5; batch++) {
   const bytes = records(train, 'train', batch * part, (batch + 1) * part);
   await writeFile(join(folder, `data_batch_${batch + 1}.bin`), bytes);
 }
-await writeFile(join(folder, 'test_batch.bin'), records(await inMemory(limit(digits.test, test)), 'test', 0, test));
+await writeFile(
+  join(folder, 'test_batch.bin'),
+  records(await inMemory(limit(digits.test, test)), 'test', 0, test),
+);
 const names = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 await writeFile(join(folder, 'batches.meta.txt'), `${names.join('\n')}\n`);
 if (classifier !== undefined) await writeFile(classifier, await classifierOf(folder, epochs, session));

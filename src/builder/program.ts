@@ -175,10 +175,7 @@ export function inference(spec: Inference): Program {
 }
 
 /** An inference program with its weights inside; they are named as in the program. */
-export function withWeights(
-  { graph, metadata }: Program,
-  weights: ReadonlyMap<string, Tensor>,
-): Program {
+export function bindWeights({ graph, metadata }: Program, weights: ReadonlyMap<string, Tensor>): Program {
   const values = metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const);
   return { graph: bind(graph, new Map(values)), metadata: { ...metadata, frozen: [] } };
 }

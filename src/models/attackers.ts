@@ -22,7 +22,7 @@ import {
 import { givenClassifier } from './classifier/given.ts';
 import { losses } from './classifier/losses.ts';
 import { beforeSoftmax } from './classifier/ports.ts';
-import { accuracy, mean } from './measures.ts';
+import { accuracy, mean } from './accuracy.ts';
 import { attack, attacker, type AttackerOptions, type Bound } from './networks/generator.ts';
 import type { Sizes } from './networks/index.ts';
 import { universal } from './networks/universal.ts';
@@ -117,9 +117,7 @@ export function attackerTraining(
   const attacked = attack(image, own.result, { clip: true });
   const answers = against.map((one) => beforeSoftmax(givenClassifier(one, attacked, plan.classes)));
   const aim = mean(
-    answers.map((logits) =>
-      target ? nn.crossEntropy(logits, target) : awayFrom[objective](logits, label),
-    ),
+    answers.map((logits) => (target ? nn.crossEntropy(logits, target) : awayFrom[objective](logits, label))),
   );
   const loss = spread > 0 ? sub(aim, mul(mean(answers.map(spreadOf)), spread)) : aim;
   const hits = mean(answers.map((logits) => accuracy(logits, target ?? label)));

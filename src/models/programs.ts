@@ -17,11 +17,11 @@ import {
   type TrainStep,
   type Value,
 } from '../builder/index.ts';
+import { accuracy, mean } from './accuracy.ts';
 import { attack, attacker, type ThreatModel } from './networks/generator.ts';
 import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
 import { givenClassifier } from './classifier/given.ts';
 import { beforeSoftmax } from './classifier/ports.ts';
-import { accuracy, mean } from './measures.ts';
 
 const dimsOf = ({ image: { channels, height, width } }: Sizes) => [channels, height, width] as const;
 const imageInput = (batch: number | string, sizes: Sizes): Value =>
@@ -258,7 +258,10 @@ const stored = (image: readonly number[]): Resident => ({
   label: { row: { name: 'label', dtype: 'int32', shape: [] }, from: (rows) => rows },
 });
 
-/** A lowered training program that does a step for each row of `indices` [steps, batch], on a stored data set. */
+/**
+ * A lowered training program that does a step for each row of `indices` [steps, batch], on a stored data set. What it takes
+ * beside images and labels is given for each step.
+ */
 export function onStored(program: Program): Program {
   const { shape } = program.metadata.data.find(({ name }) => name === 'image')!;
   return repeatSteps(program, stored(shape.slice(1) as readonly number[]));

@@ -28,9 +28,7 @@ function weightsOf({ metadata }: b.Program, scale = 2): Record<string, b.Tensor>
   const random = stream(7, 'weights');
   return Object.fromEntries(
     [...metadata.frozen, ...metadata.state].map(({ name, shape }) => {
-      const next = name.endsWith('running_var')
-        ? between(random, 0.5, 1.5)
-        : between(random, -scale, scale);
+      const next = name.endsWith('running_var') ? between(random, 0.5, 1.5) : between(random, -scale, scale);
       return [name, drawn('float32', shape as readonly number[], next)];
     }),
   );
@@ -64,22 +62,25 @@ const shapes = [
 ] as const;
 
 describe.each(attackerKinds)('an attacker of kind %s', (kind) => {
-  it.each(shapes)('gives perturbations of %dx%dx%d that leave eps nowhere', async (channels, height, width) => {
-    const plan = { ...plain, kind, eps: [0, 0.5] as const, image: { channels, height, width } };
-    const { image } = batchOf(plan);
-    const eps = b.tensorOf('float32', [3], [0, 0.1, 0.5]);
-    const found = await perturbations(plan, { image, eps });
-    const size = channels * height * width;
-    expect(found).toHaveLength(3 * size);
-    const largest = numbers(eps).map((_, i) =>
-      Math.max(...found.slice(i * size, (i + 1) * size).map(Math.abs)),
-    );
-    expect(largest[0]).toBe(0);
-    for (const i of [1, 2]) {
-      expect(largest[i]).toBeLessThanOrEqual(numbers(eps)[i]!);
-      expect(largest[i]).toBeGreaterThan(0.5 * numbers(eps)[i]!);
-    }
-  });
+  it.each(shapes)(
+    'gives perturbations of %dx%dx%d that leave eps nowhere',
+    async (channels, height, width) => {
+      const plan = { ...plain, kind, eps: [0, 0.5] as const, image: { channels, height, width } };
+      const { image } = batchOf(plan);
+      const eps = b.tensorOf('float32', [3], [0, 0.1, 0.5]);
+      const found = await perturbations(plan, { image, eps });
+      const size = channels * height * width;
+      expect(found).toHaveLength(3 * size);
+      const largest = numbers(eps).map((_, i) =>
+        Math.max(...found.slice(i * size, (i + 1) * size).map(Math.abs)),
+      );
+      expect(largest[0]).toBe(0);
+      for (const i of [1, 2]) {
+        expect(largest[i]).toBeLessThanOrEqual(numbers(eps)[i]!);
+        expect(largest[i]).toBeGreaterThan(0.5 * numbers(eps)[i]!);
+      }
+    },
+  );
 
   it('makes another perturbation for another target', async () => {
     const image16 = { channels: 1, height: 16, width: 16 };
@@ -125,7 +126,11 @@ describe('a training step', () => {
     ['for every eps, clamped', { ...plain, eps: [0, 0.3], bound: 'clamp' }, training],
     ['towards a target', { ...plain, targeted: true }, training],
     ['of one perturbation', { ...plain, kind: 'universal' }, training],
-    ['of one perturbation a target', { ...plain, kind: 'universal', targeted: true, eps: [0, 0.2] }, training],
+    [
+      'of one perturbation a target',
+      { ...plain, kind: 'universal', targeted: true, eps: [0, 0.2] },
+      training,
+    ],
   ];
 
   it.each(cases)('is Adam down the slope of its loss: %s', async (_, plan, how) => {
@@ -151,7 +156,9 @@ describe('a training step', () => {
     const moments = await evaluateGraph(inDouble(graphOf(outputs)), wide(feeds));
     const loss = inDouble(graphOf({ loss: program.graph.outputs['loss']! }));
     const random = stream(11, 'direction');
-    const way = trained.map(({ shape }) => drawn('float32', shape as readonly number[], between(random, -1, 1)));
+    const way = trained.map(({ shape }) =>
+      drawn('float32', shape as readonly number[], between(random, -1, 1)),
+    );
     const at = async (h: number): Promise<number> => {
       const moved = Object.fromEntries(
         trained.map(({ name }, i) => {
@@ -218,5 +225,8 @@ describe('a training step', () => {
 /** Feeds of a graph in float64. */
 const wide = (feeds: Readonly<Record<string, b.Tensor>>): Record<string, b.Tensor> =>
   Object.fromEntries(
-    Object.entries(feeds).map(([name, tensor]) => [name, tensor.dtype === 'float32' ? doubleOf(tensor) : tensor]),
+    Object.entries(feeds).map(([name, tensor]) => [
+      name,
+      tensor.dtype === 'float32' ? doubleOf(tensor) : tensor,
+    ]),
   );

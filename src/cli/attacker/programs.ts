@@ -1,4 +1,4 @@
-import { asTheyAre, lower, repeatSteps, withWeights, type Graph } from '../../builder/index.ts';
+import { asTheyAre, lower, repeatSteps, bindWeights, type Graph } from '../../builder/index.ts';
 import {
   attackerTraining,
   attackerUse,
@@ -25,6 +25,6 @@ export function trainingProgram(
 
 /** A trained attacker as a file, for any ONNX Runtime; what it is stands in the file. */
 export function attackerFile(plan: AttackerPlan, state: Tensors, card: AttackerCard): Uint8Array {
-  const { graph } = withWeights(attackerUse(plan), state);
+  const { graph } = bindWeights(attackerUse(plan), state);
   return encode(lower(graph, 'cpu'), { [attackerMetadata]: JSON.stringify(card) });
 }

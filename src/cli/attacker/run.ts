@@ -302,8 +302,5 @@ function cardOf(
   };
 }
 
-const fileOf = (
-  prepared: Prepared,
-  state: Tensors,
-  measured: readonly AttackerMeasure[],
-): Uint8Array => attackerFile(prepared.plan, state, cardOf(prepared, measured));
+const fileOf = (prepared: Prepared, state: Tensors, measured: readonly AttackerMeasure[]): Uint8Array =>
+  attackerFile(prepared.plan, state, cardOf(prepared, measured));

@@ -20,5 +20,8 @@ export function measuresText(measured: readonly AttackerMeasure[]): string {
     ...(success === null ? [] : [percent(success)]),
     favourite ? `${favourite.label} (${percent(favourite.part)})` : '',
   ]);
-  return textTable(head, [['as they are', percent(measured[0]!.clean), ...head.slice(2).map(() => '')], ...rows]);
+  return textTable(head, [
+    ['as they are', percent(measured[0]!.clean), ...head.slice(2).map(() => '')],
+    ...rows,
+  ]);
 }

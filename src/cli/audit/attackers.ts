@@ -24,7 +24,9 @@ export async function readAttackers(
   const found: Partial<Record<Trained, LoadedAttacker>> = {};
   for (const file of files) {
     const attacker = await loadAttacker(node, file);
-    const [takes, has] = [attacker.image, image].map((size) => `${size.channels}x${size.height}x${size.width}`);
+    const [takes, has] = [attacker.image, image].map(
+      (size) => `${size.channels}x${size.height}x${size.width}`,
+    );
     if (takes !== has) {
       throw new InputError(`${file}: attacks images of ${takes}, the classifier takes ${has}; train another`);
     }

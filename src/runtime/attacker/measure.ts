@@ -29,7 +29,12 @@ export async function* measureAttacker(
 ): AsyncGenerator<number, AttackerMeasure> {
   const { classes } = oracle;
   const targeted = oracle[name]!.targeted === true;
-  const threat: ThreatModel = { norm: 'linf', eps, range: [0, 1], goal: targeted ? 'targeted' : 'untargeted' };
+  const threat: ThreatModel = {
+    norm: 'linf',
+    eps,
+    range: [0, 1],
+    goal: targeted ? 'targeted' : 'untargeted',
+  };
   const turns = targeted ? classes - 1 : 1;
   const wrong = new Float64Array(classes);
   let [clean, attacked, fooled, reached] = [0, 0, 0, 0];

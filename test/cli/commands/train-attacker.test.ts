@@ -136,9 +136,9 @@ describe('sparring train-attacker rejects', () => {
   });
 
   it('a batch of more images than there are', async () => {
-    expect(
-      await rejected('one.onnx', '--eps', '0.1', '--out', 'x.onnx', '--train-limit', '5'),
-    ).toContain('5 images are fewer than --batch-size 10; make that smaller');
+    expect(await rejected('one.onnx', '--eps', '0.1', '--out', 'x.onnx', '--train-limit', '5')).toContain(
+      '5 images are fewer than --batch-size 10; make that smaller',
+    );
   });
 });
 
@@ -149,7 +149,9 @@ describe('sparring audit rejects', () => {
   it('the attack of an attacker that is not there', async () => {
     expect(await audit('--attacks', 'universal')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('--attacks universal needs a trained attacker: name its file with --attacker'),
+      stderr: expect.stringContaining(
+        '--attacks universal needs a trained attacker: name its file with --attacker',
+      ),
     });
   });
 

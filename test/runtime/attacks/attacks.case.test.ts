@@ -61,6 +61,7 @@ const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
   'pgd-adam': { steps: 10, stepSize: 0.5, decay: 0.98, restarts: 2 },
   'apgd-t': { loss: 'dlr', steps: 10, targets: 2, restarts: 2 },
   fab: { steps: 10, targets: 2, restarts: 2 },
+  transfer: { images: 10, rounds: 1, updates: 1, steps: 10, restarts: 2 },
   square: { queries: 60, part: 0.8, shrinkOver: null, restarts: 2 },
   generator: {},
   universal: {},
@@ -83,18 +84,23 @@ describe.each(shapes)('on images of $channels x $height x $width', (image) => {
   /** With attackers that aim at no class, and with those that aim at one. */
   let oracle: OpenOracle;
   let aiming: OpenOracle;
+  let twin: OpenOracle;
   beforeAll(async () => {
     const random = stream(21, 'case', image.channels);
     const classifier = smallClassifier(random, image, classes);
-    const bare = await oracleOf(classifier, image);
+    twin = await oracleOf(classifier, image);
     const drawn = drawnBatch(21, count, image, classes);
     // the classifier is right about every image, so that an attack has something to take
-    const labels = answersTo(await bare.logits(drawn.images));
+    const labels = answersTo(await twin.logits(drawn.images));
     batch = { ...drawn, labels, targets: labels.map((y) => (y + 1) % classes) };
-    const away = await steepest(bare, batch.images, labels);
+    const away = await steepest(twin, batch.images, labels);
     const towards = await Promise.all(
       Array.from({ length: classes }, async (_, c) => {
-        const { data } = await steepest(bare, batch.images, labels.map(() => c));
+        const { data } = await steepest(
+          twin,
+          batch.images,
+          labels.map(() => c),
+        );
         return [...data].map((x) => -x);
       }),
     );
@@ -103,17 +109,20 @@ describe.each(shapes)('on images of $channels x $height x $width', (image) => {
       data: Float32Array.from(towards.flat()),
       shape: [classes, channels, height, width],
     };
-    await bare.close();
-    oracle = await oracleOf(classifier, image, {
+    const surrogate = twin.gradient!;
+    const plain = await oracleOf(classifier, image, {
       generator: { attacker: perfectAttacker(classifier, 0.2), eps: 0.2 },
       universal: { attacker: universalOf(away, 0.2), eps: 0.2 },
     });
-    aiming = await oracleOf(classifier, image, {
+    oracle = { ...plain, surrogate };
+    const targeted = await oracleOf(classifier, image, {
       generator: { attacker: perfectAim(classifier, 0.2), eps: 0.2, targeted: true },
       universal: { attacker: universalOf(all, 0.2), eps: 0.2, targeted: true },
     });
+    aiming = { ...targeted, surrogate };
   });
   afterAll(async () => {
+    await twin.close();
     await oracle.close();
     await aiming.close();
   });
@@ -198,7 +207,13 @@ describe.each(shapes)('on images of $channels x $height x $width', (image) => {
 
     it('says where it cannot be run', () => {
       const { logits } = oracle;
-      const needs = { none: 'none', logits: 'none', gradient: 'gradients', model: 'attacker' }[access];
+      const needs = {
+        none: 'none',
+        logits: 'none',
+        surrogate: "trained on the classifier's answers",
+        gradient: 'gradients',
+        model: 'attacker',
+      }[access];
       expect(unsuited(name, oracle, threat)).toBeNull();
       expect(unsuited(name, { image, classes, logits }, threat) ?? 'none').toContain(needs);
       for (const goal of ['untargeted', 'targeted'] as const satisfies readonly Goal[]) {
@@ -219,7 +234,9 @@ describe.each(shapes)('on images of $channels x $height x $width', (image) => {
       const towards = async (ahead: number): Promise<number> => {
         const targets = batch.labels.map((y) => (y + ahead) % classes);
         const goal = { ...threat, goal: 'targeted' } as const;
-        return await wrong(await toEnd(attackOf(name).run(aiming, { ...batch, targets }, goal, {}, drawsOf(0, name))));
+        return await wrong(
+          await toEnd(attackOf(name).run(aiming, { ...batch, targets }, goal, {}, drawsOf(0, name))),
+        );
       };
       const each = await Promise.all([1, 2, 3, 4].map(towards));
       const images = await run();
@@ -258,7 +275,9 @@ it('an attacker of every eps is told that of the threat, or the nearest that it 
   const batch: Batch = { images, labels: new Int32Array(1), places: new Int32Array(1) };
   for (const eps of [0.05, 0.2, 0.4]) {
     const threat = { norm: 'linf', eps, range: [0, 1], goal: 'untargeted' } as const;
-    const { data } = await toEnd(attackOf('generator').run(oracle, batch, threat, {}, drawsOf(0, 'generator')));
+    const { data } = await toEnd(
+      attackOf('generator').run(oracle, batch, threat, {}, drawsOf(0, 'generator')),
+    );
     // scaled where it was trained for no such eps
     expect(data).toBeAllClose(new Float32Array(4).fill(0.5 + eps), { atol: 1e-6 });
   }

@@ -22,6 +22,6 @@ export function accuracy(logits: Value, label: Value): Value {
   return reduceMean(cast(equal(notBelow, 1), 'float32'));
 }
 
-/** The mean of some values of one shape. */
+/** The mean of some values of one shape: of the same figure on several classifiers. */
 export const mean = (values: readonly Value[]): Value =>
   values.length === 1 ? values[0]! : div(values.reduce(add), values.length);
