@@ -20,7 +20,10 @@ const command = new Command('bench')
       .default('cpu' as const),
   )
   .option('--rounds <n>', 'rounds; in each, every side has a turn', count, 5)
-  .option('--only <job>', 'only jobs whose name begins so: c-step, a-step, c-infer, a-infer, first, peak')
+  .option(
+    '--only <job>',
+    'only jobs whose name begins so: c-step, a-step, d-step, c-infer, a-infer, first, peak',
+  )
   .option('--batch <n>', 'only jobs of this batch size; of the profile: 100', count)
   .option('--out <file>', 'where the JSON goes', 'bench/results.json')
   .option(
