@@ -13,6 +13,7 @@ import * as sides from './sides.ts';
 const command = new Command('bench')
   .description('Time our training steps, inferences and input gradients beside PyTorch and TensorFlow.js.')
   .option('--python <paths...>', 'interpreters that can import torch, each a side', [])
+  .option('--compile', 'a further side for each interpreter: PyTorch through torch.compile')
   .option('--tfjs <dir>', 'folder with TensorFlow.js (npm install --prefix DIR @tensorflow/tfjs@4.22.0)')
   .option('--threads <n>', 'threads on every side', count, availableParallelism())
   .addOption(
@@ -22,10 +23,14 @@ const command = new Command('bench')
   )
   .option('--rounds <n>', 'rounds; in each, every side has a turn', count, 5)
   .option(
-    '--only <job>',
-    'only jobs whose name begins so: c-step, a-step, c-infer, a-infer, first, peak, gradients',
+    '--only <jobs...>',
+    'only jobs whose name begins so: c-step, a-step, d-step, c-infer, a-infer, first, peak, gradients',
   )
-  .option('--batch <n>', 'only jobs of this batch size; of the profile: 100', count)
+  .addOption(
+    new Option('--batch <n...>', 'only jobs of these batch sizes; of the profile: 100').argParser(
+      (text, before: readonly number[] | undefined) => [...(before ?? []), count(text)],
+    ),
+  )
   .option('--out <file>', 'where the JSON goes', 'bench/results.json')
   .option(
     '--profile',
@@ -33,17 +38,18 @@ const command = new Command('bench')
   )
   .parse();
 
-const { python, tfjs, out, ...options } = command.opts();
+const { python, compile, tfjs, out, ...options } = command.opts();
 /** Whether only the input gradients are wanted. */
-const onlyGradients = options.only !== undefined && 'gradients'.startsWith(options.only);
+const onlyGradients = options.only?.every((name) => 'gradients'.startsWith(name)) ?? false;
 const torchDevice = options.device === 'webgpu' ? 'cpu' : options.device;
 
 if (options.profile) {
-  await profile(options);
+  await profile({ ...options, only: options.only?.[0], batch: options.batch?.[0] });
 } else if (!onlyGradients) {
   const starts: readonly sides.Start[] = [
     sides.ours(options.threads, options.device),
     ...python.map((interpreter) => sides.torch(interpreter, options.threads, torchDevice)),
+    ...(compile ? python : []).map((path) => sides.torch(path, options.threads, torchDevice, true)),
     ...(tfjs ? [sides.tfjs(tfjs)] : []),
   ];
   const measured = await measure(starts, python, options);
@@ -70,10 +76,11 @@ if (options.profile) {
 }
 
 const [interpreter] = python;
-const wantsGradients = !options.profile && (options.only === undefined || onlyGradients);
+const wantsGradients =
+  !options.profile && (options.only?.some((name) => 'gradients'.startsWith(name)) ?? true);
 if (wantsGradients && options.device === 'cpu' && interpreter !== undefined) {
   const { threads, rounds, batch } = options;
-  await timeGradients({ python: interpreter, threads, rounds, ...(batch !== undefined && { batch }) });
+  await timeGradients({ python: interpreter, threads, rounds, ...(batch && { batches: batch }) });
 } else if (wantsGradients) {
   console.log('input gradients of classifiers: skipped, they need --python PATH and --device cpu');
 }

@@ -20,7 +20,8 @@ export interface GradientOptions {
   readonly rounds: number;
   /** Only networks whose name begins so. */
   readonly only?: string;
-  readonly batch?: number;
+  /** Only these batch sizes. */
+  readonly batches?: readonly number[];
   /** Where the exported networks are, or go; a folder that is removed when absent. */
   readonly folder?: string;
 }
@@ -62,10 +63,7 @@ export async function timeGradients(options: GradientOptions) {
   }
 }
 
-async function compare(
-  folder: string,
-  { python, threads, rounds, only = '', batch: wantedBatch }: GradientOptions,
-) {
+async function compare(folder: string, { python, threads, rounds, only = '', batches }: GradientOptions) {
   const tsx = createRequire(import.meta.url).resolve('tsx');
   const ours = [process.execPath, '--import', tsx, beside('gradients_peer.ts'), folder, String(threads)];
   const theirs = [python, beside('gradients_peer.py'), 'run', String(threads)];
@@ -76,7 +74,7 @@ async function compare(
   ] as const;
   const rows = [];
   for (const [network, batch, runs] of plan) {
-    if (!network.startsWith(only) || (wantedBatch ?? batch) !== batch) continue;
+    if (!network.startsWith(only) || (batches && !batches.includes(batch))) continue;
     const times: number[][] = sides.map(() => []);
     for (let round = 0; round < rounds; round++) {
       for (const [i, side] of sides.entries()) {

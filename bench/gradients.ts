@@ -16,10 +16,14 @@ const command = new Command('bench:gradients')
   .option('--out <file>', 'where the figures go as JSON')
   .parse();
 
-const { python, out, ...options } = command.opts();
+const { python, out, batch, ...options } = command.opts();
 if (!python) {
   console.log('skipped: the networks and what they are compared with come from PyTorch; give --python PATH');
 } else {
-  const results = await timeGradients({ python, ...options });
+  const results = await timeGradients({
+    python,
+    ...options,
+    ...(batch !== undefined && { batches: [batch] }),
+  });
   if (out) await writeAtomic(out, `${JSON.stringify(results, null, 2)}\n`);
 }
