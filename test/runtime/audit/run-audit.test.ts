@@ -198,7 +198,7 @@ describe('transfer from a surrogate', () => {
     expect(outcomes[0]!.queries.forward).toBeGreaterThan(3 * settings.images);
   });
 
-  it('resumes to the same figures, and two shards give those of one run', async () => {
+  it('resumes to the same figures, and two shards give those of one run', { timeout: 240_000 }, async () => {
     const all = await transferring();
     const names = [...all.computed.keys()];
     expect(names).toContain('surrogate');
