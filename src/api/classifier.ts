@@ -4,7 +4,7 @@ import { hasGraph } from '../models/classifier/read.ts';
 import type { Oracle } from '../runtime/attacks/index.ts';
 import type { Comparison } from '../runtime/audit/comparison.ts';
 import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
-import { openOracle, type OpenOracle } from '../runtime/audit/oracle.ts';
+import { openOracle, type OpenOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import type { Preparations } from '../runtime/audit/checks/index.ts';
 import type { SurrogateMaker } from '../runtime/audit/surrogate.ts';
 import type { Device } from '../runtime/devices/index.ts';
@@ -73,7 +73,11 @@ export async function openOn(
   return await naming(loaded.name, () => openLoaded(platform, loaded, { device, threads, batchSize }));
 }
 
-/** Opens a classifier that is read, and compares its gradient graph with its file. */
+/**
+ * Opens a classifier that is read, and compares its gradient graph with its file.
+ *
+ * @param attackers of its images, at most one of a kind.
+ */
 export async function openLoaded(
   { inTurn }: Pick<Platform, 'inTurn'>,
   { files, classifier }: Loaded,
@@ -81,6 +85,7 @@ export async function openLoaded(
     batchSize,
     ...options
   }: Required<Pick<OpenOptions, 'device' | 'threads'>> & Pick<OpenOptions, 'batchSize'>,
+  attackers: Pick<OracleFiles, 'generator' | 'universal'> = {},
 ): Promise<OpenClassifier> {
   const { image, classes, labels, ports, origin, gradientEnds } = classifier;
   const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
@@ -93,6 +98,7 @@ export async function openLoaded(
         ports,
         image,
         classes,
+        ...attackers,
         ...(noGradient === null &&
           hasGraph(classifier) && {
             gradient: (loss, batch) => classifierGradientModel(classifier.graph, options.device, loss, batch),
@@ -103,7 +109,7 @@ export async function openLoaded(
       options,
     );
   const { oracle, check, notes } = await inTurn(() => openChecked(opened, files, classifier, options));
-  const { gradient } = oracle;
+  const { gradient, generator, universal } = oracle;
   return {
     image,
     classes,
@@ -111,6 +117,8 @@ export async function openLoaded(
     origin: { ...origin, notes: [...origin.notes, ...notes] },
     logits: (images) => inTurn(() => oracle.logits(images)),
     ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
+    ...(generator && { generator }),
+    ...(universal && { universal }),
     noGradient,
     gradientEnds,
     selfCheck: check,

@@ -8,6 +8,7 @@ export {
   trainStep,
   jointStep,
   inference,
+  bindWeights,
   readback,
   type Program,
   type ProgramMetadata,

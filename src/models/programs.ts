@@ -1,6 +1,5 @@
 import {
   adam,
-  add,
   cast,
   div,
   inference,
@@ -18,7 +17,7 @@ import {
   type TrainStep,
   type Value,
 } from '../builder/index.ts';
-import { accuracy } from './accuracy.ts';
+import { accuracy, mean } from './accuracy.ts';
 import { attack, attacker, type ThreatModel } from './networks/generator.ts';
 import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
 import { givenClassifier } from './classifier/given.ts';
@@ -90,9 +89,6 @@ const frozenClassifiers = (
   names.map((name) =>
     nn.declare(name, 'infer', (scope) => networks[architecture](scope, image, { classes })),
   );
-
-const mean = (values: readonly Value[]): Value =>
-  values.length === 1 ? values[0]! : div(values.reduce(add), values.length);
 
 const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
   batchSize: options.batchSize,
