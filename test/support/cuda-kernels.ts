@@ -65,6 +65,7 @@ export const cudaKernels: Readonly<Partial<Record<OpType, Kernel>>> = {
   Tanh: kernel('T -> T', [13], { T: floats }),
   Transpose: kernel('T -> T', [13, 20], { T: all }),
   Unsqueeze: kernel('T int64 -> T', [13, 20], { T: all }),
+  Where: kernel('B T T -> T', [16], { B: bool, T: numbers }),
 };
 
 /** Why the CUDA provider has no kernel for a node at an opset; null where it has one. */
