@@ -21,7 +21,10 @@ const command = new Command('bench')
       .default('cpu' as const),
   )
   .option('--rounds <n>', 'rounds; in each, every side has a turn', count, 5)
-  .option('--only <jobs...>', 'only jobs whose name begins so: c-step, a-step, c-infer, a-infer, first, peak')
+  .option(
+    '--only <jobs...>',
+    'only jobs whose name begins so: c-step, a-step, d-step, c-infer, a-infer, first, peak',
+  )
   .addOption(
     new Option('--batch <n...>', 'only jobs of these batch sizes; of the profile: 100').argParser(
       (text, before: readonly number[] | undefined) => [...(before ?? []), count(text)],

@@ -126,8 +126,8 @@ export interface Conv2d {
   readonly kernel: number;
   readonly stride?: number;
   readonly padding?: number;
-  /** Transposed convolutions only: rows and columns added at the end of the output. */
-  readonly outputPadding?: number;
+  /** Transposed convolutions only: rows and columns added at the end of the output; one number where they are as many. */
+  readonly outputPadding?: number | readonly number[];
 }
 
 const both = (n: number): readonly number[] => [n, n];
@@ -167,7 +167,7 @@ export function convTranspose2d(
   return convTranspose(x, asOnnx(weight), bias, {
     strides: both(stride),
     pads: [...both(padding), ...both(padding)],
-    output_padding: both(outputPadding),
+    output_padding: typeof outputPadding === 'number' ? both(outputPadding) : outputPadding,
   });
 }
 

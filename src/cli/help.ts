@@ -11,11 +11,20 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'sparring audit model.onnx --data mnist --eps 0.1',
     'sparring audit model.onnx --data images/ --eps 8/255 --preset standard --fail-under 0.4',
   ],
+  harden: [
+    'sparring harden model.onnx --data mnist --eps 0.3 --out robust.onnx',
+    'sparring harden model.onnx --data images/ --eps 4/255 --method fast --epochs 20 --out robust.onnx',
+  ],
   train: [
     'sparring train',
     'sparring train --train-limit 2000 --test-limit 1000 --out runs/small',
     'sparring train --mode both --eps 0.04,0.08,0.16 --no-clip --out runs/sweep',
     'sparring train --resume runs/sweep',
+  ],
+  'train-attacker': [
+    'sparring train-attacker model.onnx --data mnist --eps 0..0.3 --out attacker.onnx',
+    'sparring train-attacker a.onnx b.onnx --data images/ --eps 8/255 --kind universal --out universal.onnx',
+    'sparring audit model.onnx --data mnist --eps 0.1 --attacker attacker.onnx',
   ],
   evaluate: [
     'sparring evaluate runs/latest',

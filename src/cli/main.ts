@@ -5,12 +5,14 @@ import { demoCommand } from './commands/demo.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { gradientCommand } from './commands/gradient.ts';
+import { hardenCommand } from './commands/harden.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { exportCommand } from './commands/export.ts';
 import { describeUsage } from './help.ts';
 import { trainCommand } from './commands/train.ts';
+import { trainAttackerCommand } from './commands/train-attacker.ts';
 import { version } from './version.ts';
 
 /** The `sparring` command. Exit codes: 0 done, 1 failed while running, 2 wrong option or input,
@@ -23,7 +25,9 @@ export function program(): Command {
     .addCommand(inspectCommand())
     .addCommand(gradientCommand())
     .addCommand(auditCommand())
+    .addCommand(hardenCommand())
     .addCommand(trainCommand())
+    .addCommand(trainAttackerCommand())
     .addCommand(evaluateCommand())
     .addCommand(serveCommand())
     .addCommand(demoCommand())

@@ -57,6 +57,7 @@ export const cudaKernels: Readonly<Partial<Record<OpType, Kernel>>> = {
   Relu: kernel('T -> T', [14], { T: floats }),
   Reshape: kernel('T int64 -> T', [14, 18], { T: all }),
   Shape: kernel('T -> T1', [15, 18], { T: all, T1: int64 }),
+  Size: kernel('T -> T1', [13], { T: all, T1: int64 }),
   Slice: kernel('T Tind Tind Tind Tind -> T', [13], { T: all, Tind: indices }),
   Softmax: kernel('T -> T', [13], { T: floats }),
   Sqrt: kernel('T -> T', [13], { T: floats }),
