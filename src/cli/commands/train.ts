@@ -9,6 +9,7 @@ import {
   InputError,
   modes,
   paperData,
+  readings,
   sweep,
   type Mode,
   type Result,
@@ -25,6 +26,7 @@ import {
   mode,
   presets,
   rate,
+  reading,
   seed,
   shard,
   threads,
@@ -120,6 +122,11 @@ export function trainCommand() {
       '--seed <integers>',
       `seed of weights, order and noise; separate several by commas ${ofPreset('seeds')}`,
       listOf(seed),
+    )
+    .option(
+      '--reading <names>',
+      `other ways to read what the paper leaves open, separated by commas: ${readings.join(', ')}`,
+      listOf(reading),
     )
     .addHelpText('after', `\nPresets (each value can be set by its own option):\n${describePresets()}`)
     .allowExcessArguments()

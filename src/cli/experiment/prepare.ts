@@ -55,6 +55,7 @@ export interface Flags extends Partial<
   readonly device?: Device | 'auto';
   readonly out?: string;
   readonly targets?: number;
+  readonly reading?: NonNullable<RunConfig['readings']>;
   readonly against?: string;
   readonly transfer?: string;
   readonly shard?: { readonly index: number; readonly count: number };
@@ -212,6 +213,7 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     threads: flags.threads ?? defaultThreads,
     shard: flags.shard ?? null,
     ...((flags.targets ?? 1) > 1 && { targets: flags.targets! }),
+    ...(flags.reading && { readings: flags.reading }),
     ...given,
   };
   // in the schema's order, as a resumed run reads it: result.json is then the same bytes

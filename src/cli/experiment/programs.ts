@@ -36,7 +36,7 @@ export function programsFor(config: CellConfig, given: Given | null = null): Pro
         : alternatingTrain(config),
     ),
     // The classifier is written as others would write it. The attacker's convolutions are faster as products.
-    classifierModel: standalone(classifierInfer(config.architecture), 'plain'),
+    classifierModel: standalone(classifierInfer(config.architecture, undefined, config), 'plain'),
     attackerModel: standalone(attackerInfer(config), 'cpu'),
     ...(given && {
       given: { c1: givenModel(given.c1.classifier.graph), c2: givenModel(given.c2.classifier.graph) },
