@@ -66,7 +66,7 @@ export function createBatcher(
       const chosen = waiting.next(full, ({ batch }, first) => goTogether(batch, first.batch));
       const images = chosen.reduce((sum, { count }) => sum + count, 0);
       if (inWork >= pool.workers && images < full) return;
-      chosen.forEach(waiting.leave);
+      for (const one of chosen) waiting.leave(one);
       inWork++;
       void work(chosen, images);
     }

@@ -49,8 +49,8 @@ async function opened({ source, threads, openCells }: Task): Promise<Open> {
     await oldest[1].close();
   }
   if (source.kind === 'classifier') return { source, ...(await openServed(source, threads)) };
-  const { attack, close } = await openedCell(source, threads);
-  return { source, answer: attack, close };
+  const cell = await openedCell(source, threads);
+  return { source, answer: (batch) => cell.attack(batch), close: () => cell.close() };
 }
 
 async function openedCell({ eps, image, c1, c2, attacker }: CellSource, threads: number) {
