@@ -71,7 +71,7 @@ export function createApp(deps: AppDeps): App {
   });
 
   const access = accessOf(token !== undefined);
-  const routes = serverRoutes(access);
+  const routes = serverRoutes(access, deps.demo !== null);
   const service: ServiceDeps = {
     ...deps,
     access,

@@ -29,8 +29,12 @@ export const accessOf = (secured: boolean): Access => ({
   secret: secured ? ['unauthorized'] : [],
 });
 
-/** The routes of every server. Those with `security` ask for the token. */
-export function serverRoutes({ security, secret }: Access) {
+/**
+ * The routes of every server. Those with `security` ask for the token.
+ *
+ * @param hasDemo whether `/` is the demo; else it is a line of text.
+ */
+export function serverRoutes({ security, secret }: Access, hasDemo: boolean) {
   return {
     healthz: plain('/healthz', 'Is the process alive', 'application/json', { 200: 'Yes' }),
     readyz: plain('/readyz', 'Can it take requests', 'application/json', {
@@ -49,7 +53,9 @@ export function serverRoutes({ security, secret }: Access) {
     }),
     openapi: plain('/openapi.json', 'This document', 'application/json', { 200: 'OpenAPI 3.1' }),
     docs: plain('/docs', 'This document as a page', 'text/html', { 200: 'A page' }),
-    demo: plain('/', 'The demo', 'text/html', { 200: 'A page' }),
+    demo: hasDemo
+      ? plain('/', 'The demo', 'text/html', { 200: 'A page' })
+      : plain('/', 'What this is', 'text/plain', { 200: 'A line' }),
   };
 }
 

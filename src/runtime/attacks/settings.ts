@@ -1,19 +1,20 @@
-import type { AttackName, SettingsOf } from './index.ts';
+import { attackOf, type AttackName, type SettingsOf } from './index.ts';
 import type { LossName } from './oracle.ts';
 
-/** The values that a setting may have, in words and as numbers. */
+/** The values that a setting may have, in words and as data. */
 export type Domain =
-  | {
-      readonly kind: 'integer' | 'number';
-      readonly words: string;
-      readonly least: number;
-      /** Whether the least itself is left out. */
-      readonly above: boolean;
-      readonly most: number;
-      /** Whether null may stand for a value that the attack chooses. */
-      readonly nullable: boolean;
-    }
-  | { readonly kind: 'choice'; readonly words: string; readonly values: readonly string[] };
+  Numbers | { readonly kind: 'choice'; readonly words: string; readonly values: readonly string[] };
+
+interface Numbers {
+  readonly kind: 'integer' | 'number';
+  readonly words: string;
+  readonly least: number;
+  /** Whether the least itself is left out. */
+  readonly above: boolean;
+  readonly most: number;
+  /** Whether null may stand for a value that the attack chooses. */
+  readonly nullable: boolean;
+}
 
 type Keys<T> = T extends unknown ? keyof T : never;
 /** The names of all settings but `loss`, whose values are each attack's own. */
@@ -25,18 +26,18 @@ type Setting = Exclude<
 const numbers = (
   kind: 'integer' | 'number',
   words: string,
-  { least = 0, above = false, most = Infinity, nullable = false } = {},
-): Domain => ({ kind, words, least, above, most, nullable });
+  { least = 0, above = false, most = Infinity } = {},
+): Numbers => ({ kind, words, least, above, most, nullable: false });
 
 const count = numbers('integer', 'an integer from 1 on', { least: 1 });
 
-const domains: { readonly [S in Setting]: Domain } = {
+const domains: { readonly [S in Setting]: Numbers } = {
   steps: count,
   restarts: count,
-  stepSize: numbers('number', 'a number above 0, in parts of eps, or null', { above: true, nullable: true }),
+  stepSize: numbers('number', 'a number above 0, in parts of eps', { above: true }),
   queries: count,
   targets: count,
-  shrinkOver: numbers('integer', 'an integer from 1 on, or null', { least: 1, nullable: true }),
+  shrinkOver: count,
   part: numbers('number', 'a number above 0 and at most 1', { above: true, most: 1 }),
   decay: numbers('number', 'a number from 0 on'),
 };
@@ -53,7 +54,14 @@ const losses: { readonly [N in Climber]: readonly (SettingsOf<N> & { readonly lo
 
 /** The values that a setting of an attack may have. */
 export function domainOf(attack: AttackName, setting: string): Domain {
-  if (setting !== 'loss') return domains[setting as Setting];
+  if (setting !== 'loss') {
+    const domain = domains[setting as Setting];
+    const defaults = attackOf(attack).defaults as Readonly<Record<string, unknown>>;
+    // an attack that has a number by default knows no other way
+    return defaults[setting] === null
+      ? { ...domain, words: `${domain.words}, or null`, nullable: true }
+      : domain;
+  }
   const values = losses[attack as Climber];
   return { kind: 'choice', words: `one of ${values.join(', ')}`, values };
 }
