@@ -148,9 +148,6 @@ it(
     );
     expect(await line(path, '--eps', '8')).toContain('did you mean 8/255?');
     expect(await line(path, '--attack', 'generator')).toContain('name its file with --attacker');
-
-
-
   },
   patience,
 );
