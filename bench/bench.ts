@@ -12,6 +12,7 @@ import * as sides from './sides.ts';
 const command = new Command('bench')
   .description('Time our training steps and inferences beside PyTorch and TensorFlow.js, in turns.')
   .option('--python <paths...>', 'interpreters that can import torch, each a side', [])
+  .option('--compile', 'a further side for each interpreter: PyTorch through torch.compile')
   .option('--tfjs <dir>', 'folder with TensorFlow.js (npm install --prefix DIR @tensorflow/tfjs@4.22.0)')
   .option('--threads <n>', 'threads on every side', count, availableParallelism())
   .addOption(
@@ -20,8 +21,12 @@ const command = new Command('bench')
       .default('cpu' as const),
   )
   .option('--rounds <n>', 'rounds; in each, every side has a turn', count, 5)
-  .option('--only <job>', 'only jobs whose name begins so: c-step, a-step, c-infer, a-infer, first, peak')
-  .option('--batch <n>', 'only jobs of this batch size; of the profile: 100', count)
+  .option('--only <jobs...>', 'only jobs whose name begins so: c-step, a-step, c-infer, a-infer, first, peak')
+  .addOption(
+    new Option('--batch <n...>', 'only jobs of these batch sizes; of the profile: 100').argParser(
+      (text, before: readonly number[] | undefined) => [...(before ?? []), count(text)],
+    ),
+  )
   .option('--out <file>', 'where the JSON goes', 'bench/results.json')
   .option(
     '--profile',
@@ -29,15 +34,16 @@ const command = new Command('bench')
   )
   .parse();
 
-const { python, tfjs, out, ...options } = command.opts();
+const { python, compile, tfjs, out, ...options } = command.opts();
 const torchDevice = options.device === 'webgpu' ? 'cpu' : options.device;
 
 if (options.profile) {
-  await profile(options);
+  await profile({ ...options, only: options.only?.[0], batch: options.batch?.[0] });
 } else {
   const starts: readonly sides.Start[] = [
     sides.ours(options.threads, options.device),
     ...python.map((interpreter) => sides.torch(interpreter, options.threads, torchDevice)),
+    ...(compile ? python : []).map((path) => sides.torch(path, options.threads, torchDevice, true)),
     ...(tfjs ? [sides.tfjs(tfjs)] : []),
   ];
   const measured = await measure(starts, python, options);

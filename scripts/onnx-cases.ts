@@ -6,7 +6,7 @@ import { Command } from '@commander-js/extra-typings';
 import { inputName, lower, tensorOf, type Graph, type Tensor } from '../src/builder/index.ts';
 import { decode, encode } from '../src/onnx/index.ts';
 import { isOperator } from '../src/onnx/operators/index.ts';
-import { decodeModel, decodeTensorMessage, encodeModel, type Decoded } from '../src/onnx/proto.ts';
+import { decodeModel, decodeMessage, encodeModel, type Decoded } from '../src/onnx/proto.ts';
 import { decodeTensor } from '../src/onnx/tensor.ts';
 import { InferenceSession, OrtTensor } from '../src/runtime/ort.ts';
 
@@ -36,7 +36,7 @@ type Outcome = (typeof outcomes)[number];
 function messages(at: string, kind: string): readonly Decoded<'Tensor'>[] {
   const paths: string[] = [];
   for (let path = ''; (path = join(at, `${kind}_${paths.length}.pb`)) && existsSync(path);) paths.push(path);
-  return paths.map((path) => decodeTensorMessage(new Uint8Array(readFileSync(path))));
+  return paths.map((path) => decodeMessage('Tensor', new Uint8Array(readFileSync(path))));
 }
 
 const numbersOf = (tensor: Tensor): number[] => Array.from<number | bigint, number>(tensor.data, Number);

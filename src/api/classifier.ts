@@ -5,12 +5,17 @@ import type { Oracle } from '../runtime/attacks/index.ts';
 import type { Comparison } from '../runtime/audit/comparison.ts';
 import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
 import { openOracle, type OpenOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
+import type { Preparations } from '../runtime/audit/checks/index.ts';
+import type { SurrogateMaker } from '../runtime/audit/surrogate.ts';
 import type { Device } from '../runtime/devices/index.ts';
+import type { ImageSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
 import { openChecked } from './checked.ts';
 import { loadClassifier, naming, type Loaded, type LoadOptions } from './load.ts';
 import type { Platform } from './platform.ts';
+import { preparedOtherwise } from './preparations.ts';
 import type { SelfCheck } from './self-check.ts';
+import { surrogateMaker } from './surrogate.ts';
 
 /** How a classifier is opened. */
 export interface OpenOptions extends LoadOptions {
@@ -43,6 +48,10 @@ export interface OpenClassifier extends Oracle {
   readonly selfCheck: SelfCheck | null;
   /** How the two are to be compared. */
   readonly comparison: Comparison;
+  /** How accurate its file is on images whose pixels are prepared in the other usual ways, for an audit. */
+  readonly preparations: (source: ImageSource) => Promise<Preparations | null>;
+  /** Makes a network that learns its answers, for the attack `transfer` of an audit. */
+  readonly surrogateMaker: SurrogateMaker;
   /** Frees the memory of its sessions. */
   close(): Promise<void>;
 }
@@ -79,7 +88,8 @@ export const openLoaded = async (
 ): Promise<OpenClassifier> => (await openWithFiles(platform, loaded, options)).classifier;
 
 /** How a classifier that is read is opened. */
-export type LoadedOptions = Required<Pick<OpenOptions, 'device' | 'threads'>> & Pick<OpenOptions, 'batchSize'>;
+export type LoadedOptions = Required<Pick<OpenOptions, 'device' | 'threads'>> &
+  Pick<OpenOptions, 'batchSize'>;
 
 /** {@link openLoaded}, with what is needed to open the same again without comparing. */
 export async function openWithFiles(
@@ -120,6 +130,8 @@ export async function openWithFiles(
       gradientEnds,
       selfCheck: check,
       comparison: { form: ports.output.form, tolerance: origin.tolerance },
+      preparations: (source) => preparedOtherwise({ files, classifier }, source, options, { inTurn }),
+      surrogateMaker: surrogateMaker({ image, classes }, options, { inTurn }),
       close: () => inTurn(() => oracle.close()),
     },
   };

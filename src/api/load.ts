@@ -1,6 +1,6 @@
 import type { Classifier, ClassifierFile } from '../models/classifier/classifier.ts';
 import type { AdoptOptions, Beside } from '../models/classifier/options.ts';
-import { readClassifier } from '../models/classifier/read.ts';
+import { readClassifier, type ReadOptions } from '../models/classifier/read.ts';
 import { describeModel } from '../onnx/index.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { ExternalFiles } from '../runtime/session.ts';
@@ -22,7 +22,24 @@ export interface Loaded {
   readonly name: string;
   readonly files: Files;
   readonly classifier: Classifier | ClassifierFile;
+  /** How it was read: the options, and what lies beside it. */
+  readonly said: Omit<ReadOptions, 'external'>;
 }
+
+/**
+ * A classifier whose files are others now, read as it was before.
+ *
+ * @throws Error in one line when they are no such classifier.
+ */
+export const readAgain = ({ name, said }: Pick<Loaded, 'name' | 'said'>, files: Files): Loaded => ({
+  name,
+  files,
+  said,
+  classifier: readClassifier(files.bytes, {
+    ...said,
+    ...(Object.keys(files.external).length > 0 && { external: fromFiles(files.external) }),
+  }),
+});
 
 /**
  * Reads a classifier from its bytes or its place, with what lies beside it.
@@ -37,15 +54,9 @@ export async function loadClassifier(
   const name = nameOf(model);
   return await naming(name, async () => {
     const { external: given, ...said } = options;
-    const { bytes, external } = await readFiles(platform, model, given);
+    const files = await readFiles(platform, model, given);
     const beside = typeof model === 'string' ? await filesBeside(platform, model) : {};
-    const some = Object.keys(external).length > 0;
-    const classifier = readClassifier(bytes, {
-      ...said,
-      beside,
-      ...(some && { external: fromFiles(external) }),
-    });
-    return { name, files: { bytes, external }, classifier };
+    return readAgain({ name, said: { ...said, beside } }, files);
   });
 }
 

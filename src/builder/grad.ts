@@ -39,8 +39,13 @@ export function pullback(
  * Whether a differentiable path leads from `x` to a floating-point scalar. Where none does, the gradient is zero by
  * construction, whatever the numbers are. Throws as {@link grad} does.
  */
-export const hasGradient = (loss: Value, x: Value): boolean =>
-  reached([loss], [scalar(1, loss.dtype)], [x])[0] !== null;
+export const hasGradient = (loss: Value, x: Value): boolean => reachedInputs(loss, [x]).has(x);
+
+/** Those of the values from which a differentiable path leads to a floating-point scalar. Throws as {@link grad} does. */
+export function reachedInputs(loss: Value, wrt: readonly Value[]): ReadonlySet<Value> {
+  const found = reached([loss], [scalar(1, loss.dtype)], wrt);
+  return new Set(wrt.filter((_, i) => found[i] !== null));
+}
 
 /**
  * The operators at which every path from `x` to `y` stops being differentiable, each once, in the order in which the

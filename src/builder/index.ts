@@ -1,9 +1,9 @@
 export * from './ir.ts';
 export * from './shape.ts';
 export * from './ops.ts';
-export { grad, pullback, hasGradient, gradientStops, differentiableInputs } from './grad.ts';
+export { grad, pullback, hasGradient, reachedInputs, gradientStops, differentiableInputs } from './grad.ts';
 export * as nn from './nn.ts';
-export { sgd, adam, type Optimizer, type AdamOptions } from './optim.ts';
+export { sgd, adam, averaged, averagePrefix, type Optimizer, type AdamOptions } from './optim.ts';
 export {
   trainStep,
   jointStep,

@@ -1,6 +1,6 @@
 import { input, type Value } from './ir.ts';
 import type { Variable } from './nn.ts';
-import { add, div, mul, pow, sqrt, sub } from './ops.ts';
+import { add, div, mul, pow, sqrt, sub, type Operand } from './ops.ts';
 
 /** A pure optimizer: which state it needs, and one step of it. */
 export interface Optimizer {
@@ -29,19 +29,20 @@ export function sgd({ learningRate }: { readonly learningRate: number }): Optimi
 export interface AdamOptions {
   /** Whose parameters these are, where a program trains several networks: its step count is `adam/step/<network>`. */
   readonly network?: string;
-  readonly learningRate?: number;
+  /** A scalar value where it changes from step to step. */
+  readonly learningRate?: Operand;
   readonly beta1?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
 }
 
 /** PyTorch's. */
-export const adamDefaults: Required<Omit<AdamOptions, 'network'>> = {
+export const adamDefaults = {
   learningRate: 1e-3,
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
-};
+} as const satisfies Required<Omit<AdamOptions, 'network'>>;
 
 /**
  * Adam with PyTorch's formula and defaults (Kingma & Ba 2015, epsilon outside the bias-corrected root):
@@ -75,6 +76,35 @@ export function adam({ network, ...options }: AdamOptions = {}): Optimizer {
     },
   };
 }
+
+/**
+ * An optimizer that also keeps the mean of what the parameters were, each step of less weight than the one after it:
+ *
+ *     a = decay a + (1 - decay) p
+ *
+ * State: `average/<name>`, which begins as zero; a training sets it to the parameter itself.
+ *
+ * @param decay in [0, 1).
+ */
+export function averaged(optimizer: Optimizer, decay: number): Optimizer {
+  return {
+    init: (parameters) => [
+      ...optimizer.init(parameters),
+      ...parameters.map((p) => zero(`${averagePrefix}${p.name}`, p.value.shape as readonly number[])),
+    ],
+    update(gradients, parameters, state) {
+      const own = state.length - parameters.length;
+      const next = optimizer.update(gradients, parameters, state.slice(0, own));
+      const averages = next.parameters.map((p, i) =>
+        add(mul(state[own + i]!.value, decay), mul(p, 1 - decay)),
+      );
+      return { parameters: next.parameters, state: [...next.state, ...averages] };
+    },
+  };
+}
+
+/** What stands before a parameter's name in the name of its average. */
+export const averagePrefix = 'average/';
 
 const zero = (name: string, shape: readonly number[]): Variable => ({
   name,

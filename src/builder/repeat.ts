@@ -3,7 +3,10 @@ import { apply, gather, identity, reshape, shapeOf } from './ops.ts';
 import type { Port, Program } from './program.ts';
 import { rewrite } from './rewrite.ts';
 
-/** For each data input of a step: the type of one stored example, and how a batch of those becomes the input. */
+/**
+ * For a data input of a step: the type of one stored example, and how a batch of those becomes the input. An input that is
+ * not named here is given anew for each step.
+ */
 export type Resident = Readonly<
   Record<string, { readonly row: Port; readonly from: (rows: Value) => Value }>
 >;
@@ -12,15 +15,18 @@ export type Resident = Readonly<
  * As many training steps in one run as batches are asked for, as an ONNX Loop: state stays where the loop runs, and
  * batches are gathered inside from all the examples. Lower the step first; the result is for `encodeProgram`.
  *
- * Its data are `indices` int64 [steps, batch] and, for each data input of the step, all examples under `all/<name>`; its
- * metrics come back as [steps]. State and frozen weights are those of the step.
+ * Its data are `indices` int64 [steps, batch] and, for each data input of the step, all examples under `all/<name>`, or
+ * those of each step under `each/<name>` [steps, ...]; its metrics come back as [steps]. State and frozen weights are those
+ * of the step.
  */
 export function repeatSteps({ graph, metadata }: Program, resident: Resident): Program {
   const batch = metadata.data[0]!.shape[0] as number;
   const indices = input('indices', 'int64', ['steps', batch]);
-  const all = metadata.data.map(({ name }) => {
-    const { row } = resident[name]!;
-    return input(`all/${name}`, row.dtype, ['examples', ...row.shape]);
+  const all = metadata.data.map(({ name, dtype, shape }) => {
+    const row = resident[name]?.row;
+    return row
+      ? input(`all/${name}`, row.dtype, ['examples', ...row.shape])
+      : input(`${eachPrefix}${name}`, dtype, ['steps', ...shape]);
   });
   const iteration = input('step/iteration', 'int64', []);
   const condition = input('step/condition', 'bool', []);
@@ -29,7 +35,10 @@ export function repeatSteps({ graph, metadata }: Program, resident: Resident): P
   const now = gather(indices, iteration, 0);
   const inner = new Map<string, Value>([
     ...metadata.state.map(({ name }, i) => [name, carried[i]!] as const),
-    ...metadata.data.map(({ name }, i) => [name, resident[name]!.from(gather(all[i]!, now, 0))] as const),
+    ...metadata.data.map(({ name }, i) => {
+      const from = resident[name]?.from;
+      return [name, from ? from(gather(all[i]!, now, 0)) : gather(all[i]!, iteration, 0)] as const;
+    }),
   ]);
   const step = rewrite(
     graph,
@@ -65,6 +74,9 @@ export function repeatSteps({ graph, metadata }: Program, resident: Resident): P
     },
   };
 }
+
+/** What stands before the name of an input that is given anew for each step. */
+export const eachPrefix = 'each/';
 
 /** Rows that are the input already. */
 export const asTheyAre = (port: Port) => ({

@@ -11,6 +11,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'sparring audit model.onnx --data mnist --eps 0.1',
     'sparring audit model.onnx --data images/ --eps 8/255 --preset standard --fail-under 0.4',
   ],
+  harden: [
+    'sparring harden model.onnx --data mnist --eps 0.3 --out robust.onnx',
+    'sparring harden model.onnx --data images/ --eps 4/255 --method fast --epochs 20 --out robust.onnx',
+  ],
   train: [
     'sparring train',
     'sparring train --train-limit 2000 --test-limit 1000 --out runs/small',

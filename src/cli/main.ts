@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { gradientCommand } from './commands/gradient.ts';
+import { hardenCommand } from './commands/harden.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -23,6 +24,7 @@ export function program(): Command {
     .addCommand(inspectCommand())
     .addCommand(gradientCommand())
     .addCommand(auditCommand())
+    .addCommand(hardenCommand())
     .addCommand(trainCommand())
     .addCommand(evaluateCommand())
     .addCommand(serveCommand())

@@ -93,6 +93,20 @@ export function rate(text: string): number {
   return value;
 }
 
+/** A number from 0 on, or one divided by another: `0.25`, `1/4`. */
+export function amount(text: string): number {
+  const value = fraction(text);
+  if (value >= 0 && value < Infinity) return value;
+  throw new InvalidArgumentError(`It must be a number from 0 on, got ${text}.`);
+}
+
+/** A number from 0 to below 1. */
+export function fractionBelowOne(text: string): number {
+  const value = amount(text);
+  if (value < 1) return value;
+  throw new InvalidArgumentError(`It must be from 0 to below 1, got ${text}.`);
+}
+
 /** What a preset fills in; every field can be set by its own flag. */
 export type Preset = Pick<
   RunConfig,

@@ -3,17 +3,11 @@ import {
   add,
   cast,
   div,
-  equal,
   inference,
   input,
   jointStep,
-  less,
-  mul,
   neg,
   nn,
-  not,
-  reduceMean,
-  reduceSum,
   repeatSteps,
   softmax,
   stopGradient,
@@ -24,6 +18,7 @@ import {
   type TrainStep,
   type Value,
 } from '../builder/index.ts';
+import { accuracy } from './accuracy.ts';
 import { attack, attacker, type ThreatModel } from './networks/generator.ts';
 import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
 import { givenClassifier } from './classifier/given.ts';
@@ -33,16 +28,6 @@ const dimsOf = ({ image: { channels, height, width } }: Sizes) => [channels, hei
 const imageInput = (batch: number | string, sizes: Sizes): Value =>
   input('image', 'float32', [batch, ...dimsOf(sizes)]);
 const labelInput = (batch: number | string): Value => input('label', 'int32', [batch]);
-
-/** Fraction of labels whose logit is above all others (a tie is wrong), with operators that every provider has. */
-function accuracy(logits: Value, label: Value): Value {
-  const chosen = reduceSum(mul(logits, nn.oneHot(label, logits.shape[1] as number)), {
-    axes: [1],
-    keepdims: true,
-  });
-  const notBelow = reduceSum(cast(not(less(logits, chosen)), 'float32'), { axes: [1] });
-  return reduceMean(cast(equal(notBelow, 1), 'float32'));
-}
 
 /** What a training program is built for. */
 export interface TrainOptions {
@@ -277,7 +262,10 @@ const stored = (image: readonly number[]): Resident => ({
   label: { row: { name: 'label', dtype: 'int32', shape: [] }, from: (rows) => rows },
 });
 
-/** A lowered training program that does a step for each row of `indices` [steps, batch], on a stored data set. */
+/**
+ * A lowered training program that does a step for each row of `indices` [steps, batch], on a stored data set. What it takes
+ * beside images and labels is given for each step.
+ */
 export function onStored(program: Program): Program {
   const { shape } = program.metadata.data.find(({ name }) => name === 'image')!;
   return repeatSteps(program, stored(shape.slice(1) as readonly number[]));

@@ -22,6 +22,8 @@ export interface DecodeOptions {
   readonly outputs?: readonly string[];
   /** Shapes of inputs instead of those in the file: numbers for what it leaves open. */
   readonly shapes?: Readonly<Record<string, Shape>>;
+  /** Inputs of the graph that take the places of initializers, by the initializer's name; of the shape that it has. */
+  readonly weights?: ReadonlyMap<string, Value>;
 }
 
 /** A model file as a graph. */
@@ -56,10 +58,12 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): DecodedM
   const types = typesOf(options, isOwn, notes, count);
   const problems = new Problems();
   const scope = new Scope();
+  const given = options.weights ?? new Map<string, Value>();
   for (const tensor of proto.initializer) {
-    scope.declare(tensor.name, () => constant(types.tensorOf(tensor), tensor.name));
+    const { name } = tensor;
+    scope.declare(name, () => given.get(name) ?? constant(types.tensorOf(tensor), name));
   }
-  const inputs: Value[] = [];
+  const inputs: Value[] = [...given.values()];
   for (const info of proto.input) {
     if (scope.has(info.name)) continue;
     const value = decodeInput(info, types, options.shapes?.[info.name]);

@@ -11,3 +11,4 @@ export { UnsupportedModelError, type Missing } from './problems.ts';
 export type { External } from './tensor.ts';
 export { intermediates, withOutputs, type Intermediate } from './intermediate.ts';
 export { describeModel, type FileOutput, type FilePort, type ModelDescription } from './describe.ts';
+export { fileWeights, withWeights, type Changes, type FileWeight, type ModelFiles } from './weights.ts';

@@ -186,13 +186,60 @@ export type Decoded<N extends MessageName> = {
 export const encodeModel = (model: Message<'Model'>): Uint8Array =>
   write('Model', model, Writer.create()).finish();
 
+/** The bytes of any message. */
+export const encodeMessage = <N extends MessageName>(name: N, message: Message<N>): Uint8Array =>
+  write(name, message, Writer.create()).finish();
+
+/** What becomes of a field in a copy: `drop`, or for a message or bytes, what stands in the place of each; null for nothing. */
+export type Change = 'drop' | ((bytes: Uint8Array) => Uint8Array | null);
+
+/**
+ * A copy of a message with some of its fields changed. All others are copied byte for byte, those that the table does not
+ * know among them.
+ */
+export function copyMessage<N extends MessageName>(
+  name: N,
+  bytes: Uint8Array,
+  changes: Readonly<Partial<Record<keyof Messages[N], Change>>>,
+): Uint8Array {
+  const reader = Reader.create(bytes);
+  const writer = Writer.create();
+  const { byId } = layouts.get(name)!;
+  const parts: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const tag = reader.uint32();
+    const change = changes[byId.get(tag >>> 3)?.key as keyof Messages[N]];
+    if (change && change !== 'drop') {
+      const part = change(reader.bytes());
+      if (part) parts.push(writer.uint32(tag).bytes(part).finish());
+      writer.reset();
+    } else {
+      reader.skipType(tag & 7);
+      if (!change) parts.push(bytes.subarray(start, reader.pos));
+    }
+  }
+  return joined(parts);
+}
+
+/** Bytes one after the other. Protobuf merges what a message holds twice, so that whole messages can be joined too. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** A model from its bytes. Throws when the bytes are none. */
 export const decodeModel = (bytes: Uint8Array): Decoded<'Model'> =>
   read('Model', Reader.create(bytes), bytes.length) as Decoded<'Model'>;
 
-/** A tensor that lies in a file by itself, as test data do. Throws when the bytes are none. */
-export const decodeTensorMessage = (bytes: Uint8Array): Decoded<'Tensor'> =>
-  read('Tensor', Reader.create(bytes), bytes.length) as Decoded<'Tensor'>;
+/** A message by itself from its bytes, such as a tensor of test data. Throws when the bytes are none. */
+export const decodeMessage = <N extends MessageName>(name: N, bytes: Uint8Array): Decoded<N> =>
+  read(name, Reader.create(bytes), bytes.length) as Decoded<N>;
 
 type Entry = readonly [id: number, type: ScalarName | MessageName, label?: 'repeated' | 'optional'];
 

@@ -132,6 +132,56 @@ export function decodeTensor(tensor: Decoded<'Tensor'>, files?: External): Tenso
   return { dtype, shape, data: isRaw ? fromBytes(element, raw) : fromFields(element, tensor) };
 }
 
+/** Whether a tensor's elements lie in another file. */
+export const isExternal = ({ dataLocation }: Decoded<'Tensor'>): boolean => dataLocation === external;
+
+/**
+ * The raw bytes of a tensor of floating-point numbers, as a file holds them, with other numbers in it. One that is the same
+ * in float32 keeps its bits.
+ *
+ * @param toHalf the bits of the nearest float16.
+ * @throws Error when it is of another type, or of another size.
+ */
+export function rawWith(
+  tensor: Decoded<'Tensor'>,
+  numbers: Float32Array,
+  toHalf: (value: number) => number,
+  files?: External,
+): Uint8Array {
+  const name = elementName(tensor.dataType);
+  const before = Float32Array.from(decodeTensor(tensor, files).data as Float32Array);
+  if (before.length !== numbers.length) {
+    throw new Error(`tensor ${shown(tensor.name)} has ${before.length} numbers, got ${numbers.length}`);
+  }
+  const raw = rawOf(tensor, name, files);
+  const view = new DataView(raw.buffer);
+  numbers.forEach((value, i) => {
+    if (Object.is(value, before[i])) return;
+    if (name === 'float') view.setFloat32(4 * i, value, true);
+    else if (name === 'double') view.setFloat64(8 * i, value, true);
+    else if (name === 'float16') view.setUint16(2 * i, toHalf(value), true);
+    else if (name === 'bfloat16') view.setUint16(2 * i, toBrainFloat(value), true);
+    else throw new Error(`tensor ${shown(tensor.name)} is of ${name}, which holds no weights`);
+  });
+  return raw;
+}
+
+/** A copy of a tensor's elements as bytes. */
+function rawOf(tensor: Decoded<'Tensor'>, name: string, files?: External): Uint8Array {
+  if (isExternal(tensor)) return new Uint8Array(externalBytes(tensor, shown(tensor.name), files));
+  if (tensor.rawData.length > 0) return new Uint8Array(tensor.rawData);
+  if (name === 'float') return new Uint8Array(Float32Array.from(tensor.floatData).buffer);
+  if (name === 'double') return new Uint8Array(Float64Array.from(tensor.doubleData).buffer);
+  return new Uint8Array(Uint16Array.from(tensor.int32Data).buffer);
+}
+
+/** The bits of the nearest bfloat16, the even one of two. */
+function toBrainFloat(value: number): number {
+  scratch.setFloat32(0, value);
+  const bits = scratch.getUint32(0);
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
 function externalBytes(tensor: Decoded<'Tensor'>, what: string, files?: External): Uint8Array {
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entries.get('location');

@@ -67,6 +67,16 @@ export function fillUniform(target: Float32Array, low: number, high: number, ran
   for (let index = 0; index < target.length; index++) target[index] = low + range * random.uniform();
 }
 
+/** Fills `target` with bytes, all equally likely: three of each number. */
+export function fillBytes(target: Uint8Array, random: Random): void {
+  for (let index = 0; index < target.length; index += 3) {
+    const bits = random.uniform() * 2 ** 24;
+    target[index] = bits;
+    if (index + 1 < target.length) target[index + 1] = bits >>> 8;
+    if (index + 2 < target.length) target[index + 2] = bits >>> 16;
+  }
+}
+
 /** MurmurHash3_x86_32 (Appleby 2011) with each UTF-16 code unit as a block of its own; a signed 32-bit integer. */
 function hash(text: string, seed: number): number {
   let h = seed;

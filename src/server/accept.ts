@@ -8,7 +8,8 @@ import { Problem } from './problem.ts';
  * @param supports the types that there are.
  */
 export function formatOf<Type extends string>(c: Context, supports: readonly Type[]): Type {
-  const given = c.req.header('accept') ?? '*/*';
+  // an empty header names nothing, as an absent one does
+  const given = c.req.header('accept')?.trim() || '*/*';
   const format = accepts(c, {
     header: 'Accept',
     supports: [...supports],

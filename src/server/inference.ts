@@ -12,18 +12,19 @@ export interface OpenCell {
 }
 
 /** The models of a cell, and what they are for. */
-export interface CellFiles extends Readonly<Record<'c1' | 'c2' | 'attacker', Uint8Array>> {
+export interface CellFiles extends Readonly<Record<'c1' | 'attacker', Uint8Array>> {
+  readonly c2: Uint8Array | null;
   readonly eps: number;
   readonly image: ImageShape;
 }
 
-/** Opens the three models of a cell on `threads` threads of the CPU. */
+/** Opens the models of a cell on `threads` threads of the CPU. */
 export async function openCell({ eps, image, ...bytes }: CellFiles, threads: number): Promise<OpenCell> {
   const size = valuesOf(image);
   const open = async (model: Uint8Array): Promise<Model> =>
     await openModel(model, { device: 'cpu', threads });
   const attacker = await open(bytes.attacker);
-  const [c1, c2] = [await open(bytes.c1), await open(bytes.c2)];
+  const [c1, c2] = [await open(bytes.c1), bytes.c2 && (await open(bytes.c2))];
   const run = async (model: Model, images: Float32Array, output: string): Promise<Float32Array> => {
     const { channels, height, width } = image;
     const tensor = float32([images.length / size, channels, height, width], images);
@@ -48,11 +49,11 @@ export async function openCell({ eps, image, ...bytes }: CellFiles, threads: num
         linf: Float64Array.from(apart, ({ linf }) => linf),
         l2: Float64Array.from(apart, ({ l2 }) => l2),
         c1: await judged(c1, both),
-        c2: await judged(c2, both),
+        c2: c2 && (await judged(c2, both)),
       };
     },
     async close() {
-      for (const model of [attacker, c1, c2]) await model.close();
+      for (const model of [attacker, c1, c2]) await model?.close();
     },
   };
 }

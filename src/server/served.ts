@@ -21,31 +21,51 @@ export const sourcesOf = (served: Served): readonly Source[] =>
     ? [
         ...served.cells.map((cell): Source => {
           const { folder, eps, models } = cell;
-          const [c1, c2, attacker] = [fileOf(models.c1), fileOf(models.c2), fileOf(models.attacker)];
+          const [c1, c2, attacker] = [
+            fileOf(models.c1),
+            models.c2 ? fileOf(models.c2) : null,
+            fileOf(models.attacker),
+          ] as const;
           return { kind: 'cell', id: folder, eps, image: served.card.image, c1, c2, attacker };
         }),
-        ...served.cells.flatMap((cell) => places.map((place) => classifierOf(served, cell, place))),
+        ...classifiersOf(served).map(([cell, place, model]) => classifierOf(served, cell, place, model)),
       ]
     : [served.source];
 
 /** The classifiers that can be asked for answers. */
 export const inferablesOf = (served: Served): readonly Inferable[] =>
   'cells' in served
-    ? served.cells.flatMap((cell) =>
-        places.map((place) => ({ name: idOf(cell, place), card: served.card, source: idOf(cell, place) })),
-      )
+    ? classifiersOf(served).map(([cell, place]) => ({
+        name: idOf(cell, place),
+        card: served.card,
+        source: idOf(cell, place),
+      }))
     : [{ name: served.name, card: served.card, source: served.source.id }];
 
 const places = ['c1', 'c2'] as const;
 type Place = (typeof places)[number];
 
+/** Those that a run has: not every run has a second one. */
+const classifiersOf = ({ cells }: Catalogue): readonly (readonly [Cell, Place, StoredModel])[] =>
+  cells.flatMap((cell) =>
+    places.flatMap((place) => {
+      const model = cell.models[place];
+      return model ? [[cell, place, model] as const] : [];
+    }),
+  );
+
 const idOf = ({ folder }: Cell, place: Place): string => `${folder}-${place}`;
 const fileOf = ({ content, sha256 }: StoredModel): ModelSource => ({ path: String(content), sha256 });
 
-const classifierOf = ({ card }: Catalogue, cell: Cell, place: Place): ClassifierSource => ({
+const classifierOf = (
+  { card }: Catalogue,
+  cell: Cell,
+  place: Place,
+  model: StoredModel,
+): ClassifierSource => ({
   kind: 'classifier',
   id: idOf(cell, place),
-  file: fileOf(cell.models[place]),
+  file: fileOf(model),
   external: {},
   image: card.image,
   classes: card.classes,

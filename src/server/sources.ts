@@ -19,7 +19,7 @@ export interface CellSource {
   readonly eps: number;
   readonly image: ImageShape;
   readonly c1: ModelSource;
-  readonly c2: ModelSource;
+  readonly c2: ModelSource | null;
   readonly attacker: ModelSource;
 }
 

@@ -49,7 +49,7 @@ export const goTogether = (a: Batch, b: Batch): boolean =>
   a.cell === b.cell && a.ask?.kind === b.ask?.kind && a.ask?.kind !== 'attack';
 
 /** Numbers by what they say, the same count for each image of a batch, image after image. */
-type Rows = Readonly<Record<string, Float32Array | Float64Array>>;
+type Rows = Readonly<Record<string, Float32Array | Float64Array | null>>;
 
 /** What the attacker of a cell made of images. */
 export type CellRows = {
@@ -61,7 +61,8 @@ export type CellRows = {
   readonly l2: Float64Array;
   /** `2 * classes` an image: probabilities before, then after. */
   readonly c1: Float32Array;
-  readonly c2: Float32Array;
+  /** The same of C2; null where there is none. */
+  readonly c2: Float32Array | null;
 };
 
 /** What a classifier says of images. */
@@ -100,8 +101,8 @@ export function partOf(result: Result, total: number, start: number, count: numb
   const rows = result as Rows;
   return Object.fromEntries(
     Object.entries(rows).map(([name, numbers]) => {
-      const each = numbers.length / total;
-      return [name, numbers.slice(start * each, (start + count) * each)];
+      const each = (numbers?.length ?? 0) / total;
+      return [name, numbers && numbers.slice(start * each, (start + count) * each)];
     }),
   ) as Result;
 }

@@ -55,7 +55,7 @@ async function opened({ source, threads, openCells }: Task): Promise<Open> {
 
 async function openedCell({ eps, image, c1, c2, attacker }: CellSource, threads: number) {
   const read = ({ path, sha256 }: ModelSource): Promise<Uint8Array> => readModelFile(path, sha256);
-  const models = { c1: await read(c1), c2: await read(c2), attacker: await read(attacker) };
+  const models = { c1: await read(c1), c2: c2 && (await read(c2)), attacker: await read(attacker) };
   return await openCell({ eps, image, ...models }, threads);
 }
 

@@ -70,6 +70,7 @@ const rows = {
   'pgd-adam': null,
   'apgd-t': null,
   fab: null,
+  transfer: null,
   square: null,
 } as const satisfies { readonly [K in AttackName]: ShownAttack<K> | null };
 

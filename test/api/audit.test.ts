@@ -10,7 +10,8 @@ import {
   type Oracle,
 } from '../../src/index.ts';
 import { digits, type Digits } from '../support/examples.ts';
-import { binary, traps } from '../support/traps.ts';
+import { integerForms, quantisedMean } from '../support/quantised.ts';
+import { binary, scaledTo255, traps } from '../support/traps.ts';
 
 const one = { threads: 1 } as const;
 const eps = 0.1;
@@ -33,6 +34,12 @@ async function auditOf(
     await classifier.close();
   }
 }
+
+/** The first so many of the examples. */
+const few = (count: number) => ({
+  images: examples.images.subarray(0, count * 784),
+  labels: examples.labels.subarray(0, count),
+});
 
 const doubtsOf = ({ checks }: AuditResult): readonly string[] =>
   checks.filter(({ level }) => level === 'doubt').map(({ id }) => id);
@@ -62,6 +69,35 @@ describe('a classifier that seems robust and is not is in doubt, and fails what 
     ];
     expect(quantised.worst.accuracy).toBeLessThanOrEqual(plain.worst.accuracy + 0.05);
   });
+
+  test('one that computes with floats that were bytes is attacked by its gradient, and not taken for a robust one', async () => {
+    const plain = await auditOf(traps.plain(known), few(60));
+    const quantised = await auditOf(quantisedMean(known, 'QDQ'), few(60));
+    expect(quantised.attacks['pgd']!.broken).toBeGreaterThan(0);
+    expect(quantised.worst.accuracy).toBeLessThanOrEqual(plain.worst.accuracy + 0.05);
+  });
+
+  test.for(integerForms)('%s is recognised as what has no gradient', async (form) => {
+    const classifier = await openClassifier(quantisedMean(known, form), one);
+    expect(classifier.noGradient).toContain('computes in integers, which have no gradient');
+    await classifier.close();
+  });
+
+  test.for(['QLinearConv', 'MatMulInteger'] as const)(
+    '%s is audited by its answers, and seems robust to nobody',
+    async (form) => {
+      const found = await auditOf(quantisedMean(known, form), few(40), { attacks: ['noise', 'transfer'] });
+      expect(doubtsOf(found)).toEqual(['no-gradient', 'weak-attacks', 'few-images']);
+      expect(found.verdict).toBe('failed');
+      expect(found.checks[0]!.title).toMatch(
+        /only attacks by queries were possible: \w+: computes in integers/,
+      );
+      const { noise, transfer } = found.attacks;
+      expect(found.clean.accuracy).toBeGreaterThan(0.7);
+      expect(transfer!.accuracy).toBeLessThan(noise!.accuracy - 0.1);
+      expect(transfer!.queries).toMatchObject({ backward: 0 });
+    },
+  );
 
   test('a doubt that is accepted fails nothing', async () => {
     const accept = ['no-gradient', 'zero-gradient', 'weak-attacks'];
@@ -94,6 +130,12 @@ describe('a classifier of two classes', () => {
     }
     expect(new Set(found.map(({ worst }) => worst.accuracy)).size).toBe(1);
   });
+});
+
+test('names the way to prepare the pixels with which a classifier is right', async () => {
+  const found = await auditOf(scaledTo255(known), examples, { attacks: ['noise'] });
+  const check = found.checks.find(({ id }) => id === 'preparation');
+  expect(check).toMatchObject({ level: 'doubt', whatToDo: 'Try --scale 0..255.' });
 });
 
 describe('audit', () => {

@@ -416,13 +416,15 @@ describe('an optimizer', () => {
     });
   });
 
+  type Settings = b.AdamOptions & { readonly learningRate?: number };
+
   /** torch.optim.Adam, one tensor, in double precision. */
   function adam({
     learningRate = 1e-3,
     beta1 = 0.9,
     beta2 = 0.999,
     epsilon = 1e-8,
-  }: b.AdamOptions): number[][] {
+  }: Settings): number[][] {
     let p = start;
     let m = start.map(() => 0);
     let v = start.map(() => 0);
@@ -437,7 +439,7 @@ describe('an optimizer', () => {
     });
   }
 
-  test.for<readonly [name: string, options: b.AdamOptions]>([
+  test.for<readonly [name: string, options: Settings]>([
     ['its defaults', {}],
     ['other betas', { learningRate: 0.1, beta1: 0.5, beta2: 0.9 }],
     ['an epsilon that is larger than some gradients', { learningRate: 0.01, epsilon: 1e-3 }],

@@ -13,7 +13,7 @@ import {
   type Graph,
 } from '../../src/builder/index.ts';
 import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
-import type { Batch, Images, ImageShape, Oracle, Slope } from '../../src/runtime/attacks/index.ts';
+import type { Batch, Gradient, Images, ImageShape, Oracle, Slope } from '../../src/runtime/attacks/index.ts';
 import { openOracle, type OpenOracle, type OracleFiles } from '../../src/runtime/audit/oracle.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
 import { fileOf } from './classifiers.ts';
@@ -71,22 +71,27 @@ export const oracleOf = (
  */
 export const oneByOne = (oracle: Oracle): Oracle => ({
   ...oracle,
-  async gradient(batch, loss) {
+  ...(oracle.gradient && { gradient: alone(oracle.gradient, oracle) }),
+  ...(oracle.surrogate && { surrogate: alone(oracle.surrogate, oracle) }),
+});
+
+const alone =
+  (gradient: Gradient, { classes }: Oracle): Gradient =>
+  async (batch, loss) => {
     const parts: Slope[] = [];
     for (let i = 0; i < batch.labels.length; i++) {
       const [images, labels] = [imagesAt(batch.images, [i]), batch.labels.subarray(i, i + 1)];
       const targets = batch.targets?.subarray(i, i + 1);
-      parts.push(await oracle.gradient!({ images, labels, ...(targets && { targets }) }, loss));
+      parts.push(await gradient({ images, labels, ...(targets && { targets }) }, loss));
     }
     const joined = (of: (part: Slope) => Float32Array) =>
       Float32Array.from(parts.flatMap((part) => [...of(part)]));
     return {
-      logits: { data: joined(({ logits }) => logits.data), shape: [parts.length, oracle.classes] },
+      logits: { data: joined(({ logits }) => logits.data), shape: [parts.length, classes] },
       loss: joined(({ loss }) => loss),
-      gradient: { data: joined(({ gradient }) => gradient.data), shape: batch.images.shape },
+      gradient: { data: joined((part) => part.gradient.data), shape: batch.images.shape },
     };
-  },
-});
+  };
 
 /** Images with a third of their pixels black and a third white, as digits have them; labels and targets that differ. */
 export function drawnBatch(

@@ -22,14 +22,7 @@ import { keepFuller, readAudit } from './before.ts';
 import { followAudit } from './follow.ts';
 import { within } from './options.ts';
 import { mergedParts, partsText } from './parts.ts';
-import {
-  classifierAbout,
-  dataAbout,
-  openSubjects,
-  preparedOtherwise,
-  withLabels,
-  type DataFlags,
-} from './subject.ts';
+import { classifierAbout, dataAbout, openSubjects, withLabels, type DataFlags } from './subject.ts';
 import { auditText } from './table.ts';
 import { probeFile, probeWriting, writeAudit, writeForCi } from './write.ts';
 
@@ -141,7 +134,9 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
   if (flags.shard) demandBlocks(flags.shard, Math.ceil(source.count / plan.blockSize), plan.blockSize);
   if (!flags.force) {
     const attacks = plan.attacks.map(({ name }) => name);
-    await keepFuller(out, { classifier, data, threat: { norm, eps }, images: source.count, attacks });
+    const curve = plan.curve?.eps ?? [];
+    const images = source.count;
+    await keepFuller(out, { classifier, data, threat: { norm, eps }, images, seed, attacks, curve });
   }
   const { seconds: _, ...found } = await environment(run, 0);
   const settings = { plan, classifier, data, images: source.count, environment: found };
@@ -154,7 +149,8 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
       shard: flags.shard ?? null,
       demanded: prepared.demanded,
       notMeasured,
-      prepareOtherwise: () => preparedOtherwise(loaded, source, run),
+      surrogateMaker: opened.surrogateMaker,
+      prepareOtherwise: () => opened.preparations(source),
     }),
   );
   if (!conducted) return;

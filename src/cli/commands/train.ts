@@ -3,9 +3,9 @@ import {
   architectures,
   cellFolder,
   cellsOf,
+  classifiersShown,
   collapseLines,
   expectedData,
-  hasTransfer,
   InputError,
   modes,
   paperData,
@@ -239,7 +239,7 @@ async function report(
     return;
   }
   const alone = result.runs.length === 1;
-  const shown = hasTransfer(result.config) ? (['c1', 'c2'] as const) : (['c1'] as const);
+  const shown = classifiersShown(result.config);
   const rows = result.runs.flatMap(({ folder: cell, final }) =>
     shown.map((name) => ({
       name: alone ? name.toUpperCase() : `${cell} ${name.toUpperCase()}`,
@@ -254,8 +254,9 @@ async function report(
   }
   for (const file of [page, files.result, files.metrics]) console.log(file);
   for (const run of result.runs) {
-    const { c1, c2, attacker, samples, path: cell } = cellFolder(path, run);
-    for (const file of alone ? [c1, c2, attacker, samples] : [cell]) console.log(file);
+    const paths = cellFolder(path, run);
+    const own = [...shown, 'attacker' as const, 'samples' as const].map((name) => paths[name]);
+    for (const file of alone ? own : [paths.path]) console.log(file);
   }
 }
 

@@ -117,6 +117,7 @@ function offerOf(
     const { access, norms } = attackOf(name);
     if (access === 'gradient' && noGradient !== null)
       return `needs gradients of the classifier (${noGradient})`;
+    if (access === 'surrogate') return 'trains a network first; run it with sparring audit';
     if (access === 'model' && attacker === null)
       return 'needs a trained attacker; name its file with --attacker';
     return norms.includes(norm) ? null : `knows ${norms.join(' and ')} only, not ${norm}`;

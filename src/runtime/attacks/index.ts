@@ -11,6 +11,7 @@ import { pgd } from './pgd.ts';
 import { pgdAdam } from './pgd-adam.ts';
 import { square } from './square.ts';
 import type { ThreatModel } from './threat.ts';
+import { transfer } from './transfer.ts';
 
 export type { Access, Attack, NoSettings } from './attack.ts';
 export { toEnd } from './attack.ts';
@@ -18,7 +19,14 @@ export { balls, type Ball } from './ball.ts';
 
 export { drawsOf, type Draws } from './draws.ts';
 export { someOf, type Batch, type Images, type ImageShape, type Logits } from './images.ts';
-export { answersOnly, type Generator, type LossName, type Oracle, type Slope } from './oracle.ts';
+export {
+  answersOnly,
+  type Generator,
+  type Gradient,
+  type LossName,
+  type Oracle,
+  type Slope,
+} from './oracle.ts';
 export type { ApgdSettings } from './apgd.ts';
 export type { ApgdTargetedSettings } from './apgd-t.ts';
 export type { FabSettings } from './fab.ts';
@@ -30,6 +38,7 @@ export { reaches } from './search.ts';
 export type { SquareSettings } from './square.ts';
 export { to8Bits } from './eight-bits.ts';
 export type { Goal, Norm, ThreatModel } from './threat.ts';
+export type { TransferSettings } from './transfer.ts';
 
 /**
  * Every attack, in the order in which they are shown: from the floor to the strongest, then the trained one. Other
@@ -44,6 +53,7 @@ export const attacks = {
   apgd,
   'apgd-t': apgdT,
   fab,
+  transfer,
   square,
   generator,
 } as const;
@@ -79,6 +89,7 @@ export function unsuited(name: AttackName, oracle: Oracle, threat: ThreatModel):
   const missing: { readonly [A in Access]: string | false } = {
     none: false,
     logits: false,
+    surrogate: !oracle.surrogate && "a network that was trained on the classifier's answers",
     gradient: !oracle.gradient && 'gradients of the classifier',
     model: !oracle.generator && 'a trained attacker',
   };

@@ -40,7 +40,14 @@ export const answersOnly = (oracle: Oracle): Oracle => ({
   classes: oracle.classes,
   logits: (images) => oracle.logits(images),
   ...(oracle.generator && { generator: oracle.generator }),
+  ...(oracle.surrogate && { surrogate: oracle.surrogate }),
 });
+
+/** The gradient of a loss in each image. */
+export type Gradient = (
+  batch: Pick<Batch, 'images' | 'labels' | 'targets'>,
+  loss: LossName,
+) => Promise<Slope>;
 
 /** What an attack may ask: a classifier's logits, and more where the attacker knows more. */
 export interface Oracle {
@@ -48,7 +55,9 @@ export interface Oracle {
   readonly classes: number;
   readonly logits: (images: Images) => Promise<Logits>;
   /** Absent where the classifier cannot be differentiated. The targets of the batch matter to `difference` and `dlr-targeted` alone. */
-  readonly gradient?: (batch: Pick<Batch, 'images' | 'labels' | 'targets'>, loss: LossName) => Promise<Slope>;
+  readonly gradient?: Gradient;
+  /** The gradient of a network that was trained on the classifier's answers. Absent where none was. */
+  readonly surrogate?: Gradient;
   /** Absent where no attacker was trained. */
   readonly generator?: Generator;
 }

@@ -37,6 +37,9 @@ const domains: { readonly [S in Setting]: Numbers } = {
   stepSize: numbers('number', 'a number above 0, in parts of eps', { above: true }),
   queries: count,
   targets: count,
+  images: count,
+  rounds: count,
+  updates: count,
   shrinkOver: count,
   part: numbers('number', 'a number above 0 and at most 1', { above: true, most: 1 }),
   decay: numbers('number', 'a number from 0 on'),
@@ -86,6 +89,8 @@ export const climbed: { readonly [N in AttackName]: readonly LossName[] } = {
   apgd: ['gap', 'dlr', 'margin', 'dlr-targeted'],
   'apgd-t': ['dlr-targeted', 'difference'],
   fab: ['difference'],
+  // of its surrogate, not of the classifier
+  transfer: [],
   square: [],
   generator: [],
 };

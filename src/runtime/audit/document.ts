@@ -61,7 +61,7 @@ const AuditedAttack = z.object({
   /** Its name with what matters of its settings: `PGD, 40 steps`. */
   title: z.string(),
   /** What the attacker needs of the classifier. */
-  access: z.enum(['none', 'logits', 'gradient', 'model']),
+  access: z.enum(['none', 'logits', 'surrogate', 'gradient', 'model']),
   settings: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
   /**
    * Which images it was given: `all` those that are right without an attack, so that `accuracy` is that under this attack
@@ -93,7 +93,10 @@ const ClassRow = z.object({
   worst: Fraction,
 });
 
-/** Accuracy against eps. Each point is attacked anew; an image that a smaller eps broke stays broken. */
+/**
+ * Accuracy against eps. Each point is attacked anew; an image that a smaller eps broke stays broken. The point at the eps of
+ * the audit is that of all its attacks; every other one is of one attack alone, so that all of them would leave less.
+ */
 const Curve = z.object({
   /** The attack's title. */
   attack: z.string(),
@@ -103,6 +106,8 @@ const Curve = z.object({
   points: z.array(
     z.object({
       eps: z.number().nonnegative(),
+      /** What was run: nothing, all attacks of the audit, or the attack of the curve alone. Absent in early audits. */
+      under: z.enum(['nothing', 'all', 'curve']).exactOptional(),
       accuracy: Fraction,
       interval: z.object({ low: Fraction, high: Fraction }),
     }),

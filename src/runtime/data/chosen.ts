@@ -1,5 +1,5 @@
 import { permutation, stream } from '../random.ts';
-import { limit, range, type ImageSource } from './source.ts';
+import { at, limit, range, type ImageSource } from './source.ts';
 
 /** Which images are taken where there are more than are wanted. */
 export interface Choice {
@@ -21,12 +21,15 @@ export function chosenOf(source: ImageSource, choice: Choice): ImageSource {
   const { count = source.count, seed } = choice;
   if (count >= source.count) return source;
   if (seed === undefined) return limit(source, count);
-  const places = chosenPlaces(source.count, choice);
-  const { stored: _, read, names, ...about } = source;
-  return {
-    ...about,
-    ...(names && { names: Array.from(places, (place) => names[place]!) }),
-    count: places.length,
-    read: (indices) => read(Array.from(indices, (index) => places[index]!)),
-  };
+  return at(source, chosenPlaces(source.count, choice));
+}
+
+/** A source in two, drawn at random: `count` images in the first, the others in the second. */
+export function heldOut(
+  source: ImageSource,
+  count: number,
+  seed: number,
+): readonly [first: ImageSource, others: ImageSource] {
+  const order = permutation(source.count, stream(seed, 'held out'));
+  return [at(source, order.subarray(0, count).toSorted()), at(source, order.subarray(count).toSorted())];
 }

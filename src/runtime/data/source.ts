@@ -152,6 +152,25 @@ export function limit(source: ImageSource, n: number): ImageSource {
   return { ...some, count: n, read };
 }
 
+/** The images at some places, as a source; in memory where the source is. Its hash remains that of the whole. */
+export function at(source: ImageSource, places: Uint32Array): ImageSource {
+  const { stored, read, names, ...about } = source;
+  const some = { ...about, ...(names && { names: Array.from(places, (place) => names[place]!) }) };
+  if (stored) {
+    const values = valuesOf(about.shape);
+    const images = new Uint8Array(places.length * values);
+    places.forEach((place, i) =>
+      images.set(stored.images.subarray(place * values, (place + 1) * values), i * values),
+    );
+    return storedSource(some, { images, labels: Int32Array.from(places, (place) => stored.labels[place]!) });
+  }
+  return {
+    ...some,
+    count: places.length,
+    read: (indices) => read(Array.from(indices, (index) => places[index]!)),
+  };
+}
+
 /** Classes without names. */
 export const numbered = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, label) => String(label));

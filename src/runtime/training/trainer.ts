@@ -1,7 +1,7 @@
 import { epochOrder } from '../data/order.ts';
-import type { StoredSource } from '../data/source.ts';
+import type { ImageSource } from '../data/source.ts';
 import { initialState, type ProgramFile, type SessionOptions } from '../session.ts';
-import { openSteps, type Metrics, type Steps } from './steps.ts';
+import { openSteps, type Given, type Metrics, type Steps } from './steps.ts';
 import type { Tensors } from '../tensor.ts';
 
 /** Sums over the batches of an unfinished epoch. */
@@ -52,6 +52,8 @@ export interface Epoch<N extends string> {
   readonly metrics: Readonly<Partial<Record<N, MetricNames>>>;
   /** Weights that the program reads and does not train. */
   readonly frozen?: Tensors;
+  /** What a step of the epoch, from 0, is given beside its examples. */
+  readonly given?: (step: number) => Given;
   /** From 1, in its phase. */
   readonly epoch: number;
   readonly epochs: number;
@@ -61,7 +63,7 @@ export interface Epoch<N extends string> {
 
 export interface TrainerOptions<N extends string> {
   readonly config: SessionOptions & { readonly seed: number; readonly batchSize: number };
-  readonly split: StoredSource;
+  readonly split: ImageSource;
   /** Where to go on from. */
   readonly states: ReadonlyMap<N, Tensors>;
   readonly running: Readonly<Partial<Record<N, Running>>>;
@@ -112,6 +114,7 @@ export class Trainer<N extends string> {
     program,
     metrics,
     frozen,
+    given,
     epoch,
     epochs,
     order: number,
@@ -132,7 +135,7 @@ export class Trainer<N extends string> {
           order.subarray((steps + i) * batchSize, (steps + i + 1) * batchSize),
         );
         const start = performance.now();
-        const measured = await training.run(batches);
+        const measured = await training.run(batches, given && batches.map((_, i) => given(steps + i)));
         const perStep = (performance.now() - start) / batches.length;
         if (training.repeats) {
           atOnce = Math.max(1, Math.min(Math.round(this.#options.runTime / perStep), mostAtOnce));

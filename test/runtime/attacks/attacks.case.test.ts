@@ -46,6 +46,7 @@ const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
   'pgd-adam': { steps: 10, stepSize: 0.5, decay: 0.98, restarts: 2 },
   'apgd-t': { loss: 'dlr', steps: 10, targets: 2, restarts: 2 },
   fab: { steps: 10, targets: 2, restarts: 2 },
+  transfer: { images: 10, rounds: 1, updates: 1, steps: 10, restarts: 2 },
   square: { queries: 60, part: 0.8, shrinkOver: null, restarts: 2 },
   generator: {},
 };
@@ -65,17 +66,22 @@ const shapes: readonly ImageShape[] = [
 describe.each(shapes)('on images of $channels x $height x $width', (image) => {
   let batch: Required<Batch>;
   let oracle: OpenOracle;
+  let twin: OpenOracle;
   beforeAll(async () => {
     const random = stream(21, 'case', image.channels);
     const classifier = smallClassifier(random, image, classes);
     const generator = { attacker: perfectAttacker(classifier, 0.2), eps: 0.2 };
-    oracle = await oracleOf(classifier, image, { generator });
+    twin = await oracleOf(classifier, image);
+    oracle = { ...(await oracleOf(classifier, image, { generator })), surrogate: twin.gradient! };
     const drawn = drawnBatch(21, count, image, classes);
     // the classifier is right about every image, so that an attack has something to take
     const labels = answersTo(await oracle.logits(drawn.images));
     batch = { ...drawn, labels, targets: labels.map((y) => (y + 1) % classes) };
   });
-  afterAll(() => oracle.close());
+  afterAll(async () => {
+    await twin.close();
+    await oracle.close();
+  });
 
   const start = <K extends AttackName>(name: K, threat: ThreatModel, part: Batch) =>
     attackOf(name).run(oracle, part, threat, settings[name], drawsOf(3, name));
@@ -151,7 +157,13 @@ describe.each(shapes)('on images of $channels x $height x $width', (image) => {
 
     it('says where it cannot be run', () => {
       const { logits } = oracle;
-      const needs = { none: 'none', logits: 'none', gradient: 'gradients', model: 'attacker' }[access];
+      const needs = {
+        none: 'none',
+        logits: 'none',
+        surrogate: "trained on the classifier's answers",
+        gradient: 'gradients',
+        model: 'attacker',
+      }[access];
       expect(unsuited(name, oracle, threat)).toBeNull();
       expect(unsuited(name, { image, classes, logits }, threat) ?? 'none').toContain(needs);
       for (const goal of ['untargeted', 'targeted'] as const satisfies readonly Goal[]) {

@@ -4,6 +4,7 @@ import {
   attackOf,
   drawsOf,
   toEnd,
+  type Gradient,
   type LossName,
   type Oracle,
 } from '../../../src/runtime/attacks/index.ts';
@@ -41,23 +42,27 @@ function linear(classes: number, asked: Set<LossName>): Oracle {
       const [i, c] = [Math.floor(at / classes), at % classes];
       return data.subarray(4 * i, 4 * i + 4).reduce((sum, x, p) => sum + x * Math.sin(c * 4 + p), 0);
     });
+  const slope = ({ images, labels }: Parameters<Gradient>[0]): ReturnType<Gradient> => {
+    const [count] = images.shape;
+    return Promise.resolve({
+      logits: { data: logitsOf(images.data, count), shape: [count, classes] },
+      loss: new Float32Array(count),
+      gradient: {
+        data: images.data.map((_, at) => -Math.sin(labels[Math.floor(at / 4)]! * 4 + (at % 4))),
+        shape: images.shape,
+      },
+    });
+  };
   return {
     image: { channels: 1, height: 2, width: 2 },
     classes,
     logits: ({ data, shape: [count] }) =>
       Promise.resolve({ data: logitsOf(data, count), shape: [count, classes] }),
-    gradient: ({ images, labels }, loss) => {
+    gradient(batch, loss) {
       asked.add(loss);
-      const [count] = images.shape;
-      return Promise.resolve({
-        logits: { data: logitsOf(images.data, count), shape: [count, classes] },
-        loss: new Float32Array(count),
-        gradient: {
-          data: images.data.map((_, at) => -Math.sin(labels[Math.floor(at / 4)]! * 4 + (at % 4))),
-          shape: images.shape,
-        },
-      });
+      return slope(batch);
     },
+    surrogate: slope,
     generator: { eps: 0.1, perturbation: (images) => Promise.resolve(images) },
   };
 }

@@ -1,0 +1,327 @@
+import { createHash } from 'node:crypto';
+import { averagePrefix } from '../builder/index.ts';
+import {
+  adversarialTrain,
+  defenceDefaults,
+  type Defence,
+  type DefenceSettings,
+} from '../models/adversarial.ts';
+import { weightPrefix, type Frozen, type Tunable } from '../models/classifier/tune.ts';
+import { withWeights } from '../onnx/index.ts';
+import type { Norm } from '../runtime/attacks/index.ts';
+import { heldOut } from '../runtime/data/chosen.ts';
+import type { ImageSource } from '../runtime/data/source.ts';
+import type { Device } from '../runtime/devices/index.ts';
+import { InputError } from '../runtime/errors.ts';
+import { toHalf } from '../runtime/half.ts';
+import type { Tensors } from '../runtime/tensor.ts';
+import {
+  bestOf,
+  hardenEpochs,
+  type HardenCheckpoint,
+  type HardenProgress,
+  type HardenRecord,
+  type HardenSettings,
+  type Judged,
+} from '../runtime/training/harden.ts';
+import { schedules, type Schedule } from '../runtime/training/schedule.ts';
+import { openLoaded, type OpenClassifier } from './classifier.ts';
+import { evaluate } from './evaluate.ts';
+import { loadClassifier, naming, readAgain, type Loaded, type LoadOptions } from './load.ts';
+import { apartFromTrained, beginning, openTunable, programFile } from './hardening.ts';
+import type { Files } from './parting.ts';
+import type { Platform } from './platform.ts';
+
+/** How a classifier is hardened. */
+export interface HardenOptions {
+  /** How the classifier's file is read. */
+  readonly reading?: LoadOptions;
+  /** Largest size of the change, in the unit of the pixels: `8 / 255`. */
+  readonly eps: number;
+  /** How it is measured. Default: `linf`. */
+  readonly norm?: Norm;
+  /** What is learned from: `fast`, `pgd` (the default) or `trades`. */
+  readonly method?: Defence;
+  /** Settings of the attack inside a training step; the method has defaults. */
+  readonly attack?: Partial<Omit<DefenceSettings, 'method' | 'norm'>>;
+  /** Default: 10. */
+  readonly epochs?: number;
+  /** Images a step. Default: 100. */
+  readonly batchSize?: number;
+  /** Adam's learning rate at its peak. Default: 0.001. */
+  readonly learningRate?: number;
+  /** How it changes. Default: `one-cycle`. */
+  readonly schedule?: Schedule;
+  /** Epochs over which eps rises from 0. Default: a quarter of the epochs. */
+  readonly warmup?: number;
+  /** Decay of the weights' average, which then is the result; 0 for none, the default. */
+  readonly average?: number;
+  /** End after so many epochs without a better robust accuracy. Default: null, never. */
+  readonly patience?: number | null;
+  /** Training images that are held out, to find the best epoch. Default: a tenth, 1,000 at most. */
+  readonly validation?: number;
+  /** Of the order of images, random starts and held-out images. Default: 1. */
+  readonly seed?: number;
+  readonly device?: Device;
+  /** Threads of the CPU; the results depend on it. */
+  readonly threads?: number;
+  /** The names of the files that weights lie in, in the new model. Default: as they are. */
+  readonly rename?: (location: string) => string;
+  /** Where to resume. */
+  readonly from?: HardenCheckpoint;
+  readonly signal?: AbortSignal;
+  /** Called after some steps and after each epoch. */
+  readonly onProgress?: (progress: HardenProgress) => void;
+}
+
+/** A classifier that was hardened. */
+export interface Hardened {
+  /** The user's file with other weights. */
+  readonly model: Uint8Array;
+  /** The files that its weights lie in, by the names that it gives them; empty where they lie in the model. */
+  readonly external: Readonly<Record<string, Uint8Array>>;
+  /** What the training did, epoch by epoch. */
+  readonly records: readonly HardenRecord[];
+  /** The epoch whose weights these are. */
+  readonly epoch: number;
+  /** Names of the initializers that were trained. */
+  readonly trained: readonly string[];
+  readonly frozen: readonly Frozen[];
+  /** How far the logits of the new file are from those of the graph that was trained. */
+  readonly apart: number;
+}
+
+/** All that decides the numbers of a hardening, complete and checked. */
+export interface HardenPlan {
+  readonly settings: HardenSettings;
+  readonly defence: DefenceSettings;
+  readonly average: number;
+  readonly validation: number;
+  readonly device: Device;
+  readonly threads: number;
+}
+
+/** Checks options and fills in the defaults. Throws InputError. */
+export function hardenPlan(
+  {
+    norm = 'linf',
+    method = 'pgd',
+    attack,
+    device = 'cpu',
+    threads = 1,
+    average = 0,
+    ...options
+  }: HardenOptions,
+  train: ImageSource,
+): HardenPlan {
+  const {
+    eps,
+    epochs = 10,
+    batchSize = 100,
+    learningRate = 1e-3,
+    schedule = 'one-cycle',
+    seed = 1,
+  } = options;
+  const { warmup = epochs / 4, patience = null } = options;
+  const validation = options.validation ?? Math.max(1, Math.min(1000, Math.floor(train.count / 10)));
+  const defence: DefenceSettings = { method, norm, ...defenceDefaults[method], ...attack };
+  const demand = (met: boolean, what: string, got: unknown): void => {
+    if (!met) throw new InputError(`${what}, got ${String(got)}`);
+  };
+  const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 1;
+  demand(eps > 0 && Number.isFinite(eps), 'eps must be above 0', eps);
+  demand(norm === 'l2' || eps <= 1, 'eps must be at most 1 for linf', eps);
+  demand(isCount(epochs), 'epochs must be an integer from 1 on', epochs);
+  demand(isCount(batchSize), 'batchSize must be an integer from 1 on', batchSize);
+  demand(learningRate > 0 && Number.isFinite(learningRate), 'learningRate must be above 0', learningRate);
+  demand(schedules.includes(schedule), `schedule must be one of ${schedules.join(', ')}`, schedule);
+  demand(warmup >= 0 && warmup <= epochs, 'warmup must be from 0 to the number of epochs', warmup);
+  demand(average >= 0 && average < 1, 'average must be from 0 to below 1', average);
+  demand(patience === null || isCount(patience), 'patience must be an integer from 1 on, or null', patience);
+  demand(isCount(validation), 'validation must be an integer from 1 on', validation);
+  demand(isCount(defence.steps), 'steps of the attack must be an integer from 1 on', defence.steps);
+  demand(defence.stepSize > 0, 'stepSize of the attack must be above 0', defence.stepSize);
+  demand(defence.start >= 0, 'start of the attack must be from 0 on', defence.start);
+  demand(defence.beta >= 0, 'beta must be from 0 on', defence.beta);
+  if (train.count - validation < batchSize) {
+    throw new InputError(
+      `${train.name}: ${train.count} training images, ${validation} of them held out, are no batch of ${batchSize}; ` +
+        'take a smaller batch size or more images',
+    );
+  }
+  return {
+    settings: { eps, epochs, batchSize, learningRate, schedule, warmup, patience, seed },
+    defence,
+    average,
+    validation,
+    device,
+    threads,
+  };
+}
+
+/** What a checkpoint belongs to, as a hash: the model, the images and the settings. */
+export function hardenHash({ files }: Loaded, train: ImageSource, plan: HardenPlan): string {
+  const sha256 = createHash('sha256').update(files.bytes);
+  for (const name of Object.keys(files.external).toSorted()) sha256.update(files.external[name]!);
+  return sha256.update(JSON.stringify([train.sha256, train.count, plan])).digest('hex');
+}
+
+/**
+ * Trains the weights of a classifier against attacks. The result is its own file with other weights: ports, names, operators,
+ * versions, layout and preprocessing stay as they are.
+ *
+ * @param train labelled images; some are held out (`validation`).
+ * @throws InputError before long work, when the classifier, an option or the images are wrong; the reason of the signal when
+ *   that was aborted.
+ */
+export async function hardenOn(
+  platform: Platform,
+  model: Uint8Array | string,
+  train: ImageSource,
+  { reading, threads = platform.threads(), onProgress, ...options }: HardenOptions,
+): Promise<Hardened> {
+  const { signal } = options;
+  const plan = hardenPlan({ ...options, threads }, train);
+  const loaded = await loadClassifier(platform, model, reading);
+  const work = hardenLoaded(platform, loaded, train, plan, options);
+  for (;;) {
+    const next = await work.next();
+    if (next.done) {
+      if (next.value) return next.value;
+      signal?.throwIfAborted();
+      throw new Error('the training ended early');
+    }
+    onProgress?.(next.value);
+    if (next.value.kind === 'interrupted' && next.value.error) throw next.value.error;
+  }
+}
+
+/** How a training goes on and what becomes of its files. */
+export type HardenRun = Pick<HardenOptions, 'rename' | 'from' | 'signal'>;
+
+/**
+ * {@link hardenOn} with a classifier that is read, event by event. Gives null when it was interrupted; the last event then
+ * holds a checkpoint.
+ */
+export async function* hardenLoaded(
+  platform: Pick<Platform, 'inTurn'>,
+  loaded: Loaded,
+  train: ImageSource,
+  plan: HardenPlan,
+  { rename, from, signal }: HardenRun = {},
+): AsyncGenerator<HardenProgress, Hardened | null> {
+  const { settings, defence, average, device, threads } = plan;
+  const opened = await naming(loaded.name, () => openTunable(loaded, train, settings.batchSize));
+  const { classifier, tuned } = opened;
+  const [validation, others] = heldOut(train, plan.validation, settings.seed);
+  const program = adversarialTrain(tuned, classifier.image, { name: 'harden', ...defence, average });
+  const file = programFile(program, device, others.stored !== undefined);
+  const begin = beginning(tuned, file);
+  const prefix = average > 0 ? averagePrefix : '';
+  const weightsIn = (state: Tensors): ReadonlyMap<string, Float32Array> =>
+    new Map(
+      tuned.trained.map(({ name }) => [
+        name,
+        state.get(`${prefix}${weightPrefix}${name}`)!.data as Float32Array,
+      ]),
+    );
+  const hardenedFiles = (state: Tensors, metadata: Readonly<Record<string, string>>): Files =>
+    withWeights(loaded.files, { weights: weightsIn(state), metadata, toHalf, ...(rename && { rename }) });
+  const judge = async (state: Tensors, stop?: AbortSignal): Promise<Judged> => {
+    const again = readAgain(loaded, hardenedFiles(state, {}));
+    const judged = await openLoaded(platform, again, { device, threads });
+    try {
+      return await accuracies(judged, validation, plan, stop);
+    } catch (error) {
+      if (stop?.aborted) return { clean: NaN, robust: NaN };
+      throw error;
+    } finally {
+      await judged.close();
+    }
+  };
+  const checked = async (files: Files, weights: ReadonlyMap<string, Float32Array>): Promise<number> => {
+    const hardened = await openLoaded(platform, readAgain(loaded, files), { device, threads });
+    try {
+      const apart = await apartFromTrained(hardened, tuned, weights, validation, { device, threads });
+      const { tolerance } = classifier.origin;
+      if (apart <= tolerance) return apart;
+      throw new Error(
+        `the logits of the new file are ${apart.toPrecision(2)} of the largest from those that were trained, more than ${tolerance}`,
+      );
+    } finally {
+      await hardened.close();
+    }
+  };
+  const empty: HardenCheckpoint = { records: [], running: null, state: begin, best: null };
+  const work = hardenEpochs({
+    settings,
+    device,
+    threads,
+    program: file,
+    train: others,
+    from: from ?? empty,
+    judge,
+    signal,
+  });
+  for await (const event of work) {
+    yield event;
+    if (event.kind === 'interrupted') return null;
+    if (event.kind !== 'done') continue;
+    const { records, best, state } = event.checkpoint;
+    const final = best ?? state;
+    const kept = bestOf(records)!;
+    const files = hardenedFiles(final, { [metadataKey]: JSON.stringify(trainedHow(plan, kept, tuned)) });
+    const apart = await checked(files, weightsIn(final));
+    return {
+      model: files.bytes,
+      external: files.external,
+      records,
+      epoch: kept.epoch,
+      trained: tuned.trained.map(({ name }) => name),
+      frozen: tuned.frozen,
+      apart,
+    };
+  }
+  return null;
+}
+
+/** Where the new file says how it was trained. */
+const metadataKey = 'sparring.hardened';
+
+function trainedHow({ settings, defence, average }: HardenPlan, { epoch }: HardenRecord, tuned: Tunable) {
+  const { eps, epochs, batchSize, learningRate, schedule, warmup, seed } = settings;
+  const statistics = tuned.frozen.some(({ why }) => why === 'statistics of batch norm');
+  return {
+    ...defence,
+    eps,
+    epoch,
+    epochs,
+    batchSize,
+    learningRate,
+    schedule,
+    warmup,
+    average,
+    seed,
+    trained: tuned.trained.length,
+    ...(statistics && { batchNorm: 'statistics frozen' }),
+  };
+}
+
+/** Gradient steps of the attack that judges an epoch. */
+const judgeSteps = 20;
+
+async function accuracies(
+  opened: OpenClassifier,
+  images: ImageSource,
+  { settings: { eps, seed }, defence: { norm } }: HardenPlan,
+  signal?: AbortSignal,
+): Promise<Judged> {
+  const { clean, worst } = await evaluate(opened, images, {
+    eps,
+    norm,
+    seed,
+    attacks: [{ method: 'pgd', steps: judgeSteps }],
+    ...(signal && { signal }),
+  });
+  return { clean: clean.accuracy, robust: worst.accuracy };
+}

@@ -1,0 +1,133 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Hardened, HardenPlan } from '../../api/harden.ts';
+import type { AuditResult } from '../../api/audit.ts';
+import { InputError, type ImageSource } from '../../runtime/index.ts';
+import { writeAtomic } from '../../runtime/files.ts';
+import { probeFile } from '../audit/write.ts';
+import { columnsOf, textTable } from '../table.ts';
+import { environment } from '../version.ts';
+import type { Both } from './measure.ts';
+
+/** The files of a hardening: the model and, beside it, its weights, the report and the checkpoint. */
+export function hardenFiles(out: string, external: Readonly<Record<string, Uint8Array>> = {}) {
+  const name = basename(out);
+  const locations = Object.keys(external);
+  return {
+    report: `${out.replace(/\.onnx$/, '')}.harden.json`,
+    checkpoint: `${out.replace(/\.onnx$/, '')}.checkpoint`,
+    rename: (location: string): string =>
+      locations.length === 1 ? `${name}.data` : `${name}.${locations.indexOf(location) + 1}.data`,
+  };
+}
+
+/**
+ * Finds out, before long work, whether the files can be written, and does not replace others.
+ *
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeOut(
+  out: string,
+  model: string,
+  { force, resume }: { readonly force?: true; readonly resume?: true },
+): Promise<void> {
+  if (resolve(out) === resolve(model)) {
+    throw new InputError(`--out ${out} is the model itself; choose another file`);
+  }
+  const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null;
+  const { report, checkpoint } = hardenFiles(out);
+  for (const path of [out, report]) {
+    if (!force && (await exists(path))) {
+      throw new InputError(`${path} exists; choose another --out FILE, or replace it with --force`);
+    }
+    await probeFile(path, '--out FILE');
+  }
+  if (!resume && !force && (await exists(checkpoint))) {
+    throw new InputError(
+      `${checkpoint} is of an interrupted training; resume it with --resume, or replace it with --force`,
+    );
+  }
+}
+
+/** Writes the hardened model, the weights that lie outside it first. Gives the paths. */
+export async function writeModel(out: string, { model, external }: Hardened): Promise<readonly string[]> {
+  const outside = Object.entries(external).map(([name, data]) => [join(dirname(out), name), data] as const);
+  for (const [path, data] of outside) await writeAtomic(path, data);
+  await writeAtomic(out, model);
+  return [out, ...outside.map(([path]) => path)];
+}
+
+/** What is to be reported of a hardening. */
+interface Reported {
+  readonly path: string;
+  readonly flags: { readonly out: string; readonly data: string };
+  readonly words: readonly string[];
+  readonly hardened: Hardened;
+  readonly both: Both;
+  readonly plan: HardenPlan;
+  readonly train: ImageSource;
+  readonly test: ImageSource;
+}
+
+/** Writes the report as JSON; gives its path, and what is printed. */
+export async function writeReport({ path, flags, words, hardened, both, plan, train, test }: Reported) {
+  const { report } = hardenFiles(flags.out);
+  const { records, epoch, trained, frozen, apart } = hardened;
+  const document = {
+    schema: 1,
+    model: basename(path),
+    data: { source: flags.data, sha256: train.sha256, train: train.count, test: test.count },
+    ...plan,
+    trained,
+    frozen,
+    epochs: records,
+    best: epoch,
+    apart,
+    before: figuresOf(both.before),
+    after: figuresOf(both.after),
+    notMeasured: both.after.notMeasured,
+    environment: await environment(plan, 0),
+    command: words,
+  };
+  await writeAtomic(report, `${JSON.stringify(document, null, 2)}\n`);
+  return { report, text: hardenText(hardened, both, plan) };
+}
+
+const figuresOf = ({ images, clean, attacks, worst, checks }: AuditResult) => ({
+  images,
+  clean,
+  attacks,
+  worst,
+  checks,
+});
+
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+/** Accuracy before and after as a table, and what was trained and measured. */
+function hardenText(hardened: Hardened, { before, after }: Both, plan: HardenPlan): string {
+  const { norm } = plan.defence;
+  const head = `${norm === 'linf' ? 'Linf' : 'L2'} eps ${Number(plan.settings.eps.toPrecision(4))}, ${after.images} images`;
+  const names = Object.keys(after.attacks) as (keyof AuditResult['attacks'])[];
+  const rows = [
+    ['clean', percent(before.clean.accuracy), percent(after.clean.accuracy)],
+    ...names.map((name) => [
+      after.attacks[name]!.title,
+      before.attacks[name] ? percent(before.attacks[name].accuracy) : '',
+      percent(after.attacks[name]!.accuracy),
+    ]),
+    ['worst case', percent(before.worst.accuracy), percent(after.worst.accuracy)],
+  ];
+  const reasons = new Set(hardened.frozen.map(({ why }) => why));
+  const { model, external, trained, epoch } = hardened;
+  return [
+    textTable([head, 'before', 'after'], rows, columnsOf(process.stdout)),
+    ...after.checks.map(({ level, title, id }) => `${level}: ${title} [${id}]`),
+    ...after.notMeasured.map(({ what, why }) => `not measured: ${what}: ${why}`),
+    `trained: ${trained.length} initializers; the weights are those after epoch ${epoch}`,
+    ...[...reasons].map((reason) => {
+      const own = hardened.frozen.filter(({ why }) => why === reason);
+      return `frozen: ${own.length} initializers (${reason})`;
+    }),
+    `${model.length} bytes${Object.keys(external).length > 0 ? ', weights outside' : ''}`,
+  ].join('\n');
+}

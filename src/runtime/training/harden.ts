@@ -1,0 +1,170 @@
+import type { ImageSource } from '../data/source.ts';
+import { fillBytes, stream } from '../random.ts';
+import type { ProgramFile, SessionOptions } from '../session.ts';
+import { elements, float32, type Tensors } from '../tensor.ts';
+import { rateAt, type Schedule } from './schedule.ts';
+import type { Given } from './steps.ts';
+import { Diverged, Trainer, type Means, type Running, type Step } from './trainer.ts';
+
+/** How a classifier is trained. */
+export interface HardenSettings {
+  /** The largest size of the attack. */
+  readonly eps: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Its peak. */
+  readonly learningRate: number;
+  readonly schedule: Schedule;
+  /** Epochs over which eps rises from 0, fractions among them. */
+  readonly warmup: number;
+  /** Epochs without a better robust accuracy after which the training ends; null for never. */
+  readonly patience: number | null;
+  readonly seed: number;
+}
+
+/** Accuracy on images that are not trained on, in 0..1. */
+export interface Judged {
+  readonly clean: number;
+  readonly robust: number;
+}
+
+/** An epoch: what its batches measured, and the validation after it. */
+export interface HardenRecord extends Judged {
+  readonly epoch: number;
+  /** Mean loss, and the accuracy on attacked training images. */
+  readonly train: Means;
+  /** At its end. */
+  readonly eps: number;
+  /** Robust accuracy fell so far that the best weights before were restored. */
+  readonly restored: boolean;
+}
+
+/** A training at one moment; with the same data it continues to the same bits. */
+export interface HardenCheckpoint {
+  readonly records: readonly HardenRecord[];
+  /** Of the unfinished epoch. */
+  readonly running: Running | null;
+  /** The state of the program. */
+  readonly state: Tensors;
+  /** The state after the epoch of the best robust accuracy; null before there is one. */
+  readonly best: Tensors | null;
+}
+
+/** What happens during a training, in order. */
+export type HardenProgress =
+  | Step<'model'>
+  | { readonly kind: 'epoch'; readonly record: HardenRecord; readonly checkpoint: HardenCheckpoint }
+  /** The last event after an abort, or when a session failed: `error` says how. */
+  | { readonly kind: 'interrupted'; readonly checkpoint: HardenCheckpoint; readonly error?: Error }
+  | { readonly kind: 'done'; readonly checkpoint: HardenCheckpoint };
+
+/** What a training needs. */
+export interface HardenWork {
+  readonly settings: HardenSettings;
+  readonly device: SessionOptions['device'];
+  readonly threads: number;
+  readonly program: ProgramFile;
+  readonly train: ImageSource;
+  readonly from: HardenCheckpoint;
+  /** Measures the weights in a state on images that are not trained on. */
+  readonly judge: (state: Tensors, signal?: AbortSignal) => Promise<Judged>;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that steps should run before there is an event, 0 for one step an event; 1,400 when absent. */
+  readonly runTime?: number;
+}
+
+/** Robust accuracy that falls by this much from its best shows catastrophic overfitting (Wong et al. 2020). */
+const collapse = 0.2;
+
+/**
+ * Trains a classifier against attacks, epoch by epoch, and keeps the state of the best robust accuracy on images that are
+ * not trained on. Where that accuracy collapses, the best state is restored. Deterministic, interrupted and resumed or not.
+ *
+ * @throws Diverged when a loss is not finite.
+ */
+export async function* hardenEpochs(work: HardenWork): AsyncGenerator<HardenProgress, void> {
+  const { settings, program, train, judge, signal, device, threads, runTime = 1400 } = work;
+  const { epochs, batchSize, seed } = settings;
+  let { records, running, state, best } = work.from;
+  const checkpoint = (): HardenCheckpoint => ({ records, running, state, best });
+  try {
+    for (let epoch = records.length + 1; epoch <= epochs && !isOver(records, settings); epoch++) {
+      const trainer = new Trainer<'model'>({
+        config: { device, threads, seed, batchSize },
+        split: train,
+        states: new Map([['model', state]]),
+        running: running ? { model: running } : {},
+        runTime,
+        signal,
+      });
+      try {
+        yield* trainer.epoch({
+          networks: ['model'],
+          program,
+          metrics: { model: { loss: 'loss', accuracy: 'accuracy' } },
+          given: givenOf(work, epoch),
+          epoch,
+          epochs,
+          order: epoch,
+        });
+      } finally {
+        state = trainer.states.get('model')!;
+        running = trainer.running.model ?? null;
+      }
+      if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
+      const judged = await judge(state, signal);
+      if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
+      const before = bestOf(records);
+      const restored = best !== null && before !== null && judged.robust < before.robust - collapse;
+      if (restored) state = best!;
+      else if (!before || judged.robust >= before.robust) best = state;
+      const eps = settings.eps * epsAt(settings, epoch);
+      const record = { epoch, train: trainer.closeEpoch().model!, eps, ...judged, restored };
+      running = null;
+      records = [...records, record];
+      yield { kind: 'epoch', record, checkpoint: checkpoint() };
+      if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
+    }
+  } catch (error) {
+    if (error instanceof Diverged) throw error;
+    return yield { kind: 'interrupted', checkpoint: checkpoint(), error: error as Error };
+  }
+  yield { kind: 'done', checkpoint: checkpoint() };
+}
+
+/** The epoch of the best robust accuracy, the last of equals; null where there is none. */
+export const bestOf = (records: readonly HardenRecord[]): HardenRecord | null =>
+  records.reduce<HardenRecord | null>(
+    (best, record) => (best && best.robust > record.robust ? best : record),
+    null,
+  );
+
+/** Whether the accuracy has not risen for as long as it may. */
+function isOver(records: readonly HardenRecord[], { patience, warmup }: HardenSettings): boolean {
+  const since = records.length - Math.max(bestOf(records)?.epoch ?? 0, Math.ceil(warmup));
+  return patience !== null && since >= patience;
+}
+
+/** What part of its full size the attack has after some epochs. */
+const epsAt = ({ warmup }: HardenSettings, epochs: number): number =>
+  warmup > 0 ? Math.min(1, epochs / warmup) : 1;
+
+/** What the steps of an epoch are given beside examples. */
+function givenOf({ settings, train }: HardenWork, epoch: number): (step: number) => Given {
+  const { batchSize, epochs, eps, learningRate, schedule, seed } = settings;
+  const steps = Math.floor(train.count / batchSize);
+  const { channels, height, width } = train.shape;
+  const shape = [batchSize, channels, height, width];
+  return (step) => {
+    const done = epoch - 1 + step / steps;
+    const noise = new Uint8Array(elements(shape));
+    fillBytes(noise, stream(seed, 'noise', epoch, step));
+    return {
+      noise: { dtype: 'uint8', shape, data: noise },
+      rate: number(learningRate * rateAt(schedule, done / epochs)),
+      eps: number(eps * epsAt(settings, done)),
+    };
+  };
+}
+
+const number = (value: number) => float32([], Float32Array.of(value));
