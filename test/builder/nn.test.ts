@@ -447,6 +447,22 @@ describe('an optimizer', () => {
     expect((await steps(b.adam(options))).flat()).toBeAllClose(adam(options).flat(), { atol: 10 * perStep });
   });
 
+  test('averaged moves a mean of the parameters by a part of the way to the new ones', async () => {
+    const p = b.input('p', 'float32', [2]);
+    const variable: b.nn.Variable = { name: 'p', value: p, init: { kind: 'constant', value: 0 } };
+    const optimizer = b.averaged(b.sgd({ learningRate: 0.5 }), 0.75);
+    const [average] = optimizer.init([variable]);
+    const gradient = b.constant(b.tensorOf('float32', [2], [2, -4]));
+    const next = optimizer.update([gradient], [variable], [average!]);
+    const outputs = { p: next.parameters[0]!, average: next.state[0]! };
+    const found = await evaluateGraph(
+      { name: 'averaged', inputs: [p, average!.value], outputs },
+      { p: b.tensorOf('float32', [2], [1, 1]), 'average/p': b.tensorOf('float32', [2], [8, 4]) },
+    );
+    expect([...(found['p']!.data as Float32Array)]).toEqual([0, 3]);
+    expect([...(found['average']!.data as Float32Array)]).toEqual([6, 3.75]);
+  });
+
   test('adam names its state after the parameters', () => {
     expect(listed(b.adam().init([parameter]))).toEqual([
       'adam/step float32[] from 0',
