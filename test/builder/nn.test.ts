@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import { stream } from '../../src/runtime/random.ts';
-import { awayFromZero, between, drawn, evaluate, numbers, valueOf, whole } from '../support/run.ts';
+import {
+  evaluateGraph,
+  awayFromZero,
+  between,
+  drawn,
+  evaluate,
+  numbers,
+  valueOf,
+  whole,
+} from '../support/run.ts';
 
 const { nn } = b;
 
@@ -454,13 +463,13 @@ describe('an optimizer', () => {
     const [average] = optimizer.init([variable]);
     const gradient = b.constant(b.tensorOf('float32', [2], [2, -4]));
     const next = optimizer.update([gradient], [variable], [average!]);
-    const outputs = { p: next.parameters[0]!, average: next.state[0]! };
+    const outputs = { next: next.parameters[0]!, mean: next.state[0]! };
     const found = await evaluateGraph(
       { name: 'averaged', inputs: [p, average!.value], outputs },
       { p: b.tensorOf('float32', [2], [1, 1]), 'average/p': b.tensorOf('float32', [2], [8, 4]) },
     );
-    expect([...(found['p']!.data as Float32Array)]).toEqual([0, 3]);
-    expect([...(found['average']!.data as Float32Array)]).toEqual([6, 3.75]);
+    expect([...(found['next']!.data as Float32Array)]).toEqual([0, 3]);
+    expect([...(found['mean']!.data as Float32Array)]).toEqual([6, 3.75]);
   });
 
   test('adam names its state after the parameters', () => {
