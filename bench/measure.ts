@@ -42,8 +42,9 @@ const plan: readonly {
 export interface MeasureOptions {
   readonly threads: number;
   readonly rounds: number;
-  readonly only?: string | undefined;
-  readonly batch?: number | undefined;
+  /** Beginnings of names of jobs; all when left out. */
+  readonly only?: readonly string[] | undefined;
+  readonly batch?: readonly number[] | undefined;
 }
 
 const isTfjs = ({ name }: Side): boolean => name.startsWith('TensorFlow.js');
@@ -56,7 +57,8 @@ export async function measure(
   options: MeasureOptions,
 ): Promise<Pick<Results, 'sides' | 'rows' | 'floors'>> {
   const wanted = (job: string, batch: number): boolean =>
-    job.startsWith(options.only ?? '') && (options.batch ?? batch) === batch;
+    (options.only ?? ['']).some((begin) => job.startsWith(begin)) &&
+    (options.batch ?? [batch]).includes(batch);
   const sides: Side[] = [];
   const rows: Row[] = [];
   const floors: Floor[] = [];

@@ -6,7 +6,7 @@ import { openCell } from '../src/server/inference.ts';
 
 /** What to run, and for how long. */
 export interface RawJob {
-  readonly paths: Readonly<Record<'c1' | 'c2' | 'attacker', string>>;
+  readonly paths: Readonly<Record<'c1' | 'attacker', string>> & { readonly c2?: string };
   readonly eps: number;
   readonly image: ImageShape;
   readonly threads: number;
@@ -19,7 +19,7 @@ export interface RawJob {
 async function rate({ paths, eps, image, threads, batch, seconds }: RawJob): Promise<number> {
   const [c1, c2, attacker] = [
     await readFile(paths.c1),
-    await readFile(paths.c2),
+    paths.c2 === undefined ? null : await readFile(paths.c2),
     await readFile(paths.attacker),
   ];
   const cell = await openCell({ eps, image, c1, c2, attacker }, threads);

@@ -28,7 +28,11 @@ const { run, seconds, workers, threads, batch, accept, clients, out } = command.
 async function raw(cell: Cell, images: number): Promise<number> {
   const { c1, c2, attacker } = cell.models;
   const job: RawJob = {
-    paths: { c1: String(c1.content), c2: String(c2.content), attacker: String(attacker.content) },
+    paths: {
+      c1: String(c1.content),
+      ...(c2 && { c2: String(c2.content) }),
+      attacker: String(attacker.content),
+    },
     eps: cell.eps,
     image: catalogue.card.image,
     threads,

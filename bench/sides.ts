@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
+import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { JobName } from './ours.ts';
@@ -27,11 +27,16 @@ export interface Start {
 }
 
 const beside = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
-const tsx = createRequire(import.meta.url).resolve('tsx');
 
-/** Sparring on a device. */
+/** Sparring on a device; this process's own loader of TypeScript, or none where all of this is compiled. */
 export const ours = (threads: number, device: string): Start => ({
-  command: [process.execPath, '--import', tsx, beside('ours_peer.ts'), String(threads), device],
+  command: [
+    process.execPath,
+    ...process.execArgv,
+    beside(`ours_peer${extname(import.meta.url)}`),
+    String(threads),
+    device,
+  ],
 });
 
 /** The environment of PyTorch: as many threads as we have, and whichever kernels OpenBLAS finds best for the processor. */
@@ -40,9 +45,9 @@ export function torchEnvironment(threads: number): NodeJS.ProcessEnv {
   return { ...env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
 }
 
-/** PyTorch of an interpreter. */
-export const torch = (interpreter: string, threads: number, device: string): Start => ({
-  command: [interpreter, beside('torch_peer.py'), String(threads), device],
+/** PyTorch of an interpreter, as it is or through torch.compile. */
+export const torch = (interpreter: string, threads: number, device: string, compile = false): Start => ({
+  command: [interpreter, beside('torch_peer.py'), String(threads), device, ...(compile ? ['compile'] : [])],
   env: torchEnvironment(threads),
 });
 

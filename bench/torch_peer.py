@@ -1,6 +1,7 @@
 """PyTorch's side of `pnpm bench`: the same networks and optimizer, in a process of its own; see sides.ts.
 
     torch_peer.py THREADS DEVICE        answers `time JOB BATCH RUNS` and `peak` with lines of JSON
+    torch_peer.py THREADS DEVICE compile   the same through torch.compile, all but the optimizer
     torch_peer.py save FILE             writes an attacker's weights
     torch_peer.py first FILE            reads them, attacks one image and says so
 """
@@ -54,7 +55,8 @@ class Attacker(nn.Module):
         return x * self.eps
 
 
-def jobs(batch, device):
+def jobs(batch, device, compiled):
+    faster = torch.compile if compiled else lambda function: function
     torch.manual_seed(0)
     image = torch.rand(batch, 1, 28, 28, device=device)
     label = torch.randint(0, 10, (batch,), device=device)
@@ -63,16 +65,20 @@ def jobs(batch, device):
     c_adam = torch.optim.Adam(classifier.parameters(), lr=1e-3)
     a_adam = torch.optim.Adam(attacker.parameters(), lr=1e-3)
 
+    c_loss = faster(lambda: F.cross_entropy(classifier(image), label))
+    a_loss = faster(
+        lambda: -F.cross_entropy(frozen((image + attacker(image)).clamp(0, 1)), label)
+    )
+
     def c_step():
-        loss = F.cross_entropy(classifier(image), label)
+        loss = c_loss()
         c_adam.zero_grad(set_to_none=True)
         loss.backward()
         c_adam.step()
         return loss
 
     def a_step():
-        attacked = (image + attacker(image)).clamp(0, 1)
-        loss = -F.cross_entropy(frozen(attacked), label)
+        loss = a_loss()
         a_adam.zero_grad(set_to_none=True)
         loss.backward()
         a_adam.step()
@@ -97,6 +103,7 @@ def jobs(batch, device):
 
     def infer(network):
         network.eval()
+        network = faster(network)
 
         def run():
             with torch.inference_mode():
@@ -138,11 +145,12 @@ def kernel(device):
     return f"{name}, products off by at most {error:.0e}"
 
 
-def answer(threads, device):
+def answer(threads, device, compiled):
     torch.set_num_threads(threads)
     say = lambda value: print(json.dumps(value), flush=True)
     open_jobs = {}
-    say({"name": f"PyTorch {torch.__version__}", "kernel": kernel(device)})
+    name = f"PyTorch {torch.__version__}" + (", compiled" if compiled else "")
+    say({"name": name, "kernel": kernel(device)})
     for line in sys.stdin:
         command, *rest = line.split()
         if command == "peak":
@@ -151,7 +159,7 @@ def answer(threads, device):
         name, batch, runs = rest[0], int(rest[1]), int(rest[2])
         if batch not in open_jobs:
             open_jobs.clear()
-            open_jobs[batch] = jobs(batch, device)
+            open_jobs[batch] = jobs(batch, device, compiled)
         times = []
         for _ in range(runs):
             start = time.perf_counter()
@@ -173,4 +181,4 @@ if sys.argv[1] == "save":
 elif sys.argv[1] == "first":
     first(sys.argv[2])
 else:
-    answer(int(sys.argv[1]), sys.argv[2])
+    answer(int(sys.argv[1]), sys.argv[2], sys.argv[3:] == ["compile"])

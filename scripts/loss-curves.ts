@@ -1,13 +1,15 @@
-import { Command } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 import Table from 'cli-table3';
+import { writeFile } from 'node:fs/promises';
 import type { Target } from '../src/builder/index.ts';
 import { count } from '../src/cli/options.ts';
-import { attackerTrain } from '../src/models/programs.ts';
+import { alternatingTrain, attackerTrain, classifierTrain } from '../src/models/programs.ts';
 import { initialState, loadDigits, type Device } from '../src/runtime/index.ts';
 import {
   apart,
   imagesOf,
   inNode,
+  lossesOf,
   openBrowser,
   trainedClassifier,
   type Browser,
@@ -31,15 +33,19 @@ const sides: readonly {
   { key: 'cuda', name: 'CUDA', target: 'cuda', device: 'cuda' },
 ];
 const keys = sides.map(({ key }) => key);
+const learners = ['classifier', 'attacker', 'alternating'] as const;
 
-const { steps, batch, warmUp, tolerance, on, gpu } = new Command('loss-curves')
-  .description('Loss of each attacker step on several devices, from the same weights and images.')
-  .option('--steps <n>', 'attacker steps', count, 30)
+const { steps, batch, warmUp, threads, tolerance, of, on, gpu, out } = new Command('loss-curves')
+  .description('Loss of each training step on several devices, from the same weights and images.')
+  .addOption(new Option('--of <program>', 'what learns').choices(learners).default('attacker' as const))
+  .option('--steps <n>', 'training steps', count, 30)
   .option('--batch <n>', 'images a step', count, 4)
   .option('--warm-up <n>', 'steps before, on the CPU: where all sides begin', Number, 10)
+  .option('--threads <n>', 'threads of the CPU', count, 2)
   .option('--tolerance <x>', 'how far a loss may be off, in nats', Number, 1e-4)
   .option('--on <names...>', `of ${keys.join(', ')}`, keys.slice(0, -1))
   .option('--gpu', 'WebGPU in Node on the GPU instead of SwiftShader')
+  .option('--out <file>', 'write the losses as JSON too')
   .parse()
   .opts();
 
@@ -48,26 +54,42 @@ if (!gpu && on.includes('webgpu') && !useSoftwareVulkan())
     'WebGPU in Node needs libvulkan1 and the SwiftShader of a Chromium package, or a GPU and --gpu',
   );
 
-const program = attackerTrain({ batchSize: batch, learningRate: 1e-3, eps: 0.16, bound: 'tanh', clip: true });
+const settings = { batchSize: batch, learningRate: 1e-3 };
+const threat = { eps: 0.16, bound: 'tanh', clip: true } as const;
+const program = {
+  classifier: () => classifierTrain(settings),
+  attacker: () => attackerTrain({ ...settings, ...threat }),
+  alternating: () => alternatingTrain({ ...settings, ...threat }),
+}[of]();
+const losses = lossesOf(program);
+const asked = sides.filter(({ key }) => key === 'cpu' || on.includes(key));
+if (losses.length > 1 && asked.some(({ chromium }) => chromium))
+  throw new Error(
+    `--of ${of} has two losses and does not run in Chromium; leave out wasm and webgpu-chromium`,
+  );
+
 const { train } = await loadDigits('mnist');
-const frozen = await trainedClassifier(train);
-const fresh = initialState(program.metadata, [1, 'attacker']);
+const trained = of === 'classifier' ? new Map<string, never>() : await trainedClassifier(train);
+const { metadata } = program;
+// what a program both reads and trains begins as the trained classifier has it, the rest is drawn
+const fresh = new Map(
+  [...initialState(metadata, [1, 'attacker'])].map(([name, value]) => [name, trained.get(name) ?? value]),
+);
+const frozen = metadata.frozen.length > 0 ? trained : new Map<string, never>();
 // Adam's first steps move every parameter by the learning rate, those too whose gradient is nothing but rounding: curves
 // that begin there part by what no side computes wrongly. With moments of some steps they do not.
 const before = imagesOf(train, batch, 0, warmUp);
-const { state } = await inNode({ program, state: fresh, frozen, images: before }, 'cpu', 'cpu', 2);
+const { state } = await inNode({ program, state: fresh, frozen, images: before }, 'cpu', 'cpu', threads);
 const part = { program, state, frozen, images: imagesOf(train, batch, warmUp, warmUp + steps) };
 const curves = new Map<string, readonly number[]>();
 let browser: Browser | undefined;
-for (const { name, target, device, chromium } of sides.filter(
-  ({ key }) => key === 'cpu' || on.includes(key),
-)) {
+for (const { name, target, device, chromium } of asked) {
   const begin = performance.now();
   if (chromium) browser ??= await openBrowser();
-  const losses = chromium
+  const curve = chromium
     ? await browser!.losses(part, device as 'cpu' | 'webgpu')
-    : (await inNode(part, target, device, 2)).losses;
-  curves.set(name, losses);
+    : (await inNode(part, target, device, threads)).losses;
+  curves.set(name, curve);
   process.stderr.write(`${name}: ${((performance.now() - begin) / steps / 1000).toFixed(2)} s a step\n`);
 }
 await browser?.close();
@@ -77,11 +99,30 @@ const [[reference, first], ...others] = [...curves] as [
   ...[string, readonly number[]][],
 ];
 const table = new Table({ head: ['step', ...curves.keys()], style: { head: [], border: [] } });
-first.forEach((_, i) => table.push([i + 1, ...[...curves.values()].map((losses) => losses[i]!.toFixed(6))]));
+const titleOf = (row: number): string =>
+  [1 + Math.floor(row / losses.length), ...(losses.length > 1 ? [losses[row % losses.length]] : [])].join(
+    ' ',
+  );
+first.forEach((_, i) => table.push([titleOf(i), ...[...curves.values()].map((c) => c[i]!.toFixed(6))]));
 console.log(table.toString());
-for (const [name, losses] of others) {
-  const worst = apart(losses, first);
-  console.log(`${name}: at most ${worst.toExponential(1)} from ${reference}`);
-  if (!(worst <= tolerance)) process.exitCode = 1;
+const worst = Object.fromEntries(others.map(([name, curve]) => [name, apart(curve, first)]));
+const within = Object.values(worst).every((x) => x <= tolerance);
+for (const [name, x] of Object.entries(worst))
+  console.log(`${name}: at most ${x.toExponential(1)} from ${reference}`);
+console.log(within ? `all within ${tolerance}` : `beyond ${tolerance}`);
+if (out) {
+  const result = {
+    of,
+    steps,
+    batch,
+    warmUp,
+    threads,
+    losses,
+    curves: Object.fromEntries(curves),
+    worst,
+    tolerance,
+    within,
+  };
+  await writeFile(out, `${JSON.stringify(result, null, 2)}\n`);
 }
-console.log(process.exitCode ? `beyond ${tolerance}` : `all within ${tolerance}`);
+if (!within) process.exitCode = 1;

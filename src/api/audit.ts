@@ -11,11 +11,15 @@ import type { OpenClassifier } from './classifier.ts';
 import { checkedBatch, partOf, type Examples } from './examples.ts';
 import { chosen, type Method } from './method.ts';
 import { planOf, type CommonOptions } from './run.ts';
+import { surrogateMaker } from './surrogate.ts';
 
 /** What an audit runs, and what is demanded of it. */
 export interface AuditOptions extends Pick<CommonOptions, 'eps' | 'norm' | 'seed' | 'batchSize' | 'signal'> {
-  /** A preset, or names of attacks, which have their default settings. Default: `quick`. */
-  readonly attacks?: PresetName | readonly Method[];
+  /**
+   * A preset, or names of attacks, which have their default settings. Default: `quick`. `transfer` follows a network that
+   * is trained on the answers; presets add it where there is no gradient.
+   */
+  readonly attacks?: PresetName | readonly (Method | 'transfer')[];
   /** Eps of the accuracy-against-eps curve; empty for none. Default: those that suit `eps`. */
   readonly curve?: readonly number[];
   /** The least robust accuracy, in 0..1. */
@@ -70,9 +74,12 @@ export async function audit(
     seed,
     batchSize: common.batchSize ?? null,
   });
+  const opened = classifier as Partial<OpenClassifier>;
   const work = conductAudit(classifier, source, plan, {
     demanded: { failUnder: failUnder ?? null, baseline: null, accepted: accept },
     notMeasured,
+    surrogateMaker: opened.surrogateMaker ?? surrogateMaker(classifier, { threads: 1 }),
+    ...(opened.preparations && { prepareOtherwise: () => opened.preparations!(source) }),
     ...(signal && { signal }),
   });
   const { figures, measured } = await toItsEnd(work, signal, onProgress);
@@ -102,11 +109,12 @@ async function toItsEnd(
   }
 }
 
-function namesOf(attacks: PresetName | readonly Method[]): PresetName | readonly AttackName[] {
+function namesOf(attacks: NonNullable<AuditOptions['attacks']>): PresetName | readonly AttackName[] {
   if (attacks.length === 0) {
     throw new InputError(`attacks is empty; list some, or take a preset: ${presetNames.join(', ')}`);
   }
-  if (typeof attacks !== 'string') return attacks.map((method) => chosen({ method }).method);
+  if (typeof attacks !== 'string')
+    return attacks.map((method) => (method === 'transfer' ? method : chosen({ method }).method));
   if (presetNames.includes(attacks)) return attacks;
   throw new InputError(`there is no preset ${String(attacks)}; there are ${presetNames.join(', ')}`);
 }

@@ -4,8 +4,8 @@ import { apartOf, type Apart } from '../runtime/audit/comparison.ts';
 import type { OpenOracle } from '../runtime/audit/oracle.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { SessionOptions } from '../runtime/session.ts';
-import { partingNode, type Files } from './parting.ts';
-import { compare, noise, waves, type Compared, type SelfCheck } from './self-check.ts';
+import { compareSteps, type Files, type Steps } from './parting.ts';
+import { compare, moved, noise, shift, waves, type SelfCheck } from './self-check.ts';
 
 /** A classifier that is open, and what the comparison of its gradient graph with its file gave. */
 export interface Checked {
@@ -19,13 +19,14 @@ export interface Checked {
 const notCompared =
   'the file gives no numbers to random images, so its gradient graph was not compared with it';
 
-/** How much further than a file from itself its gradient graph may be. */
+/** How much further than a file's answers move by themselves its gradient graph may be. */
 const mostOfRounding = 10;
 
 /**
  * Opens a classifier whose gradient graph gives the logits of its file. Where it does not, the file is run without ONNX
- * Runtime's graph optimisation too, which may change what a file gives; and where rounding alone moves the answers to
- * random pixels, smooth images decide.
+ * Runtime's graph optimisation too, which may change what a file gives. Where the file's own answers to random pixels move
+ * as much when the pixels hardly do, a difference there proves nothing, and smooth images decide; where those are no
+ * steadier, the nodes do, one by one.
  *
  * @param opened opens the file, optimised or as it is written.
  * @throws InputError, naming the first node whose result differs, when the graph gives other logits.
@@ -48,7 +49,7 @@ export async function openChecked(
   };
   const keep = async (
     kept: OpenOracle,
-    found: Compared | null,
+    found: (Pick<SelfCheck, 'images'> & { readonly relative: number }) | null,
     ...notes: readonly string[]
   ): Promise<Checked> => {
     for (const oracle of oracles) if (oracle !== kept) await oracle.close();
@@ -57,21 +58,32 @@ export async function openChecked(
     return { oracle: kept, check, notes: isBlind ? [...notes, notCompared] : notes };
   };
   try {
-    const first = await attempt(true);
-    if (!first.found || first.found.agrees) return await keep(first.oracle, first.found);
+    const { oracle, found } = await attempt(true);
+    if (!found || found.agrees) return await keep(oracle, found);
     const second = await attempt(false);
-    const apart = apartText(first.found);
     if (second.found!.agrees) {
-      const note = `ONNX Runtime's graph optimisation changes the answers of this file (${apart}): it runs without`;
+      const note = `ONNX Runtime's graph optimisation changes the answers of this file (${apartText(found)}): it runs without`;
       return await keep(second.oracle, second.found, note);
     }
-    const rounding = apartOf(first.found.file, second.found!.file, classifier.ports.output.form).relative;
-    const smooth = await compare(first.oracle, classifier, waves(classifier.image));
-    if (smooth.agrees && first.found.relative <= mostOfRounding * rounding) {
-      const note = `rounding alone moves the answers to random pixels by ${percent(rounding)}: compared on smooth images`;
-      return await keep(first.oracle, smooth, note);
+    const form = classifier.ports.output.form;
+    const ofNoise = Math.max(
+      apartOf(found.file, second.found!.file, form).relative,
+      await moved(oracle, noise(classifier.image), form),
+    );
+    const isUnsteady = found.relative <= mostOfRounding * ofNoise;
+    const smooth = isUnsteady ? await compare(oracle, classifier, waves(classifier.image)) : null;
+    const unsteady = `its answers to random pixels move by ${percent(ofNoise)} when the pixels move by ${shift}`;
+    if (smooth?.agrees) return await keep(oracle, smooth, `${unsteady}: compared on smooth images`);
+    const some = firstOf(noise(classifier.image), classifier.ports.input.batch ?? 1);
+    const steps = await compareSteps(files, classifier.ports, some, tolerance, { ...options, device: 'cpu' });
+    const isChaotic =
+      smooth !== null &&
+      smooth.relative <= mostOfRounding * (await moved(oracle, waves(classifier.image), form));
+    if (isChaotic && steps && steps.parting === null) {
+      const note = `${unsteady}, and those to smooth images no less: its ${steps.compared} nodes were compared one by one`;
+      return await keep(oracle, { images: some.shape[0], relative: steps.apart }, note);
     }
-    throw await rejection(first.found, files, classifier, options);
+    throw rejection(found, steps, isChaotic ? unsteady : null);
   } catch (error) {
     for (const oracle of oracles) await oracle.close();
     throw error;
@@ -83,17 +95,16 @@ const percent = (part: number): string => `${(100 * part).toPrecision(2)} %`;
 const apartText = ({ difference, largest }: Apart): string =>
   `${difference.toPrecision(3)} apart, the largest is ${largest.toPrecision(3)}`;
 
-async function rejection(
-  found: Apart,
-  files: Files,
-  { image, ports, origin: { tolerance } }: ClassifierFile,
-  options: SessionOptions,
-): Promise<InputError> {
-  const some = firstOf(noise(image), ports.input.batch ?? 1);
-  const node = await partingNode(files, ports, some, tolerance, { ...options, device: 'cpu' });
+function rejection(found: Apart, steps: Steps | null, unsteady: string | null): InputError {
+  const other = `the gradient graph gives other logits than the file (${apartText(found)})`;
+  if (unsteady !== null && !steps) {
+    return new InputError(
+      `${other}, which proves nothing: ${unsteady}, and its nodes cannot be compared one by one; bring it trained`,
+    );
+  }
   return new InputError(
-    `the gradient graph gives other logits than the file (${apartText(found)}), so the file was read wrongly` +
-      `${node ? `, from node ${node} on` : ''}; export it again without graph optimisation`,
+    `${other}, so the file was read wrongly${steps?.parting ? `, from node ${steps.parting} on` : ''}; ` +
+      'export it again without graph optimisation',
   );
 }
 

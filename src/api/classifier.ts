@@ -4,13 +4,18 @@ import { hasGraph } from '../models/classifier/read.ts';
 import type { Oracle } from '../runtime/attacks/index.ts';
 import type { Comparison } from '../runtime/audit/comparison.ts';
 import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
-import { openOracle, type OpenOracle } from '../runtime/audit/oracle.ts';
+import { openOracle, type OpenOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
+import type { Preparations } from '../runtime/audit/checks/index.ts';
+import type { SurrogateMaker } from '../runtime/audit/surrogate.ts';
 import type { Device } from '../runtime/devices/index.ts';
+import type { ImageSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
 import { openChecked } from './checked.ts';
 import { loadClassifier, naming, type Loaded, type LoadOptions } from './load.ts';
 import type { Platform } from './platform.ts';
+import { preparedOtherwise } from './preparations.ts';
 import type { SelfCheck } from './self-check.ts';
+import { surrogateMaker } from './surrogate.ts';
 
 /** How a classifier is opened. */
 export interface OpenOptions extends LoadOptions {
@@ -43,6 +48,10 @@ export interface OpenClassifier extends Oracle {
   readonly selfCheck: SelfCheck | null;
   /** How the two are to be compared. */
   readonly comparison: Comparison;
+  /** How accurate its file is on images whose pixels are prepared in the other usual ways, for an audit. */
+  readonly preparations: (source: ImageSource) => Promise<Preparations | null>;
+  /** Makes a network that learns its answers, for the attack `transfer` of an audit. */
+  readonly surrogateMaker: SurrogateMaker;
   /** Frees the memory of its sessions. */
   close(): Promise<void>;
 }
@@ -64,7 +73,11 @@ export async function openOn(
   return await naming(loaded.name, () => openLoaded(platform, loaded, { device, threads, batchSize }));
 }
 
-/** Opens a classifier that is read, and compares its gradient graph with its file. */
+/**
+ * Opens a classifier that is read, and compares its gradient graph with its file.
+ *
+ * @param attackers of its images, at most one of a kind.
+ */
 export async function openLoaded(
   { inTurn }: Pick<Platform, 'inTurn'>,
   { files, classifier }: Loaded,
@@ -72,6 +85,7 @@ export async function openLoaded(
     batchSize,
     ...options
   }: Required<Pick<OpenOptions, 'device' | 'threads'>> & Pick<OpenOptions, 'batchSize'>,
+  attackers: Pick<OracleFiles, 'generator' | 'universal'> = {},
 ): Promise<OpenClassifier> {
   const { image, classes, labels, ports, origin, gradientEnds } = classifier;
   const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
@@ -84,6 +98,7 @@ export async function openLoaded(
         ports,
         image,
         classes,
+        ...attackers,
         ...(noGradient === null &&
           hasGraph(classifier) && {
             gradient: (loss, batch) => classifierGradientModel(classifier.graph, options.device, loss, batch),
@@ -94,7 +109,7 @@ export async function openLoaded(
       options,
     );
   const { oracle, check, notes } = await inTurn(() => openChecked(opened, files, classifier, options));
-  const { gradient } = oracle;
+  const { gradient, generator, universal } = oracle;
   return {
     image,
     classes,
@@ -102,10 +117,14 @@ export async function openLoaded(
     origin: { ...origin, notes: [...origin.notes, ...notes] },
     logits: (images) => inTurn(() => oracle.logits(images)),
     ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
+    ...(generator && { generator }),
+    ...(universal && { universal }),
     noGradient,
     gradientEnds,
     selfCheck: check,
     comparison: { form: ports.output.form, tolerance: origin.tolerance },
+    preparations: (source) => preparedOtherwise({ files, classifier }, source, options, { inTurn }),
+    surrogateMaker: surrogateMaker({ image, classes }, options, { inTurn }),
     close: () => inTurn(() => oracle.close()),
   };
 }

@@ -1,14 +1,15 @@
 import {
   attackOf,
-  drawsOf,
   unsuited,
   type Batch,
+  type Configured,
   type Images,
   type Logits,
   type Norm,
   type Oracle,
   type ThreatModel,
 } from '../runtime/attacks/index.ts';
+import { attackBatch } from '../runtime/audit/attack-batch.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { OpenClassifier } from './classifier.ts';
 import { partOf } from './examples.ts';
@@ -116,7 +117,10 @@ export interface Seen {
 
 /** The images as they are, and what the classifier says. */
 export async function* asTheyAre(classifier: Oracle, all: Batch, plan: Plan): AsyncGenerator<Seen, void> {
-  yield* eachBatch('clean', classifier, all, plan, ({ images }) => Promise.resolve(images));
+  yield* eachBatch('clean', all, plan, async ({ images }) => ({
+    images,
+    logits: await classifier.logits(images),
+  }));
 }
 
 /** The images after an attack, batch by batch, and what the classifier says. */
@@ -127,10 +131,10 @@ export async function* afterAttack<K extends Method>(
   plan: Plan,
 ): AsyncGenerator<Seen, void> {
   const { threat, seed, onProgress, pause } = plan;
-  const draws = drawsOf(seed, method);
   const total = all.labels.length;
-  yield* eachBatch(method, classifier, all, plan, async (batch, done) => {
-    const work = attackOf(method).run(classifier, batch, threat, settings, draws);
+  const configured = { attack: method, settings } as Configured;
+  yield* eachBatch(method, all, plan, async (batch, done) => {
+    const work = attackBatch(classifier, batch, threat, configured, { seed, name: method });
     try {
       for (;;) {
         const next = await work.next();
@@ -139,24 +143,22 @@ export async function* afterAttack<K extends Method>(
         await pause();
       }
     } finally {
-      await work.return(batch.images);
+      await work.return(undefined as never);
     }
   });
 }
 
 async function* eachBatch(
   attack: Progress['attack'],
-  classifier: Oracle,
   all: Batch,
   { batchSize, onProgress, pause }: Plan,
-  change: (batch: Batch, done: number) => Promise<Images>,
+  look: (batch: Batch, done: number) => Promise<Pick<Seen, 'images' | 'logits'>>,
 ): AsyncGenerator<Seen, void> {
   const total = all.labels.length;
   for (let start = 0; start < total; start += batchSize) {
     await pause();
     const batch = partOf(all, start, batchSize);
-    const images = await change(batch, start);
-    const logits = await classifier.logits(images);
+    const { images, logits } = await look(batch, start);
     yield { start, batch, images, logits };
     onProgress({ attack, done: start + batch.labels.length, total, step: 0 });
   }

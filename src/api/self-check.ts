@@ -1,4 +1,5 @@
 import type { ClassifierFile } from '../models/classifier/classifier.ts';
+import type { OutputForm } from '../models/classifier/plans.ts';
 import type { Images, ImageShape, Logits, Oracle } from '../runtime/attacks/index.ts';
 import { apartOf, type Apart } from '../runtime/audit/comparison.ts';
 import { stream } from '../runtime/random.ts';
@@ -29,6 +30,17 @@ export async function compare(
   const slope = await oracle.gradient!({ images, labels: new Int32Array(images.shape[0]) }, 'gap');
   const apart = apartOf(file, slope.logits, ports.output.form);
   return { ...apart, file, agrees: apart.relative <= tolerance };
+}
+
+/** How far pixels are moved to see how steady a classifier's answers are: some sixteen steps of float32. */
+export const shift = 1e-6;
+
+/** How far the answers of a classifier's own file move when each pixel does, up or down by {@link shift}, in parts of the largest. */
+export async function moved(oracle: Oracle, { data, shape }: Images, form: OutputForm): Promise<number> {
+  const random = stream(1, 'self-check', 'shift');
+  const near = data.map((pixel) => Math.abs(pixel + (random.uniform() < 0.5 ? -shift : shift)));
+  return apartOf(await oracle.logits({ data, shape }), await oracle.logits({ data: near, shape }), form)
+    .relative;
 }
 
 const count = 3;

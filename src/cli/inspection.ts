@@ -10,7 +10,7 @@ import type { Images, ImageShape } from '../runtime/attacks/index.ts';
 import { openModel, type Model } from '../runtime/session.ts';
 import { InputError, type ImageSource, type SessionOptions } from '../runtime/index.ts';
 import { firstOf } from '../runtime/data/source.ts';
-import { accuracyOf, candidates, type Candidate } from './candidates.ts';
+import { accuracyOf, candidates, type Candidate } from '../api/candidates.ts';
 
 /** What was found out about a model: plain data, as `inspect --json` prints it. */
 export interface Inspection {

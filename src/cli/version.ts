@@ -8,11 +8,17 @@ import type { Environment, RunConfig } from '../runtime/index.ts';
 
 const root = new URL('../../', import.meta.url);
 
-const readVersion = (file: string | URL): string =>
-  (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+interface Manifest {
+  readonly version: string;
+  /** The commit that a copy outside of a checkout was built from, where whoever built it wrote that down. */
+  readonly gitHead?: string;
+}
+
+const readManifest = (file: string | URL): Manifest => JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+const own = readManifest(new URL('package.json', root));
 
 /** The version of this package. */
-export const version: string = readVersion(new URL('package.json', root));
+export const version: string = own.version;
 
 /** What a run stood on: versions, machine, commit of the checkout when there is one. */
 export async function environment(
@@ -22,7 +28,8 @@ export async function environment(
   return {
     device: config.device,
     threads: config.threads,
-    onnxruntime: readVersion(createRequire(import.meta.url).resolve('onnxruntime-node/package.json')),
+    onnxruntime: readManifest(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
+      .version,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -32,9 +39,9 @@ export async function environment(
   };
 }
 
-/** The checkout's commit, with `+changes` when files differ from it; null outside a checkout. */
+/** The checkout's commit, with `+changes` when files differ from it; null where it is not known. */
 export async function commit(): Promise<string | null> {
-  if (!existsSync(new URL('.git', root))) return null;
+  if (!existsSync(new URL('.git', root))) return own.gitHead ?? null;
   const git = (...args: string[]) => promisify(execFile)('git', args, { cwd: fileURLToPath(root) });
   try {
     const { stdout } = await git('rev-parse', 'HEAD');

@@ -13,6 +13,7 @@ import type { Log } from './log.ts';
 import { requestLog } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { createOpenStored, findModel, sendModel } from './models.ts';
+import { packedFiles } from './packed.ts';
 import { cut, onError, Problem } from './problem.ts';
 import { routesOf, type Route } from './routes.ts';
 import { attackSchemas, type RequestLimits } from './schemas.ts';
@@ -137,7 +138,7 @@ export function createApp(deps: AppDeps): App {
     }
     const files = serveStatic({ root: deps.demo, precompressed: true });
     // Vite puts the hash of each asset in its name
-    app.get('/assets/*', cacheFor('public, max-age=31536000, immutable'), files);
+    app.get('/assets/*', cacheFor('public, max-age=31536000, immutable'), files, packedFiles(deps.demo));
     app.get('/*', etag({ weak: true }), cacheFor('no-cache'), files);
   }
 

@@ -68,7 +68,8 @@ export async function attack(c: Context, { cells, batcher, ...reading }: AttackD
 
 function formatOf(c: Context, { image }: ClassifierCard): 'application/json' | 'image/png' {
   const supports = isPicture(image) ? ['application/json', 'image/png'] : ['application/json'];
-  const given = c.req.header('accept') ?? '*/*';
+  // an empty header names nothing, as an absent one does
+  const given = c.req.header('accept')?.trim() || '*/*';
   const format = accepts(c, {
     header: 'Accept',
     supports,
@@ -125,7 +126,7 @@ function judged({ count, labels }: AttackInput, { c1, c2, linf, l2 }: BatchResul
     linf: linf[i]!,
     l2: l2[i]!,
     c1: own,
-    c2: verdict(c2),
+    ...(c2 && { c2: verdict(c2) }),
     label,
     success: own.before.prediction === right ? own.after.prediction !== right : null,
   };
@@ -141,7 +142,7 @@ export const pictureHeaders = {
   'sparring-linf': 'largest change of a pixel',
   'sparring-l2': 'Euclidean distance of the two pictures',
   'sparring-c1': 'what C1 says before -> after',
-  'sparring-c2': 'what C2 says before -> after',
+  'sparring-c2': 'what C2 says before -> after; absent where the run has none',
   'sparring-success': 'true, false, or null, as in JSON',
 } as const;
 
@@ -154,12 +155,12 @@ function picture(
   result: BatchResult,
 ): Response {
   const { linf, l2, c1, c2, success } = judged(input, result, 0);
-  const said: Readonly<Record<keyof typeof pictureHeaders, string>> = {
+  const said: Readonly<Partial<Record<keyof typeof pictureHeaders, string>>> = {
     'sparring-attacker': folder,
     'sparring-linf': linf.toFixed(6),
     'sparring-l2': l2.toFixed(6),
     'sparring-c1': `${c1.before.prediction} -> ${c1.after.prediction}`,
-    'sparring-c2': `${c2.before.prediction} -> ${c2.after.prediction}`,
+    ...(c2 && { 'sparring-c2': `${c2.before.prediction} -> ${c2.after.prediction}` }),
     'sparring-success': String(success),
   };
   return c.body(encodePng(result.attacked, image) as Uint8Array<ArrayBuffer>, 200, {

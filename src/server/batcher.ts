@@ -197,7 +197,7 @@ async function deal(parts: readonly Waiting[], result: BatchResult, total: numbe
       linf: result.linf.slice(at, end),
       l2: result.l2.slice(at, end),
       c1: probabilitiesOf(result.c1),
-      c2: probabilitiesOf(result.c2),
+      c2: result.c2 && probabilitiesOf(result.c2),
     });
     at = end;
     await setImmediate();

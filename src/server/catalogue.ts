@@ -5,6 +5,7 @@ import { cardOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 import { MNIST_COUNTS } from '../runtime/data/mnist.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { CellModels, Manifest, ManifestCell } from '../runtime/experiment/manifest.ts';
+import { hasTransfer } from '../runtime/experiment/config.ts';
 import { openRun, readResult } from '../runtime/experiment/folder.ts';
 import { openModel } from '../runtime/session.ts';
 import { digestOf, openModelFile, readModelFile } from './model-files.ts';
@@ -21,7 +22,7 @@ export interface StoredModel {
 
 /** One trained attacker and its classifiers, with the files they are in. */
 export interface Cell extends Omit<ManifestCell, 'models'> {
-  readonly models: Readonly<Record<keyof CellModels & ('c1' | 'c2' | 'attacker'), StoredModel>> & {
+  readonly models: Readonly<Record<keyof CellModels & ('c1' | 'attacker'), StoredModel>> & {
     readonly [Name in keyof CellModels]?: StoredModel;
   };
 }
@@ -64,13 +65,15 @@ export async function loadCatalogue(path: string): Promise<Catalogue> {
   }
   const { config, runs } = result;
   const cells: Cell[] = [];
-  for (const { models, epochs: _, ...cell } of runs) {
+  for (const { models, final, epochs: _, ...cell } of runs) {
     const stored = (name: keyof typeof models) =>
       verified(join(folder, cell.folder, fileNames[name]), models[name]);
-    cells.push({
-      ...cell,
-      models: { c1: await stored('c1'), c2: await stored('c2'), attacker: await stored('attacker') },
-    });
+    const [c1, attacker] = [await stored('c1'), await stored('attacker')];
+    cells.push(
+      hasTransfer(config)
+        ? { ...cell, final, models: { c1, c2: await stored('c2'), attacker } }
+        : { ...cell, final: { c1: final.c1 }, models: { c1, attacker } },
+    );
   }
   const { source } = config.data;
   const testImages = config.testLimit ?? (source === 'mnist' ? MNIST_COUNTS.test : null);

@@ -24,7 +24,8 @@ export interface BatchResult {
   readonly l2: readonly number[];
   /** `2 * n * classes`: probabilities of all images, then of all attacked images. */
   readonly c1: Float32Array;
-  readonly c2: Float32Array;
+  /** The same of C2; null where there is none. */
+  readonly c2: Float32Array | null;
 }
 
 /** The open models of a cell. */
@@ -34,18 +35,19 @@ export interface OpenCell {
 }
 
 /** The models of a cell, and what they are for. */
-export interface CellFiles extends Readonly<Record<'c1' | 'c2' | 'attacker', Uint8Array>> {
+export interface CellFiles extends Readonly<Record<'c1' | 'attacker', Uint8Array>> {
+  readonly c2: Uint8Array | null;
   readonly eps: number;
   readonly image: ImageShape;
 }
 
-/** Opens the three models of a cell on `threads` threads of the CPU. */
+/** Opens the models of a cell on `threads` threads of the CPU. */
 export async function openCell({ eps, image, ...bytes }: CellFiles, threads: number): Promise<OpenCell> {
   const size = valuesOf(image);
   const open = async (model: Uint8Array): Promise<Model> =>
     await openModel(model, { device: 'cpu', threads });
   const attacker = await open(bytes.attacker);
-  const [c1, c2] = [await open(bytes.c1), await open(bytes.c2)];
+  const [c1, c2] = [await open(bytes.c1), bytes.c2 && (await open(bytes.c2))];
   const run = async (model: Model, images: Float32Array, output: string): Promise<Float32Array> => {
     const { channels, height, width } = image;
     const tensor = float32([images.length / size, channels, height, width], images);
@@ -68,11 +70,11 @@ export async function openCell({ eps, image, ...bytes }: CellFiles, threads: num
         linf: apart.map(({ linf }) => linf),
         l2: apart.map(({ l2 }) => l2),
         c1: await run(c1, both, 'probabilities'),
-        c2: await run(c2, both, 'probabilities'),
+        c2: c2 && (await run(c2, both, 'probabilities')),
       };
     },
     async close() {
-      for (const model of [attacker, c1, c2]) await model.close();
+      for (const model of [attacker, c1, c2]) await model?.close();
     },
   };
 }

@@ -2,6 +2,7 @@ import { crc32, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import type { ImageShape } from '../runtime/attacks/images.ts';
 import { sizeText, valuesOf } from '../runtime/classifier-card.ts';
+import { imageOf, lumaOf } from '../runtime/data/levels.ts';
 import { invalid, Problem } from './problem.ts';
 
 const signature = Buffer.from('89504e470d0a1a0a', 'hex');
@@ -13,9 +14,8 @@ const maxBytesOf = ({ height, width }: ImageShape): number =>
   Math.max(64 * 1024, 2 * height * (1 + 8 * width));
 
 /**
- * A PNG as the values of one image, from 0 to 1. For images of one channel, colours become their luminance; where most of
- * the picture is transparent, see {@link inkOf}. Otherwise transparent pixels are black. Bytes after its end are passed
- * over, as viewers do.
+ * A PNG as the values of one image, from 0 to 1, as {@link imageOf} has them. For images of one channel, a picture most of
+ * which is transparent is a drawing, see {@link inkOf}. Bytes after its end are passed over, as viewers do.
  *
  * Before the decoder sees it, its chunks are walked: one header, of this size, and no more pixels behind it than such a
  * picture has. A decoder that believed a second header would make gigabytes of a small file.
@@ -39,15 +39,20 @@ export function decodePng(bytes: Uint8Array, field: string, image: ImageShape): 
       errors: [{ field, message: 'Too many bytes', value: file.length, limit: maxBytes }],
     });
   }
-  let rgba: Buffer;
-  const picture = checked(file, field, image);
+  const rgba = rgbaOf(checked(file, field, image), field);
+  if (rgba.length !== 4 * image.height * image.width) throw malformed(field, damaged);
+  return image.channels === 1 && isDrawing(rgba) ? inkOf(rgba) : imageOf(rgba, image);
+}
+
+/** Red, green, blue and opacity of each pixel, 0 to 255: of 16 bits, the upper 8. */
+function rgbaOf(picture: Buffer, field: string): Uint8Array {
+  const skipRescale = picture[24] === 16;
   try {
-    rgba = PNG.sync.read(picture, { checkCRC: true }).data;
+    const { data }: { data: Uint8Array | Uint16Array } = PNG.sync.read(picture, { skipRescale });
+    return skipRescale ? Uint8Array.from(data, (value) => value >> 8) : (data as Uint8Array);
   } catch {
     throw malformed(field, damaged);
   }
-  if (rgba.length !== 4 * image.height * image.width) throw malformed(field, damaged);
-  return image.channels === 1 ? inkOf(rgba) : coloursOf(rgba);
 }
 
 const damaged = 'is a damaged or truncated PNG';
@@ -111,35 +116,25 @@ function inflated(data: Buffer, most: number): number {
 }
 
 /**
- * Ink from 0 to 1: how light a pixel is, and where it is transparent, black. Drawing programs also save dark ink on a
- * transparent ground; there, ink is what is opaque and dark.
+ * The ink of a drawing on a transparent ground, from 0 to 1: what is opaque and light, or, where most of the ink is dark,
+ * what is opaque and dark.
  */
-function inkOf(rgba: Buffer): Float32Array {
+function inkOf(rgba: Uint8Array): Float32Array {
   const pixels = rgba.length / 4;
-  const ink = new Float32Array(pixels);
-  const opaque = new Float32Array(pixels);
-  let transparent = 0;
-  for (let i = 0; i < pixels; i++) {
-    const [red, green, blue, alpha] = [rgba[4 * i]!, rgba[4 * i + 1]!, rgba[4 * i + 2]!, rgba[4 * i + 3]!];
-    // Rec. 709, as CSS and Canvas weigh them; exact for grey
-    const grey = red === green && green === blue ? red : 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-    ink[i] = (grey * alpha) / (255 * 255);
-    opaque[i] = alpha / 255;
-    if (alpha < 128) transparent++;
-  }
-  const light = sum(ink) / Math.max(1e-9, sum(opaque));
-  if (transparent <= pixels / 2 || light >= 0.5) return ink;
-  return ink.map((value, i) => opaque[i]! - value);
+  const opaque = Float32Array.from({ length: pixels }, (_, i) => rgba[4 * i + 3]! / 255);
+  const light = opaque.map((alpha, i) => {
+    const [red, green, blue] = rgba.subarray(4 * i, 4 * i + 3);
+    return (alpha * lumaOf(red!, green!, blue!)) / 255;
+  });
+  return sum(light) >= sum(opaque) / 2 ? light : light.map((value, i) => opaque[i]! - value);
 }
 
-/** Red, green and blue, a plane each; what is transparent is black. */
-function coloursOf(rgba: Buffer): Float32Array {
+const isDrawing = (rgba: Uint8Array): boolean => {
   const pixels = rgba.length / 4;
-  return Float32Array.from({ length: 3 * pixels }, (_, at) => {
-    const pixel = 4 * (at % pixels);
-    return (rgba[pixel + Math.floor(at / pixels)]! * rgba[pixel + 3]!) / (255 * 255);
-  });
-}
+  let transparent = 0;
+  for (let i = 0; i < pixels; i++) if (rgba[4 * i + 3]! < 128) transparent++;
+  return transparent > pixels / 2;
+};
 
 const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);
 

@@ -66,7 +66,7 @@ export async function createPool({
   const sources = new Map(
     cells.map(({ folder, eps, models: { c1, c2, attacker } }): [string, CellSource] => [
       folder,
-      { folder, eps, image, c1: source(c1), c2: source(c2), attacker: source(attacker) },
+      { folder, eps, image, c1: source(c1), c2: c2 ? source(c2) : null, attacker: source(attacker) },
     ]),
   );
   const taskOf = (batch: Batch): Task => ({ source: sources.get(batch.cell)!, batch, threads, openCells });

@@ -122,7 +122,7 @@ function attackAnswer(card: ClassifierCard) {
         .openapi({ description: 'Largest change of a pixel from the image to the attacked image' }),
       l2: z.number().openapi({ description: 'Euclidean distance of the two' }),
       c1: verdict,
-      c2: verdict,
+      c2: verdict.optional(),
       label: labelOf(card).nullable().openapi({ description: 'As it was given' }),
       success: z.boolean().nullable().openapi({
         description:
@@ -200,10 +200,10 @@ export const ManifestAnswer = z
         clip: z.boolean(),
         seed: z.int(),
         folder: z.string(),
-        final: z.looseObject({ c1: Metrics, c2: Metrics }),
+        final: z.looseObject({ c1: Metrics, c2: Metrics.optional() }),
         models: z.strictObject({
           c1: File,
-          c2: File,
+          c2: File.optional(),
           attacker: File,
           attackerCompact: File.optional(),
           gradient: File.optional(),

@@ -16,7 +16,7 @@ export interface CellSource {
   readonly eps: number;
   readonly image: ImageShape;
   readonly c1: ModelSource;
-  readonly c2: ModelSource;
+  readonly c2: ModelSource | null;
   readonly attacker: ModelSource;
 }
 
@@ -56,7 +56,7 @@ async function opened({ source, threads, openCells }: Task): Promise<OpenCell> {
     await oldest[1].close();
   }
   const read = ({ path, sha256 }: ModelSource): Promise<Uint8Array> => readModelFile(path, sha256);
-  const models = { c1: await read(c1), c2: await read(c2), attacker: await read(attacker) };
+  const models = { c1: await read(c1), c2: c2 && (await read(c2)), attacker: await read(attacker) };
   return await openCell({ eps, image, ...models }, threads);
 }
 

@@ -70,7 +70,9 @@ const rows = {
   'pgd-adam': null,
   'apgd-t': null,
   fab: null,
+  transfer: null,
   square: null,
+  universal: null,
 } as const satisfies { readonly [K in AttackName]: ShownAttack<K> | null };
 
 /** An attack that the page offers. */

@@ -51,6 +51,7 @@ export function lineUp(
   const alternating = cell.mode === 'alternating' ? cell : sibling('alternating');
   const plain = cell.mode === 'alternating' ? sibling('consecutive') : cell;
   const { models } = cell;
+  const bystander = plain ?? cell;
   return {
     cell,
     scale: eps / cell.eps,
@@ -58,7 +59,7 @@ export function lineUp(
     target: cell === alternating ? 'alternating' : 'c1',
     classifiers: {
       ...(plain && { c1: one(manifest, plain, 'c1') }),
-      c2: one(manifest, plain ?? cell, 'c2'),
+      ...(bystander.models.c2 && { c2: one(manifest, bystander, 'c2') }),
       ...(alternating && { alternating: one(manifest, alternating, 'c1') }),
     },
     gradient: models.gradient ? one(manifest, cell, 'gradient') : null,

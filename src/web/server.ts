@@ -19,7 +19,7 @@ interface Answer {
     readonly perturbation: Nested;
     readonly attacked: Nested;
     readonly c1: Verdict;
-    readonly c2: Verdict;
+    readonly c2?: Verdict;
   }[];
 }
 
@@ -65,7 +65,7 @@ export async function askServer(
   const pairs: readonly (readonly [Verdict, Float32Array | undefined, Float32Array | undefined])[] = [
     [own!.c1, clean[target], outcome.predictions[target]],
     // an alternating cell has a C2 of its own, which the page does not show
-    ...(target === 'c1' ? ([[own!.c2, clean.c2, outcome.predictions.c2]] as const) : []),
+    ...(target === 'c1' && own!.c2 ? ([[own!.c2, clean.c2, outcome.predictions.c2]] as const) : []),
   ];
   return {
     perturbation: apart(flat(own!.perturbation), outcome.perturbation),

@@ -7,7 +7,7 @@ import { openClassifier, type OpenClassifier, type OpenOptions } from '../../src
 import { openLoaded } from '../../src/api/classifier.ts';
 import { loadClassifier } from '../../src/api/load.ts';
 import { node } from '../../src/api/node.ts';
-import { partingNode } from '../../src/api/parting.ts';
+import { compareSteps, readInside, type Inside } from '../../src/api/parting.ts';
 import type { Classifier } from '../../src/models/classifier/classifier.ts';
 import { valueInfo } from '../../src/onnx/encode.ts';
 import { DataType, encodeModel, type Message } from '../../src/onnx/proto.ts';
@@ -252,6 +252,50 @@ test('weights among the inputs are no inputs', () => {
   });
 });
 
+test('a batch that PyTorch writes into as_strided is loosened', async () => {
+  const order = b.tensorOf(
+    'int64',
+    [1, 3, 6, 6],
+    Array.from({ length: 108 }, (_, i) => i),
+  );
+  const strided = (v: b.Value): b.Value => b.gather(b.reshape(v, [-1]), b.constant(order), 0);
+  const bytes = elsewhere(around(classifier, x(nchw(1)), strided));
+  expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch: null });
+  await opened(bytes, {}, expectSame);
+});
+
+const identity = b.constant(
+  b.tensorOf(
+    'float32',
+    [6, 6],
+    Array.from({ length: 36 }, (_, i) => Number(i % 7 === 0)),
+  ),
+);
+
+/** Images whose channels lie on the axis of the batch for a while, as the heads of attention do. */
+const merged = (work: (v: b.Value) => b.Value) => (v: b.Value) =>
+  b.reshape(work(b.reshape(v, [3, 6, 6])), [1, 3, 6, 6]);
+
+test.each<[what: string, work: (v: b.Value) => b.Value, batch: number | null]>([
+  [
+    'is loosened where each row is computed by itself',
+    (v) => b.transpose(b.matmul(b.leakyRelu(b.transpose(v, [0, 2, 1]), 1), identity), [0, 2, 1]),
+    null,
+  ],
+  [
+    'stays where rows may be mixed',
+    (v) => {
+      const mean = b.reduceMean(v, { axes: [0], keepdims: true });
+      return b.add(v, b.sub(mean, b.leakyRelu(mean, 1)));
+    },
+    1,
+  ],
+])('a batch of 1 that other rows were merged with %s', async (_, work, batch) => {
+  const bytes = elsewhere(around(classifier, x(nchw(1)), merged(work)));
+  expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch });
+  await opened(bytes, {}, expectSame);
+});
+
 test('float16 at its ports is fed and read as float16', () => {
   const half = (name: string, dims: readonly (number | string)[]): Message<'ValueInfo'> => ({
     name,
@@ -374,15 +418,84 @@ test('a file whose graph gives other logits is rejected', async () => {
   );
 });
 
-test('the first node whose result differs is named', async () => {
-  const bytes = elsewhere(around(classifier, x(nchw(1))));
-  const { files, classifier: read } = await loadClassifier(node, bytes);
+/** Pixels that thirty rounds of the logistic map leave nothing of but their rounding. */
+function chaotic(
+  v: b.Value,
+  round: (t: b.Value) => b.Value = (t) => b.mul(4, b.mul(t, b.sub(1, t))),
+): b.Value {
+  return Array.from({ length: 30 }).reduce<b.Value>(round, v);
+}
+/** The same, rounded otherwise. */
+const roundedOtherwise = (v: b.Value): b.Value => chaotic(v, (t) => b.mul(4, b.sub(t, b.mul(t, t))));
+
+/** Chaotic only where neighbouring pixels differ much, as random ones do. */
+function roughly(chaos: (v: b.Value) => b.Value): (v: b.Value) => b.Value {
+  return (v) => {
+    const steps = b.abs(b.sub(b.slice(v, [1], [6], [3]), b.slice(v, [0], [5], [3])));
+    const rough = b.relu(b.sub(b.reduceMean(steps, { axes: [1, 2, 3], keepdims: true }), 0.2));
+    return b.add(v, b.mul(rough, chaos(v)));
+  };
+}
+
+describe('a file whose answers rounding alone decides', () => {
+  const reopened = async (
+    file: (v: b.Value) => b.Value,
+    graph: (v: b.Value) => b.Value,
+  ): Promise<Pick<OpenClassifier, 'origin' | 'selfCheck'>> => {
+    const found = await loadClassifier(node, elsewhere(around(classifier, x(nchw('N')), file)), {
+      scale: '0..1',
+    });
+    const other = around(classifier, b.input('image', 'float32', nchw('batch')), graph, (logits) => ({
+      logits,
+    }));
+    const loaded = { ...found, classifier: { ...found.classifier, graph: other } as Classifier };
+    const open = await openLoaded(node, loaded, { device: 'cpu', threads: 1 });
+    await open.close();
+    return open;
+  };
+
+  test('is compared on smooth images where those are steady', async () => {
+    const { origin, selfCheck } = await reopened(roughly(chaotic), roughly(roundedOtherwise));
+    expect(origin.notes.at(-1)).toMatch(
+      /^its answers to random pixels move by .* % when the pixels move by 0.000001: compared on smooth images$/,
+    );
+    expect(selfCheck!.apart).toBeLessThan(selfCheck!.tolerance);
+  });
+
+  test('is rejected where it is read wrongly', async () => {
+    const wrong = (v: b.Value): b.Value => b.mul(roughly(roundedOtherwise)(v), 1.5);
+    await expect(reopened(roughly(chaotic), wrong)).rejects.toThrow(/so the file was read wrongly; export/);
+  });
+
+  test('is compared node by node where no image is steady', async () => {
+    const { origin, selfCheck } = await reopened(chaotic, roundedOtherwise);
+    expect(origin.notes.at(-1)).toMatch(/no less: its \d+ nodes were compared one by one$/);
+    expect(selfCheck!.apart).toBeLessThan(1e-6);
+  });
+});
+
+describe('nodes of a file', () => {
+  const bytes = elsewhere(around(classifier, x(nchw(1)), chaotic));
   const one = { data: data.subarray(0, 108), shape: [1, 3, 6, 6] as const };
-  const within = (tolerance: number): Promise<string | null> =>
-    partingNode(files, read.ports, one, tolerance, { device: 'cpu', threads: 1 });
-  expect(await within(1e-3)).toBeNull();
-  // nothing is nearer than this
-  expect(await within(-1)).toBe('Conv_0 (Conv)');
+
+  test.each<[what: string, reading: (inside: Inside) => Inside, parting: RegExp]>([
+    ['read rightly', (inside) => inside, /^null$/],
+    [
+      'of which one is read wrongly',
+      ({ nodes, graph }) => ({
+        nodes,
+        graph: b.rewrite(graph, ({ op, outputs: [y] }) => (op === 'Relu' ? [b.mul(y!, 1.01)] : null)),
+      }),
+      /^Relu_\d+ \(Relu\)$/,
+    ],
+  ])('%s', async (_, reading, parting) => {
+    const { files, classifier: read } = await loadClassifier(node, bytes, { scale: '0..1' });
+    const steps = await compareSteps(files, read.ports, one, 1e-3, { device: 'cpu', threads: 1 }, (...of) =>
+      reading(readInside(...of)),
+    );
+    expect(steps!.compared).toBeGreaterThan(90);
+    expect(String(steps!.parting)).toMatch(parting);
+  });
 });
 
 test('a file that gives no numbers to random images says that it was not compared', () => {

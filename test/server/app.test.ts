@@ -45,7 +45,7 @@ beforeAll(async () => {
   catalogue = await loadCatalogue(join(folder, 'made'));
   schemas = attackSchemas(catalogue.card, { images: 8 });
   for (const { folder: name, eps, models } of catalogue.cells) {
-    const [c1, c2, attacker] = [models.c1, models.c2, models.attacker].map(bytesOf);
+    const [c1, c2, attacker] = [models.c1, models.c2!, models.attacker].map(bytesOf);
     open.set(
       name,
       await openCell(
@@ -123,7 +123,7 @@ describe('POST /attack', () => {
         ['after', attacked!.data as Float32Array],
       ] as const) {
         const { probabilities } = await infer(`classifier-${name}`, image);
-        expect(results.flatMap((r) => r[name][when].probabilities)).toBeAllClose(
+        expect(results.flatMap((r) => r[name]![when].probabilities)).toBeAllClose(
           probabilities!.data as Float32Array,
           { atol: 1e-5 },
         );
@@ -189,6 +189,12 @@ describe('POST /attack', () => {
     const { results } = await answered(await post(form));
     expect(results).toHaveLength(3);
     expect(results).toEqual((await answered(await json({ images: nested(three) }))).results);
+  });
+
+  it('answers JSON where Accept is empty', async () => {
+    const response = await post(png, { 'content-type': 'image/png', accept: '' });
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect((await answered(response)).results).toHaveLength(1);
   });
 
   it('answers a picture that stays within eps after its rounding', async () => {

@@ -19,7 +19,7 @@ let app: App;
 
 beforeAll(async () => {
   const { eps, models } = catalogue.cells[0]!;
-  const bytes = (name: 'c1' | 'c2' | 'attacker') => models[name].content as Uint8Array;
+  const bytes = (name: 'c1' | 'c2' | 'attacker') => models[name]!.content as Uint8Array;
   const files = { c1: bytes('c1'), c2: bytes('c2'), attacker: bytes('attacker') };
   cell = await openCell({ eps, image: colourCard.image, ...files }, 1);
   const metrics = createMetrics();

@@ -1,6 +1,9 @@
 import { crc32, deflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
+import { fitPicture } from '../../src/runtime/data/fit.ts';
+import { decodePicture } from '../../src/runtime/data/picture.ts';
+import { stream } from '../../src/runtime/random.ts';
 import { decodePng } from '../../src/server/png.ts';
 import { Problem } from '../../src/server/problem.ts';
 import '../support/run.ts';
@@ -90,14 +93,14 @@ describe('decodePng', () => {
     ['black ink on transparent ground', (ink: number) => [0, 0, 0, 255 * ink] as const],
     [
       'white ink on transparent black',
-      (ink: number) => [255 * ink, 255 * ink, 255 * ink, ink > 0 ? 255 : 0] as const,
+      (ink: number) => (ink > 0 ? ([255, 255, 255, 255 * ink] as const) : ([0, 0, 0, 0] as const)),
     ],
     ['white ink on opaque black', (ink: number) => [255 * ink, 255 * ink, 255 * ink, 255] as const],
   ])('reads %s as ink', (_, pixel) => {
     expect(decodePng(rgba(pixel), 'body', digitShape)).toBeAllClose(digit, { atol: 1 / 255 });
   });
 
-  it('leaves a light picture light whose corners are transparent', () => {
+  it('lays transparent corners of a light picture over white', () => {
     let at = 0;
     const image = decodePng(
       rgba((ink) => [255 * ink, 255 * ink, 255 * ink, at++ < 28 ? 0 : 255]),
@@ -105,9 +108,36 @@ describe('decodePng', () => {
       digitShape,
     );
     expect(image).toBeAllClose(
-      digit.map((ink, i) => (i < 28 ? 0 : ink)),
+      digit.map((ink, i) => (i < 28 ? 1 : ink)),
       { atol: 1 / 255 },
     );
+  });
+
+  it.each([
+    ['grey', 0, 8],
+    ['grey of 16 bits', 0, 16],
+    ['grey with opacity', 4, 8],
+    ['colours', 2, 8],
+    ['colours of 16 bits', 2, 16],
+    ['colours with opacity', 6, 8],
+    ['colours with opacity, of 16 bits', 6, 16],
+  ])('gives the image that the same picture is in a data set: %s', async (_, colour, depth) => {
+    const samples = { 0: 1, 2: 3, 4: 2, 6: 4 }[colour]! * (depth / 8);
+    const random = stream(1, `${colour} ${depth}`);
+    const bytes = Buffer.from(
+      Array.from({ length: 28 * (1 + 28 * samples) }, (_, i) =>
+        // mostly opaque: no drawing
+        i % (1 + 28 * samples) === 0 ? 0 : 64 + random.below(192),
+      ),
+    );
+    const picture = file(header(28, 28, depth, colour), idat(bytes));
+    for (const channels of [1, 3]) {
+      const shape = { channels, height: 28, width: 28 };
+      const levels = fitPicture(await decodePicture(picture), shape);
+      expect(decodePng(picture, 'body', shape).map((value) => Math.round(255 * value))).toEqual(
+        Float32Array.from(levels),
+      );
+    }
   });
 
   it.each([

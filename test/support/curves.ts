@@ -1,3 +1,4 @@
+import type {} from '../browser/page.ts'; // what the page gives its window
 import { lower, readback, type Program, type Target } from '../../src/builder/index.ts';
 import { encode, encodeProgram } from '../../src/onnx/index.ts';
 import { classifierTrain } from '../../src/models/programs.ts';
@@ -6,7 +7,6 @@ import type { Device } from '../../src/runtime/index.ts';
 import { encodeSafetensors } from '../../src/runtime/safetensors.ts';
 import { initialState, openTraining } from '../../src/runtime/session.ts';
 import type { Tensors } from '../../src/runtime/tensor.ts';
-import { openPage } from './browser.ts';
 
 /** Consecutive steps of a training program: the batches are the images in order. */
 export interface Steps {
@@ -18,9 +18,14 @@ export interface Steps {
 
 /** The losses of the steps, and the state behind them where the side gives it. */
 export interface Curve {
+  /** Of each step in turn every loss of the program: one, or the attacker's and then the classifier's. */
   readonly losses: readonly number[];
   readonly state: Tensors;
 }
+
+/** The metrics of a program that are losses. */
+export const lossesOf = ({ metadata }: Program): readonly string[] =>
+  metadata.metrics.filter((name) => /(^|\/)loss$/.test(name));
 
 const batchOf = ({ metadata }: Program): number => metadata.data[0]!.shape[0] as number;
 
@@ -40,14 +45,15 @@ export async function inNode(
   const losses: number[] = [];
   for (let start = 0; start < images.count; start += batchOf(program)) {
     const indices = Array.from({ length: batchOf(program) }, (_, i) => start + i);
-    losses.push((await training.step({ ...batchAt(images, indices) }))['loss']!);
+    const metrics = await training.step({ ...batchAt(images, indices) });
+    losses.push(...lossesOf(program).map((name) => metrics[name]!));
   }
   const after = await training.state();
   await training.close();
   return { losses, state: after };
 }
 
-/** In Chromium: the same through onnxruntime-web. */
+/** In Chromium: the same through onnxruntime-web, for programs of one loss. */
 export interface Browser {
   losses(steps: Steps, device: 'cpu' | 'webgpu'): Promise<readonly number[]>;
   close(): Promise<void>;
@@ -55,6 +61,7 @@ export interface Browser {
 
 export async function openBrowser(): Promise<Browser> {
   const files = new Map<string, Uint8Array>();
+  const { openPage } = await import('./browser.ts'); // where nothing runs in Chromium, it need not be installed
   const { page, close } = await openPage(files);
   return {
     async losses({ program, state, frozen, images }, device) {

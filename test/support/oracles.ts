@@ -1,19 +1,25 @@
 import {
+  add,
   clip,
   constant,
   conv,
+  expand,
   flatten,
+  gather,
   grad,
   input,
   matmul,
   mul,
+  nn,
   relu,
   reduceMax,
   reduceSum,
+  shapeOf,
+  tensorOf,
   type Graph,
 } from '../../src/builder/index.ts';
 import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
-import type { Batch, Images, ImageShape, Oracle, Slope } from '../../src/runtime/attacks/index.ts';
+import type { Batch, Gradient, Images, ImageShape, Oracle, Slope } from '../../src/runtime/attacks/index.ts';
 import { openOracle, type OpenOracle, type OracleFiles } from '../../src/runtime/audit/oracle.ts';
 import { stream, type Random } from '../../src/runtime/random.ts';
 import { fileOf } from './classifiers.ts';
@@ -48,11 +54,41 @@ export function perfectAttacker(classifier: Graph, eps: number): Uint8Array {
   return fileOf({ name: 'attacker', inputs: [image!], outputs: { perturbation } });
 }
 
+/** {@link perfectAttacker} towards a class: `image`, `target` -> `perturbation`, which raises the target's logit. */
+export function perfectAim(classifier: Graph, eps: number): Uint8Array {
+  const [image] = classifier.inputs;
+  const logits = classifier.outputs['logits']!;
+  const target = input('target', 'int32', ['batch']);
+  const wished = reduceSum(mul(logits, nn.oneHot(target, logits.shape[1] as number)), { axes: [1] });
+  const [slope] = grad(reduceSum(wished), [image!]);
+  const perturbation = clip(mul(slope!, 1e6), -eps, eps);
+  return fileOf({ name: 'attacker', inputs: [image!, target], outputs: { perturbation } });
+}
+
+/**
+ * A perturbation for all images: that of a class where there are several, by `target`.
+ *
+ * @param signs float32 [1 or classes,C,H,W], of which the signs count.
+ */
+export function universalOf(signs: Images, eps: number): Uint8Array {
+  const { data, shape } = signs;
+  const own = constant(tensorOf('float32', shape, [...data.map((x) => eps * Math.sign(x))]));
+  const image = input('image', 'float32', ['batch', ...shape.slice(1)]);
+  const target = input('target', 'int32', ['batch']);
+  const several = shape[0] > 1;
+  const perturbation = several ? gather(own, target) : expand(own, shapeOf(image));
+  return fileOf({
+    name: 'universal',
+    inputs: several ? [image, target] : [image],
+    outputs: { perturbation: several ? add(perturbation, mul(image, 0)) : perturbation },
+  });
+}
+
 /** A classifier as an oracle with gradients, on one thread of the CPU. */
 export const oracleOf = (
   classifier: Graph,
   image: ImageShape,
-  more: Pick<OracleFiles, 'generator'> = {},
+  more: Pick<OracleFiles, 'generator' | 'universal'> = {},
 ): Promise<OpenOracle> =>
   openOracle(
     {
@@ -71,22 +107,27 @@ export const oracleOf = (
  */
 export const oneByOne = (oracle: Oracle): Oracle => ({
   ...oracle,
-  async gradient(batch, loss) {
+  ...(oracle.gradient && { gradient: alone(oracle.gradient, oracle) }),
+  ...(oracle.surrogate && { surrogate: alone(oracle.surrogate, oracle) }),
+});
+
+const alone =
+  (gradient: Gradient, { classes }: Oracle): Gradient =>
+  async (batch, loss) => {
     const parts: Slope[] = [];
     for (let i = 0; i < batch.labels.length; i++) {
       const [images, labels] = [imagesAt(batch.images, [i]), batch.labels.subarray(i, i + 1)];
       const targets = batch.targets?.subarray(i, i + 1);
-      parts.push(await oracle.gradient!({ images, labels, ...(targets && { targets }) }, loss));
+      parts.push(await gradient({ images, labels, ...(targets && { targets }) }, loss));
     }
     const joined = (of: (part: Slope) => Float32Array) =>
       Float32Array.from(parts.flatMap((part) => [...of(part)]));
     return {
-      logits: { data: joined(({ logits }) => logits.data), shape: [parts.length, oracle.classes] },
+      logits: { data: joined(({ logits }) => logits.data), shape: [parts.length, classes] },
       loss: joined(({ loss }) => loss),
-      gradient: { data: joined(({ gradient }) => gradient.data), shape: batch.images.shape },
+      gradient: { data: joined((part) => part.gradient.data), shape: batch.images.shape },
     };
-  },
-});
+  };
 
 /** Images with a third of their pixels black and a third white, as digits have them; labels and targets that differ. */
 export function drawnBatch(

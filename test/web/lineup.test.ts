@@ -75,6 +75,13 @@ describe('lineUp', () => {
     expect(classifiers.alternating!.url).toBe('alternating-eps0.04/c1');
   });
 
+  it('has no bystander where the run has no second classifier', () => {
+    const { c2: _, ...models } = cell('consecutive', 0.16).models;
+    const alone = manifest({ ...cell('consecutive', 0.16), final: { c1: scores }, models });
+    const { classifiers } = lineUp(alone, { series: seriesOf(alone)[0]!.id, eps: 0.16, weights: 'full' });
+    expect(Object.keys(classifiers)).toEqual(['c1']);
+  });
+
   it('aims an alternating attacker at the C1 that it was trained with', () => {
     const { target, classifiers } = choose(alternating!.id, 0.16);
     expect(target).toBe('alternating');

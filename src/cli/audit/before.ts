@@ -19,7 +19,10 @@ export interface Planned {
   readonly data: Pick<Audit['data'], 'sha256'>;
   readonly threat: Pick<Audit['threat'], 'norm' | 'eps'>;
   readonly images: number;
+  readonly seed: number;
   readonly attacks: readonly string[];
+  /** Eps of the curve; empty for none. */
+  readonly curve: readonly number[];
 }
 
 /**
@@ -38,13 +41,20 @@ export async function keepFuller(folder: string, planned: Planned): Promise<void
   if (reason) throw new InputError(`${path} ${reason}; ${wayOut}`);
 }
 
-function whatIsLost(before: Audit, { classifier, data, threat, images, attacks }: Planned): string | null {
+function whatIsLost(
+  before: Audit,
+  { classifier, data, threat, images, seed, attacks, curve }: Planned,
+): string | null {
   if (before.classifier.sha256 !== classifier.sha256) return 'is of another classifier';
   if (before.data.sha256 !== data.sha256) return 'is of other data';
   if (before.threat.norm !== threat.norm || before.threat.eps !== threat.eps) {
     return `is of ${before.threat.norm} eps ${before.threat.eps}`;
   }
   if (before.images > images) return `is of ${before.images} images, and this one will be of ${images}`;
+  if (before.seed !== seed) return `is of seed ${before.seed}`;
   const lost = Object.keys(before.attacks).filter((name) => !attacks.includes(name));
-  return lost.length > 0 ? `has attacks that this one will not have: ${lost.join(', ')}` : null;
+  if (lost.length > 0) return `has attacks that this one will not have: ${lost.join(', ')}`;
+  const points = (before.curve?.points ?? []).filter(({ under }) => under === 'curve').map(({ eps }) => eps);
+  const away = points.filter((eps) => !curve.includes(eps));
+  return away.length > 0 ? `has a curve with eps that this one will not have: ${away.join(', ')}` : null;
 }

@@ -18,18 +18,12 @@ import { createProgress } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { columnsOf } from '../table.ts';
 import { environment } from '../version.ts';
+import { attackersAbout, readAttackers, type Attackers } from './attackers.ts';
 import { keepFuller, readAudit } from './before.ts';
 import { followAudit } from './follow.ts';
 import { within } from './options.ts';
 import { mergedParts, partsText } from './parts.ts';
-import {
-  classifierAbout,
-  dataAbout,
-  openSubjects,
-  preparedOtherwise,
-  withLabels,
-  type DataFlags,
-} from './subject.ts';
+import { classifierAbout, dataAbout, openSubjects, withLabels, type DataFlags } from './subject.ts';
 import { auditText } from './table.ts';
 import { probeFile, probeWriting, writeAudit, writeForCi } from './write.ts';
 
@@ -39,6 +33,7 @@ export interface AuditFlags extends DataFlags {
   readonly norm: Norm;
   readonly preset: PresetName;
   readonly attacks?: readonly AttackName[];
+  readonly attacker?: readonly string[];
   readonly epsCurve?: readonly number[];
   readonly seed: number;
   readonly failUnder?: number;
@@ -63,6 +58,7 @@ const notMet = 3;
 interface Prepared {
   readonly path: string;
   readonly loaded: Loaded;
+  readonly attackers: Attackers;
   readonly source: ImageSource;
   readonly demanded: Demanded;
   readonly out: string;
@@ -88,6 +84,7 @@ export async function runAuditCommand(
   for (const each of flags.epsCurve ?? []) within(flags.norm, each, '--eps-curve');
   const demanded = await demandedBy(flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
+  const attackers = await readAttackers(flags.attacker ?? [], loaded, flags.attacks ?? []);
   const source = await openSubjects(loaded, flags);
   const out = flags.out ?? join('audits', basename(path, extname(path)));
   await probeWriting(out);
@@ -100,9 +97,9 @@ export async function runAuditCommand(
   };
   const lock = await lockRun(out);
   try {
-    const opened = await openLoaded(node, loaded, run);
+    const opened = await openLoaded(node, loaded, run, attackers);
     try {
-      await auditOpened(opened, { path, loaded, source, demanded, out, run, flags, words });
+      await auditOpened(opened, { path, loaded, attackers, source, demanded, out, run, flags, words });
     } finally {
       await opened.close();
     }
@@ -141,10 +138,14 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
   if (flags.shard) demandBlocks(flags.shard, Math.ceil(source.count / plan.blockSize), plan.blockSize);
   if (!flags.force) {
     const attacks = plan.attacks.map(({ name }) => name);
-    await keepFuller(out, { classifier, data, threat: { norm, eps }, images: source.count, attacks });
+    const curve = plan.curve?.eps ?? [];
+    const images = source.count;
+    await keepFuller(out, { classifier, data, threat: { norm, eps }, images, seed, attacks, curve });
   }
   const { seconds: _, ...found } = await environment(run, 0);
-  const settings = { plan, classifier, data, images: source.count, environment: found };
+  const trained = attackersAbout(prepared.attackers);
+  const brought = trained.length > 0 ? { attackers: trained } : {};
+  const settings = { plan, classifier, data, images: source.count, environment: found, ...brought };
   const own = partsPath(out, settings);
   const parts = await openParts(own, await mergedParts(flags.merge ?? [], own));
   const conducted = await conduct(parts, prepared, (signal) =>
@@ -154,7 +155,8 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
       shard: flags.shard ?? null,
       demanded: prepared.demanded,
       notMeasured,
-      prepareOtherwise: () => preparedOtherwise(loaded, source, run),
+      surrogateMaker: opened.surrogateMaker,
+      prepareOtherwise: () => opened.preparations(source),
     }),
   );
   if (!conducted) return;
@@ -179,6 +181,7 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
     data,
     preset: flags.attacks ? null : flags.preset,
     ...figures,
+    ...brought,
     environment: found,
     command: [...words],
   };

@@ -2,15 +2,10 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { OpenClassifier } from '../../api/classifier.ts';
 import type { Loaded } from '../../api/load.ts';
-import type { Images } from '../../runtime/attacks/index.ts';
-import type { Preparations } from '../../runtime/audit/checks/index.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
 import { openImages } from '../../runtime/data/formats.ts';
-import { firstOf, numbered, type ImageSource } from '../../runtime/data/source.ts';
-import { openModel, type SessionOptions } from '../../runtime/session.ts';
-import type { AdoptOptions } from '../../models/classifier/options.ts';
-import { accuracyOf, candidates } from '../candidates.ts';
+import { numbered, type ImageSource } from '../../runtime/data/source.ts';
 
 /** What the files of a classifier hold, as one hash: that of its file alone where its weights lie in it. */
 export function hashOf({ files: { bytes, external } }: Loaded): string {
@@ -79,39 +74,3 @@ export const dataAbout = (data: string, source: ImageSource): Audit['data'] => (
   labels: source.labels === 'answers' ? 'answers' : 'true',
   skipped: (source.skipped ?? []).map(({ name, reason }) => ({ name, reason })),
 });
-
-const mostTried = 200;
-
-/**
- * The accuracy on some images as their pixels are prepared and in the other usual ways, by the options that say so. Null
- * where the labels are the classifier's own answers, which are right by themselves.
- */
-export async function preparedOtherwise(
-  { classifier: { ports }, files }: Loaded,
-  source: ImageSource,
-  options: SessionOptions,
-): Promise<Preparations | null> {
-  if (source.labels === 'answers') return null;
-  const { image, label } = await firstOf(source, mostTried);
-  const images = { data: image.data, shape: image.shape } as Images;
-  const model = await openModel(files.bytes, { ...options, device: 'cpu' }, files.external);
-  try {
-    const labels = label.data as Int32Array;
-    const accuracy = await accuracyOf(model, ports, images, labels);
-    const others = [];
-    for (const { options: own, plan } of candidates(ports.input)) {
-      others.push({
-        option: flagsOf(own),
-        accuracy: await accuracyOf(model, { ...ports, input: plan }, images, labels),
-      });
-    }
-    return { images: labels.length, accuracy, others };
-  } finally {
-    await model.close();
-  }
-}
-
-const flagsOf = (options: AdoptOptions): string =>
-  Object.entries(options)
-    .map(([name, value]) => `--${name} ${Array.isArray(value) ? value.join(',') : String(value)}`)
-    .join(' ');

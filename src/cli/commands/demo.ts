@@ -1,5 +1,7 @@
 import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { describeFsError, makeFolder } from '../../runtime/files.ts';
 import { InputError } from '../../runtime/index.ts';
@@ -66,10 +68,16 @@ async function writeDemo(
     total += data.length;
   };
   const entries = await readdir(page, { recursive: true, withFileTypes: true });
-  for (const entry of entries.filter((e) => e.isFile())) {
-    const path = join(entry.parentPath, entry.name);
-    const name = path.slice(page.length);
-    if (!files.has(name)) await write(name, await readFile(path));
+  const names = new Set(
+    entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name).slice(page.length)),
+  );
+  for (const name of names) {
+    if (files.has(name)) continue;
+    const bytes = await readFile(join(page, name));
+    await write(name, bytes);
+    const unpacked = name.replace(/\.gz$/, '');
+    // the package has some files in this form only
+    if (unpacked !== name && !names.has(unpacked)) await write(unpacked, await promisify(gunzip)(bytes));
   }
   for (const [name, data] of files) await write(name, data);
   const { server: _, ...manifest } = manifestOf(catalogue);

@@ -158,7 +158,7 @@ async function predictionsOf(
 ): Promise<FirstResult['predictions']> {
   const predictions: Record<string, FirstResult['predictions'][string]> = {};
   const both = Float32Array.from([...before, ...after]);
-  for (const model of cells.flatMap(({ models }) => [models.c1, models.c2])) {
+  for (const model of cells.flatMap(({ models: { c1, c2 } }) => (c2 ? [c1, c2] : [c1]))) {
     if (predictions[model.sha256]) continue;
     const said = [...(await outputOf(model, both, [2, ...shape.slice(1)], 'probabilities'))];
     predictions[model.sha256] = {

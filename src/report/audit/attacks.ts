@@ -11,6 +11,7 @@ type AuditedAttack = Audit['attacks'][string];
 export const accessWords: Readonly<Record<AuditedAttack['access'], string>> = {
   none: 'chance',
   logits: 'answers',
+  surrogate: 'a surrogate',
   gradient: 'gradient',
   model: 'another model',
 };

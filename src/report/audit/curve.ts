@@ -9,7 +9,7 @@ import { doubtsOf, epsText, part } from './words.ts';
 
 type Curve = NonNullable<Audit['curve']>;
 
-const point = (eps: number, { accuracy, interval }: Omit<Curve['points'][number], 'eps'>) => ({
+const point = (eps: number, { accuracy, interval }: Audit['worst']) => ({
   x: eps,
   y: 100 * accuracy,
   low: 100 * interval.low,
@@ -100,7 +100,8 @@ export function curveSection(audit: Audit): Markup | string {
   return html`<h2 id="curve-section">Accuracy against eps</h2>
     <p>
       ${curve.attack}, measured anew at each eps on ${count(curve.images, 'image')}; the band is the 95 %
-      interval. The eps axis has a square-root scale. ${smallest ?? ''}
+      interval. At ${epsText(audit.threat.eps)}, the eps of the audit, all attacks were run. At any other eps
+      they would leave less than this one. The eps axis has a square-root scale. ${smallest ?? ''}
     </p>
     <div class="curve">${raw(curvePanel(audit, curve).svg)}</div>
     <details>

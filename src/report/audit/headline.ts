@@ -107,6 +107,7 @@ const nameOf = ({ classifier: { name } }: Audit): string => (name.length <= 32 ?
 const seesOnly = {
   gradient: '',
   logits: 'sees only its answers and ',
+  surrogate: 'sees only its answers and ',
   model: 'knows only a classifier like it and ',
   none: 'goes by chance and ',
 } as const;

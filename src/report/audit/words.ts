@@ -88,7 +88,7 @@ type Knowledge = Audit['attacks'][string]['access'];
 /** What the strongest attack that was tried goes by; `none` where there is none. */
 export function knowledgeOf({ attacks }: Pick<Audit, 'attacks'>): Knowledge {
   const tried = Object.values(attacks).filter(({ attacked }) => attacked > 0);
-  const order = ['gradient', 'logits', 'model'] as const;
+  const order = ['gradient', 'logits', 'surrogate', 'model'] as const;
   return order.find((access) => tried.some((attack) => attack.access === access)) ?? 'none';
 }
 
@@ -96,6 +96,7 @@ export function knowledgeOf({ attacks }: Pick<Audit, 'attacks'>): Knowledge {
 export const knowledgeWords: Readonly<Record<Knowledge, string>> = {
   gradient: 'the classifier itself: its gradient and its answers',
   logits: 'the answers of the classifier, not its gradient',
+  surrogate: 'the answers of the classifier, not its gradient',
   model: 'a classifier like it, not the classifier itself',
   none: 'nothing: it goes by chance',
 };

@@ -4,10 +4,10 @@ import type { Oracle } from './oracle.ts';
 import type { Goal, Norm, ThreatModel } from './threat.ts';
 
 /**
- * What an attacker must have: nothing, the classifier's logits, its gradients, or a network that was trained to attack
- * it.
+ * What an attacker must have: nothing, the classifier's logits, a network that was trained on those, its gradients, or a
+ * network that was trained to attack it.
  */
-export type Access = 'none' | 'logits' | 'gradient' | 'model';
+export type Access = 'none' | 'logits' | 'surrogate' | 'gradient' | 'model';
 
 /** An attack on image classifiers. `S` are its settings, plain data. */
 export interface Attack<S> {

@@ -1,16 +1,19 @@
 import type { Attack } from './attack.ts';
 import { balls } from './ball.ts';
-import { better, type Candidates } from './best.ts';
-import { sizeOf, type Batch, type Images, type Logits } from './images.ts';
+import { rowOf, sizeOf, type Batch, type Images, type Logits } from './images.ts';
 import { scoresOf } from './score.ts';
+import { offer, reaches, searchOf, type Search } from './search.ts';
 import { aimOf, gradientStep } from './step.ts';
-import type { ThreatModel } from './threat.ts';
+import type { Norm, ThreatModel } from './threat.ts';
 
 /** Settings of PGD. */
 export interface PgdSettings {
   /** Gradient steps of each restart, 1 or more. */
   readonly steps: number;
-  /** In parts of eps; null for 2.5 / steps, with which the steps can cross the ball. */
+  /**
+   * In parts of eps; null for 2.5 / steps, with which the steps can cross the ball. In L2 that is 0.2 at least: where the
+   * gradient turns from step to step, steps along it get nowhere that are shorter than those along its sign.
+   */
   readonly stepSize: number | null;
   /** Random starts, 1 or more. */
   readonly restarts: number;
@@ -31,8 +34,8 @@ export const pgd: Attack<PgdSettings> = {
     const ball = balls[threat.norm];
     const origin = batch.images;
     const length = ball.startLength(sizeOf(origin));
-    const size = (stepSize ?? 2.5 / steps) * threat.eps;
-    let best: Candidates | null = null;
+    const size = (stepSize ?? Math.max(2.5 / steps, leastStep[threat.norm])) * threat.eps;
+    const search = searchOf(batch);
     for (let restart = 0; restart < restarts; restart++) {
       const start = ball.start(origin, threat.eps, (i) => random.at([restart], batch.places[i]!, length));
       let images = ball.project(start, origin, threat.eps, threat.range);
@@ -41,18 +44,19 @@ export const pgd: Attack<PgdSettings> = {
         yield restart * steps + step + 1;
       }
       if (restarts === 1) return images;
-      const found = candidates(images, await oracle.logits(images), batch, threat);
-      best = best ? better(best, found) : found;
+      offerAll(search, images, await oracle.logits(images), batch, threat);
     }
-    return best!.images;
+    return search.images;
   },
 };
 
-function candidates(images: Images, logits: Logits, batch: Batch, threat: ThreatModel): Candidates {
+/** In parts of eps. That of L2 is torchattacks' own. */
+const leastStep = { linf: 0, l2: 0.2 } as const satisfies Readonly<Record<Norm, number>>;
+
+/** Offers each image where a restart ended. */
+function offerAll(search: Search, images: Images, logits: Logits, batch: Batch, threat: ThreatModel): void {
   const { labels, way } = aimOf(batch, threat);
-  const scores = [...scoresOf(logits, labels)].map(({ right, loss }) => ({
-    reached: right === (way === -1),
-    loss: way * loss,
-  }));
-  return { images, scores };
+  for (const [i, { loss }] of [...scoresOf(logits, labels)].entries()) {
+    offer(search, i, rowOf(images, i).data, way * loss, reaches(logits, i, batch, i, threat));
+  }
 }

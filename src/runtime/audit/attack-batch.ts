@@ -6,6 +6,7 @@ import {
   type Batch,
   type Configured,
   type Images,
+  type Logits,
   type Oracle,
   type ThreatModel,
 } from '../attacks/index.ts';
@@ -13,6 +14,8 @@ import {
 /** What an attack made of a batch. */
 export interface Attacked {
   readonly images: Images;
+  /** What the classifier itself says of them. */
+  readonly logits: Logits;
   /** 1 where the attacked image reaches the goal, by the classifier itself, asked again. */
   readonly reached: Uint8Array;
 }
@@ -41,18 +44,9 @@ export async function* attackBatch(
     await work.return(batch.images);
   }
   demandValid(attack, images, batch, threat);
-  return { images, reached: await reachedBy(oracle, images, batch, threat) };
-}
-
-/** 1 where the classifier is wrong about an image, or calls it the target. */
-export async function reachedBy(
-  oracle: Oracle,
-  images: Images,
-  batch: Batch,
-  threat: ThreatModel,
-): Promise<Uint8Array> {
   const logits = await oracle.logits(images);
-  return Uint8Array.from(batch.labels, (_, i) => (reaches(logits, i, batch, i, threat) ? 1 : 0));
+  const reached = Uint8Array.from(batch.labels, (_, i) => (reaches(logits, i, batch, i, threat) ? 1 : 0));
+  return { images, logits, reached };
 }
 
 /**

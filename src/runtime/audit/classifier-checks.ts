@@ -43,7 +43,8 @@ function demandSameLogits(own: Logits, ofGradient: Logits, { form, tolerance }: 
   if (relative <= tolerance) return;
   throw new InputError(
     `the gradient graph gives other logits than the classifier (${difference.toPrecision(3)} apart, the largest is ` +
-      `${largest.toPrecision(3)}), so the file was read wrongly; export it again without graph optimisation`,
+      `${largest.toPrecision(3)}): the file was read wrongly, or rounding alone decides its answers; ` +
+      'bring it trained, and exported without graph optimisation',
   );
 }
 

@@ -61,7 +61,7 @@ const AuditedAttack = z.object({
   /** Its name with what matters of its settings: `PGD, 40 steps`. */
   title: z.string(),
   /** What the attacker needs of the classifier. */
-  access: z.enum(['none', 'logits', 'gradient', 'model']),
+  access: z.enum(['none', 'logits', 'surrogate', 'gradient', 'model']),
   settings: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
   /**
    * Which images it was given: `all` those that are right without an attack, so that `accuracy` is that under this attack
@@ -83,6 +83,19 @@ const AuditedAttack = z.object({
   queries: z.object({ forward: Whole, backward: Whole }),
 });
 
+/** A trained attacker that an attack is of. */
+const AuditedAttacker = z.object({
+  /** The attack: `generator` or `universal`. */
+  attack: z.string(),
+  /** Its file's name without its folder. */
+  name: z.string(),
+  sha256: Sha256,
+  /** The least and the largest eps that it was trained for. */
+  eps: z.tuple([z.number().nonnegative(), z.number().positive()]),
+  /** Whether it is told the class to aim at: it was then tried with several. */
+  targeted: z.boolean(),
+});
+
 /** The images of one class. */
 const ClassRow = z.object({
   label: Whole,
@@ -93,7 +106,10 @@ const ClassRow = z.object({
   worst: Fraction,
 });
 
-/** Accuracy against eps. Each point is attacked anew; an image that a smaller eps broke stays broken. */
+/**
+ * Accuracy against eps. Each point is attacked anew; an image that a smaller eps broke stays broken. The point at the eps of
+ * the audit is that of all its attacks; every other one is of one attack alone, so that all of them would leave less.
+ */
 const Curve = z.object({
   /** The attack's title. */
   attack: z.string(),
@@ -103,6 +119,8 @@ const Curve = z.object({
   points: z.array(
     z.object({
       eps: z.number().nonnegative(),
+      /** What was run: nothing, all attacks of the audit, or the attack of the curve alone. Absent in early audits. */
+      under: z.enum(['nothing', 'all', 'curve']).exactOptional(),
       accuracy: Fraction,
       interval: z.object({ low: Fraction, high: Fraction }),
     }),
@@ -187,6 +205,8 @@ export const Audit = z.object({
   clean: Measure,
   /** Each attack by its name, in the order in which they ran. */
   attacks: z.record(z.string(), AuditedAttack),
+  /** The trained attackers among them; absent where there is none. */
+  attackers: z.array(AuditedAttacker).exactOptional(),
   /** Robust accuracy: an image counts as right when it is right as it is and under every attack. An upper bound. */
   worst: Measure,
   /** Classes with images, by label. */
@@ -221,4 +241,7 @@ export const Audit = z.object({
 export type Audit = Readonly<z.infer<typeof Audit>>;
 
 /** What was measured, without what only the caller of an audit knows. */
-export type Figures = Omit<Audit, 'schema' | 'classifier' | 'data' | 'preset' | 'environment' | 'command'>;
+export type Figures = Omit<
+  Audit,
+  'schema' | 'classifier' | 'data' | 'preset' | 'attackers' | 'environment' | 'command'
+>;

@@ -41,7 +41,7 @@ export function figuresOf(
   const images = countOf(measured.seen);
   const masks = masksOf(measured);
   const about: Audit['threat'] = { norm: threat.norm, eps: threat.eps, range: [0, 1], goal: 'untargeted' };
-  const curve = planned && measured.curve.size > 0 ? curveOf(measured, planned) : null;
+  const curve = planned && measured.curve.size > 0 ? curveOf(measured, planned, threat.eps) : null;
   const begun = outcomes.filter(hasBegun);
   const rowsOf = (some: readonly Outcome[]) =>
     Object.fromEntries(some.map((outcome) => [outcome.planned.name, attackRow(outcome, masks, images)]));
@@ -154,7 +154,7 @@ function classRows({ labels, seen, right }: Measured, worst: Uint8Array, names: 
   });
 }
 
-function curveOf({ curve, seen }: Measured, planned: NonNullable<AuditPlan['curve']>) {
+function curveOf({ curve, seen }: Measured, planned: NonNullable<AuditPlan['curve']>, own: number) {
   const { attack, settings } = planned.configured;
   const images = countOf(seen.subarray(0, planned.images));
   return {
@@ -162,6 +162,7 @@ function curveOf({ curve, seen }: Measured, planned: NonNullable<AuditPlan['curv
     images,
     points: [...curve].map(([eps, right]) => ({
       eps,
+      under: eps === 0 ? ('nothing' as const) : eps === own ? ('all' as const) : ('curve' as const),
       ...measureOf(right.subarray(0, planned.images), images),
     })),
   };

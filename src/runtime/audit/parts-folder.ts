@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeFsError, writeAtomic } from '../files.ts';
+import { describeFsError, makeFolder, writeAtomic } from '../files.ts';
 import { decodeSafetensors, encodeSafetensors } from '../safetensors.ts';
 import type { Parts } from './parts.ts';
 
@@ -60,7 +60,7 @@ export async function openParts(path: string, also: readonly string[] = []): Pro
       computed++;
       if (failure !== undefined) return;
       try {
-        await mkdir(path, { recursive: true });
+        await makeFolder(path);
         await writeAtomic(join(path, `${name}${ending}`), encodeSafetensors(tensors, metadata));
       } catch (error) {
         failure = describeFsError(error, `cannot keep parts in ${path}`);

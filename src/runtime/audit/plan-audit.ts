@@ -1,6 +1,7 @@
 import {
   attackNames,
   attackOf,
+  isTrained,
   unsuited,
   type AttackName,
   type Configured,
@@ -38,7 +39,7 @@ export interface Planned {
 }
 
 /** Attacks that are cheap, so that they are given all images: their accuracies can be compared. */
-const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm'];
+const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm', 'generator', 'universal'];
 
 /** The first images, which the curve is measured on. */
 const curveImages = 200;
@@ -46,18 +47,28 @@ const curveImages = 200;
 const leastQueries = 1000;
 
 /**
- * Plans an audit. What a preset has and the classifier does not allow is left out, and said.
+ * Plans an audit. What a preset has and the classifier does not allow is left out, and said. Attackers that were trained
+ * for the classifier and come with it are run in any case.
  *
  * @throws InputError when an attack was asked for by name and cannot be run.
  */
 export function planAudit(
-  classifier: Pick<Oracle, 'image' | 'classes' | 'gradient'> & { readonly noGradient?: string | null },
+  classifier: Pick<Oracle, 'image' | 'classes' | 'gradient' | 'generator' | 'universal'> & {
+    readonly noGradient?: string | null;
+  },
   { norm, eps, attacks, curve, seed, batchSize }: AuditRequest,
 ): Planned {
   const threat: ThreatModel = { norm, eps, range: [0, 1], goal: 'untargeted' };
-  const lackOf = (name: AttackName): string | null => unsuited(name, classifier as Oracle, threat);
+  // the audit itself trains what transfer needs
+  const lackOf = (name: AttackName): string | null =>
+    name === 'transfer' ? null : unsuited(name, classifier as Oracle, threat);
   const pgd = pgdFor(attacks, classifier.image);
-  const wanted = typeof attacks === 'string' ? ofPreset(attacks, classifier, pgd) : ofList(attacks, pgd);
+  const own: Own = { pgd, transfer: transferFor(classifier.image) };
+  const brought = attackNames.filter((name) => isTrained(name) && classifier[name]);
+  const wanted =
+    typeof attacks === 'string'
+      ? ofPreset(attacks, classifier, own, brought)
+      : ofList([...new Set([...attacks, ...brought])], own);
   const lacking = wanted.flatMap(({ configured: { attack } }) => {
     const lack = lackOf(attack);
     return lack === null ? [] : [{ what: attack, why: lack }];
@@ -82,14 +93,9 @@ export function planAudit(
       seed,
       blockSize: batchSize ?? blockSizeFor(classifier.image),
     },
-    notMeasured: [
-      ...lacking
-        .filter(({ what }, i) => lacking.findIndex((other) => other.what === what) === i)
-        .map(({ what, why }) => ({ what, why: why.replace('; leave it out', '') })),
-      ...(classifier.gradient
-        ? []
-        : [{ what: 'transfer', why: 'no other network was trained on its answers' }]),
-    ],
+    notMeasured: lacking
+      .filter(({ what }, i) => lacking.findIndex((other) => other.what === what) === i)
+      .map(({ what, why }) => ({ what, why: why.replace('; leave it out', '') })),
   };
 }
 
@@ -100,6 +106,18 @@ const largePixels = 64 * 64;
 function pgdFor(attacks: AuditRequest['attacks'], { height, width }: Oracle['image']): SettingsOf<'pgd'> {
   const halved = attacks === 'quick' && height * width > largePixels;
   return { ...attackOf('pgd').defaults, steps: halved ? 20 : 40 };
+}
+
+/** Bytes of the images that a surrogate learns from: they are kept in memory. */
+const lessonBytes = 512 * 2 ** 20;
+
+/** The settings of transfer: from large images it learns less. */
+function transferFor(image: Oracle['image']): SettingsOf<'transfer'> {
+  const { defaults } = attackOf('transfer');
+  const isLarge = image.height * image.width > largePixels;
+  const rounds = isLarge ? 2 : defaults.rounds;
+  const most = Math.floor(lessonBytes / (4 * valuesOf(image) * (rounds + 1)));
+  return { ...defaults, rounds, images: Math.max(1, Math.min(defaults.images, most)) };
 }
 
 /** Whether an attack has converged: twice the steps on what is left of the first images. None where it is not planned. */
@@ -127,24 +145,35 @@ const doubledOfList = (planned: readonly PlannedAttack[]): readonly PlannedAttac
     .slice(0, 1)
     .map((each) => ({ ...each, probe: true }));
 
-const byDefault = (attack: AttackName, pgd: SettingsOf<'pgd'>): Configured =>
-  ({ attack, settings: attack === 'pgd' ? pgd : attackOf(attack).defaults }) as Configured;
+/** The settings that are not the defaults of an attack, because they depend on the classifier. */
+type Own = { readonly [K in 'pgd' | 'transfer']: SettingsOf<K> };
+
+const byDefault = (attack: AttackName, own: Own): Configured =>
+  ({
+    attack,
+    settings: attack === 'pgd' || attack === 'transfer' ? own[attack] : attackOf(attack).defaults,
+  }) as Configured;
 
 type Unnamed = Pick<PlannedAttack, 'configured' | 'given'>;
 
-/** Attacks in the order of the table, each with its default settings, but for PGD. */
-const ofList = (names: readonly AttackName[], pgd: SettingsOf<'pgd'>): readonly Unnamed[] =>
+/** Attacks in the order of the table, each with its default settings, or those that suit the classifier. */
+const ofList = (names: readonly AttackName[], own: Own): readonly Unnamed[] =>
   names
     .toSorted((a, b) => attackNames.indexOf(a) - attackNames.indexOf(b))
-    .map((name) => ({ configured: byDefault(name, pgd), given: cheap.includes(name) ? 'all' : 'left' }));
+    .map((name) => ({ configured: byDefault(name, own), given: cheap.includes(name) ? 'all' : 'left' }));
 
-/** The cheap attacks on all images, then those of a preset, each on what is left. */
+/**
+ * The cheap attacks on all images, then those of a preset, each on what is left. Without a gradient of the classifier that
+ * of a surrogate is followed, before Square.
+ */
 function ofPreset(
   preset: PresetName,
   { gradient }: Pick<Oracle, 'gradient'>,
-  pgd: SettingsOf<'pgd'>,
+  settings: Own,
+  brought: readonly AttackName[],
 ): readonly Unnamed[] {
-  const floor = ofList(['noise', 'fgsm', 'pgd'], pgd);
+  const surrogate = gradient ? [] : (['transfer'] as const);
+  const floor = ofList(['noise', 'fgsm', 'pgd', ...surrogate, ...brought], settings);
   const own: readonly Configured[] = presets[preset];
   const isNew = (each: Configured): boolean =>
     !floor.some(({ configured }) => JSON.stringify(configured) === JSON.stringify(each));

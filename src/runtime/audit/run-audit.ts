@@ -1,4 +1,4 @@
-import { scoresOf, type Oracle } from '../attacks/index.ts';
+import { scoresOf, type Oracle, type SettingsOf } from '../attacks/index.ts';
 import { valuesOf, type ImageSource } from '../data/source.ts';
 import { attackBlock } from './attack-block.ts';
 import { counted } from './counted.ts';
@@ -6,6 +6,8 @@ import type { Queries } from './oracle.ts';
 import { measureCurve } from './measure-curve.ts';
 import { noParts, type Parts } from './parts.ts';
 import { blocksOf, type AuditPlan, type Block, type PlannedAttack, type Shard } from './plan.ts';
+import { trainedSurrogate } from './surrogate-part.ts';
+import type { SurrogateMaker } from './surrogate.ts';
 import { batchAt, partOf, type AuditEvent, type Work } from './work.ts';
 
 /** What one attack did. */
@@ -57,6 +59,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Only a part of the images. */
   readonly shard?: Shard | null;
+  /** Makes the network of the attack `transfer`. */
+  readonly surrogateMaker?: SurrogateMaker;
 }
 
 /**
@@ -71,7 +75,7 @@ export async function* runAudit(
   classifier: Oracle,
   source: ImageSource,
   plan: AuditPlan,
-  { parts = noParts, signal, shard = null }: RunOptions = {},
+  { parts = noParts, signal, shard = null, surrogateMaker }: RunOptions = {},
 ): AsyncGenerator<AuditEvent, Measured> {
   const { oracle, queries } = counted(classifier);
   const blocks = blocksOf(source.count, plan.blockSize, shard);
@@ -82,10 +86,12 @@ export async function* runAudit(
   const outcomes: Outcome[] = [];
   const adversarial = new Map<number, Adversarial>();
   for (const planned of plan.attacks) {
-    const outcome = yield* runAttack(work, planned, blocks, planned.given === 'all' ? clean.right : left, {
-      left,
-      adversarial,
-    });
+    const given = planned.given === 'all' ? clean.right : left;
+    const { attack, settings } = planned.configured;
+    const outcome =
+      attack === 'transfer'
+        ? yield* runTransfer(work, planned, settings, blocks, given, { left, adversarial }, surrogateMaker)
+        : yield* runAttack(work, planned, blocks, given, { left, adversarial });
     outcomes.push(outcome);
     if (!outcome.complete || planned.probe) continue;
     const { attacked, broken } = outcome;
@@ -149,6 +155,36 @@ async function* measureClean(
 interface State {
   readonly left: Uint8Array;
   readonly adversarial: Map<number, Adversarial>;
+}
+
+/** Trains the network that the attack follows, which counts as part of the attack, and runs it. */
+async function* runTransfer(
+  work: Work,
+  planned: PlannedAttack,
+  settings: SettingsOf<'transfer'>,
+  blocks: readonly Block[],
+  given: Uint8Array,
+  state: State,
+  maker: SurrogateMaker | undefined,
+): AsyncGenerator<AuditEvent, Outcome> {
+  if (!maker) throw new Error('transfer was planned, and nothing makes its network; this is a bug');
+  const some = blocks.some(({ places }) => places.some((place) => given[place] === 1));
+  const trained = some ? yield* trainedSurrogate(work, settings, maker) : null;
+  // nothing to attack, or stopped
+  if (!trained) return yield* runAttack(work, planned, blocks, given, state);
+  const network = await maker.open(trained.weights);
+  try {
+    const oracle = { ...work.oracle, surrogate: network.gradient! };
+    const outcome = yield* runAttack({ ...work, oracle }, planned, blocks, given, state);
+    const { forward, backward } = outcome.queries;
+    return {
+      ...outcome,
+      queries: { forward: forward + trained.forward, backward },
+      seconds: outcome.seconds + trained.seconds,
+    };
+  } finally {
+    await network.close();
+  }
 }
 
 async function* runAttack(

@@ -1,5 +1,6 @@
 import type { ImageShape } from '../attacks/images.ts';
 import { InputError } from '../errors.ts';
+import { lumaOf } from './levels.ts';
 import type { Picture } from './picture.ts';
 import { resample, type Pixels, type Size } from './resample.ts';
 
@@ -66,10 +67,7 @@ function sizeBefore(picture: Size, image: ImageShape, { resize, crop = true }: F
 
 function greyOf({ width, height, rgb }: Picture): Pixels {
   const data = new Uint8Array(width * height);
-  // weights in units of 2^-16, rounded, as Pillow has them
-  for (let i = 0; i < data.length; i++) {
-    data[i] = (19_595 * rgb[3 * i]! + 38_470 * rgb[3 * i + 1]! + 7471 * rgb[3 * i + 2]! + 0x8000) >> 16;
-  }
+  for (let i = 0; i < data.length; i++) data[i] = lumaOf(rgb[3 * i]!, rgb[3 * i + 1]!, rgb[3 * i + 2]!);
   return { width, height, channels: 1, data };
 }
 

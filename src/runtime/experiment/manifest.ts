@@ -14,7 +14,8 @@ export interface ModelFile {
 export interface CellModels {
   /** `image` [batch, channels, height, width] in 0..1 -> `logits`, `probabilities` [batch, classes]. */
   readonly c1: ModelFile;
-  readonly c2: ModelFile;
+  /** A second classifier, which the attacker never sees; absent where a run has none to measure transfer on. */
+  readonly c2?: ModelFile;
   /** `image` -> `perturbation` in [-eps, eps], `attacked`. */
   readonly attacker: ModelFile;
   /** The attacker with its weights in 8 bits: a quarter of the size, the same inputs and outputs. */
@@ -24,10 +25,9 @@ export interface CellModels {
 }
 
 /** One trained attacker, the classifiers it was measured on, and how they did. */
-export interface ManifestCell extends Pick<
-  CellResult,
-  'eps' | 'bound' | 'clip' | 'seed' | 'folder' | 'final'
-> {
+export interface ManifestCell extends Pick<CellResult, 'eps' | 'bound' | 'clip' | 'seed' | 'folder'> {
+  /** `c2` where there is a C2. */
+  readonly final: Pick<CellResult['final'], 'c1'> & Partial<CellResult['final']>;
   readonly mode: 'consecutive' | 'alternating';
   readonly models: CellModels;
 }

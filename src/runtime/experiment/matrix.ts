@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { inOrder, type ImageSource } from '../data/source.ts';
 import type { Model, SessionOptions } from '../session.ts';
-import { attackedBy } from '../audit/run.ts';
+import { attackedBy } from './attacked.ts';
 import type { Cell } from './cells.ts';
-import { Sessions } from '../audit/sessions.ts';
+import { Sessions } from './sessions.ts';
 import { kept, type Journal } from './journal.ts';
 import type { EvaluationProgress } from './evaluate.ts';
 import { Matrix as MatrixSchema, type Matrix, type Player } from './evaluation.ts';

@@ -1,10 +1,10 @@
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { StoredSource } from '../data/source.ts';
 import { InputError } from '../errors.ts';
-import { describeFsError, writeAtomic } from '../files.ts';
+import { describeFsError, makeFolder, writeAtomic } from '../files.ts';
 import { encodeSafetensors, type Tensor } from '../safetensors.ts';
-import { talliesOf } from '../audit/run.ts';
+import { talliesOf } from './attacked.ts';
 import type { Attacked } from './evaluate.ts';
 import { Evaluation, type CellEvaluation, type MeasuredCell } from './evaluation.ts';
 import { Tally } from '../audit/tally.ts';
@@ -41,7 +41,7 @@ export async function probeWriting(
   for (const [i, path] of [...new Set(files.map((file) => dirname(file)))].entries()) {
     const probe = join(path, `.probe-${process.pid}`);
     try {
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
       await writeFile(probe, new Uint8Array(i === 0 ? bytes : 1));
     } catch (error) {
       throw new InputError(`${describeFsError(error, `cannot write into ${path}`)} (--out DIR)`, {

@@ -116,6 +116,7 @@ function askedBy(
   switch (access) {
     case 'none':
     case 'logits':
+    case 'surrogate':
       return null;
     case 'model':
       return perturbationOf(models.attacker, images);

@@ -1,5 +1,6 @@
 import type { ImageShape } from '../../runtime/attacks/images.ts';
-import { valuesIn, type Rgba } from './grey.ts';
+import { imageOf } from '../../runtime/data/levels.ts';
+import type { Rgba } from './grey.ts';
 
 /**
  * A picture file, made smaller where a side of it is longer than `most` pixels.
@@ -20,7 +21,7 @@ export async function readImage(file: Blob, image: ImageShape): Promise<Float32A
   const scale = Math.min(bitmap.width / image.width, bitmap.height / image.height);
   const [width, height] = [scale * image.width, scale * image.height];
   const middle = { left: (bitmap.width - width) / 2, top: (bitmap.height - height) / 2, width, height };
-  return valuesIn(drawn(bitmap, middle, image.width, image.height), image);
+  return imageOf(drawn(bitmap, middle, image.width, image.height).data, image);
 }
 
 const bitmapOf = (file: Blob): Promise<ImageBitmap> =>

@@ -1,4 +1,4 @@
-import type { ImageShape } from '../../runtime/attacks/images.ts';
+import { lumaOf } from '../../runtime/data/levels.ts';
 
 /** A picture: red, green, blue and alpha of each pixel, 0..255, not premultiplied. */
 export interface Rgba {
@@ -15,8 +15,8 @@ export interface Grey {
 }
 
 /**
- * The grey values (ITU-R BT.601 luma) of a picture that may have transparent parts. Those take the ground that its ink
- * stands out from: white where what is visible is dark, black otherwise.
+ * The grey values of a picture of one digit that may have transparent parts. Those take the ground that its ink stands out
+ * from: white where what is visible is dark, black otherwise.
  */
 export function greyOf({ width, height, data }: Rgba): Grey {
   const luma = new Float32Array(width * height);
@@ -24,26 +24,11 @@ export function greyOf({ width, height, data }: Rgba): Grey {
   let [seen, light] = [0, 0];
   for (let i = 0; i < luma.length; i++) {
     const [red, green, blue] = [data[4 * i]!, data[4 * i + 1]!, data[4 * i + 2]!];
-    luma[i] = (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
+    luma[i] = lumaOf(red, green, blue) / 255;
     alpha[i] = data[4 * i + 3]! / 255;
     seen += alpha[i]!;
     light += alpha[i]! * luma[i]!;
   }
   const ground = seen > 0 && light / seen < 0.5 ? 1 : 0;
   return { width, height, data: luma.map((value, i) => alpha[i]! * value + (1 - alpha[i]!) * ground) };
-}
-
-/**
- * A picture of the size of an image as its values: grey for one channel; red, green and blue for three, where what is
- * transparent is black.
- */
-export function valuesIn(picture: Rgba, { channels }: ImageShape): Float32Array {
-  if (channels === 1) return greyOf(picture).data.map((value) => Math.round(255 * value) / 255);
-  const { width, height, data } = picture;
-  const pixels = width * height;
-  return Float32Array.from({ length: channels * pixels }, (_, at) => {
-    const from = 4 * (at % pixels);
-    const level = data[from + Math.min(2, Math.floor(at / pixels))]! * (data[from + 3]! / 255);
-    return Math.round(level) / 255;
-  });
 }

@@ -6,6 +6,8 @@ import { Scores } from './scores.tsx';
 /** What happens on this page: in words, in formulas, and what the run measured. */
 export function Explanation({ demo }: { readonly demo: Demo }) {
   const things = `${demo.words.thing}s`;
+  const { cells } = demo.manifest;
+  const hasBystander = cells.some(({ models }) => models.c2);
   return (
     <div class="explanation">
       <section aria-labelledby="words-title">
@@ -23,19 +25,23 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
           time. MI-FGSM follows a running sum of gradients, which carries over to other networks better. All
           three need the Target’s weights for every image. The attacker does not.
         </p>
-        <p>
-          The Bystander has the same architecture and other weights, and took no part. Where it is fooled too,
-          the attack carries over. If the run has one, the Trained sparring partner is a classifier that
-          learned from its attacker’s attacks.
-        </p>
+        {hasBystander && (
+          <p>
+            The Bystander has weights of its own and took no part. Where it is fooled too, the attack carries
+            over.
+          </p>
+        )}
+        {cells.some(({ mode }) => mode === 'alternating') && (
+          <p>The Trained sparring partner is a classifier that learned from its attacker’s attacks.</p>
+        )}
         <p>
           One {demo.words.thing} proves nothing, and neither does one attack. Accuracy under an attack is an
           upper bound on robustness, never a claim of it. Random noise of the same size is the floor that any
           attack has to beat.
         </p>
         <p class="fine">
-          In the files of the run the Target is C1 and the Bystander is C2; the formulas and saved results use
-          these names.
+          In the files of the run the Target is C1{hasBystander && ' and the Bystander is C2'}; the formulas
+          and saved results use these names.
         </p>
         <Scores demo={demo} />
       </section>

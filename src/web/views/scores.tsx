@@ -29,7 +29,9 @@ export function Scores({ demo }: { readonly demo: Demo }) {
       </thead>
       <tbody>
         {(['c1', 'c2'] as const).map((name) => {
-          const { clean, noise, attacked } = cell.final[name];
+          const scores = cell.final[name];
+          if (!scores) return null;
+          const { clean, noise, attacked } = scores;
           return (
             <tr>
               <th scope="row">

@@ -218,6 +218,15 @@ describe('an evaluation that cannot be written', () => {
     expect(stderr).toMatch(/^sparring: cannot write into file: .*\(--out DIR\)\n$/);
   });
 
+  it.skipIf(process.platform !== 'linux')(
+    'into a file system that makes no folders is rejected before the first attack',
+    async () => {
+      const { code, stderr } = await evaluate('run', '--out', '/proc/here');
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/^sparring: cannot write into \/proc\/here: .*\(--out DIR\)\n$/);
+    },
+  );
+
   it.skipIf(process.platform === 'win32')(
     'for lack of room is rejected before the first attack',
     async () => {
@@ -325,9 +334,11 @@ describe('a run against a classifier that is given', () => {
   const linear = (image: b.Value): b.Value => b.matmul(b.reshape(image, [-1, pixels]), weight);
 
   it(
-    'and no other for transfer has no C2 in the table, the evaluation and the report',
+    'and no other for transfer has no C2 in the tables, the list of files, the evaluation and the report',
     async () => {
-      expect(await against('alone', linear)).toMatchObject({ code: 0 });
+      const trained = await against('alone', linear);
+      expect(trained.code).toBe(0);
+      expect(trained.stdout).not.toMatch(/c2/i);
       const { code, stdout } = await evaluate('alone', '--eps-curve', '0.1', '--matrix');
       expect(code).toBe(0);
       expect(stdout).toContain('C1 white-box');

@@ -103,7 +103,7 @@ describe('the first result', () => {
     const { attacked, linf, predictions } = outcomes.generator!;
     expect(linf).toBeLessThanOrEqual(0.3 + 1e-6);
     const says = async (image: Float32Array) => {
-      const c2 = catalogue.cells[1]!.models.c2.content as string;
+      const c2 = catalogue.cells[1]!.models.c2!.content as string;
       const model = await openModel(await readFile(c2), { device: 'cpu', threads: 1 });
       const { probabilities } = await model.run({ image: float32([1, 1, 28, 28], image) });
       await model.close();

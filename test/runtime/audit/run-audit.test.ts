@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { surrogateMaker } from '../../../src/api/surrogate.ts';
 import { balls, type Configured, type Images } from '../../../src/runtime/attacks/index.ts';
 import type { OpenOracle } from '../../../src/runtime/audit/oracle.ts';
 import type { Parts } from '../../../src/runtime/audit/parts.ts';
@@ -170,6 +171,49 @@ describe('an audit', () => {
     const parts = new Map(shards.flatMap(({ computed }) => [...computed]));
     expect([...parts.keys()].toSorted()).toEqual([...all.computed.keys()].toSorted());
     const merged = await run({}, parts);
+    expect(merged.computed.size).toBe(0);
+    expect(figures(merged.measured)).toEqual(figures(all.measured));
+  });
+});
+
+describe('transfer from a surrogate', () => {
+  const settings = { images: 10, rounds: 2, updates: 30, steps: 8, restarts: 1 };
+  const asked: AuditPlan = {
+    ...plan,
+    threat: { ...plan.threat, eps: 0.06 },
+    attacks: [{ name: 'transfer', configured: { attack: 'transfer', settings }, given: 'left', most: null }],
+  };
+  const transferring = (kept?: ReadonlyMap<string, Safetensors>, shard: RunOptions['shard'] = null) =>
+    run({ surrogateMaker: surrogateMaker(oracle, { threads: 1 }), shard }, kept, asked);
+
+  it('asks for answers alone, those that it learns from included, and breaks images', async () => {
+    const before = oracle.queries();
+    const { outcomes } = (await transferring()).measured;
+    const after = oracle.queries();
+    expect(after.backward).toBe(before.backward);
+    expect(outcomes[0]!.broken).toContain(1);
+    const clean = count;
+    expect(outcomes[0]!.queries.forward).toBe(after.forward - before.forward - clean);
+    // images, noisy copies, and copies that were attacked
+    expect(outcomes[0]!.queries.forward).toBeGreaterThan(3 * settings.images);
+  });
+
+  it('resumes to the same figures, and two shards give those of one run', { timeout: 240_000 }, async () => {
+    const all = await transferring();
+    const names = [...all.computed.keys()];
+    expect(names).toContain('surrogate');
+    for (const known of [0, names.indexOf('surrogate') + 1, names.length]) {
+      const again = await transferring(new Map([...all.computed].slice(0, known)));
+      expect([...again.computed.keys()]).toEqual(names.slice(known));
+      expect(figures(again.measured)).toEqual(figures(all.measured));
+    }
+    const parts = new Map<string, Safetensors>();
+    for (const index of [1, 2]) {
+      const { computed } = await transferring(undefined, { index, count: 2 });
+      expect(computed.get('surrogate')!.tensors).toEqual(all.computed.get('surrogate')!.tensors);
+      for (const [name, part] of computed) parts.set(name, part);
+    }
+    const merged = await transferring(parts);
     expect(merged.computed.size).toBe(0);
     expect(figures(merged.measured)).toEqual(figures(all.measured));
   });

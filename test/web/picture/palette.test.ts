@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { imageOf } from '../../../src/runtime/data/levels.ts';
 import { diverging, grey, paint } from '../../../src/web/picture/palette.ts';
-import { valuesIn } from '../../../src/web/picture/grey.ts';
 
 const pair = (channels: number) => ({ channels, height: 1, width: 2 });
 
@@ -23,5 +23,5 @@ it('shows a change of eps in full colour, and none as the ground', () => {
 it('reads what was painted back as the values of an image', () => {
   const values = Float32Array.of(1, 0, 0.2, 1, 0.4, 0.6);
   const data = paint(values, pair(3), grey);
-  expect(valuesIn({ width: 2, height: 1, data }, pair(3))).toEqual(values);
+  expect(imageOf(data, pair(3))).toEqual(values);
 });

@@ -10,8 +10,8 @@ import {
 import { inOrder, type ImageSource } from '../data/source.ts';
 import type { Model } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
-import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from './schema.ts';
-import { Tally } from './tally.ts';
+import type { AttackName, AttackSettings, ClassifierEvaluation, Measure } from '../audit/schema.ts';
+import { Tally } from '../audit/tally.ts';
 
 /** What attacks a split is given: the classifier that the attacks know, and those that are asked about its images. */
 export interface Asked<Judges extends Readonly<Record<string, Oracle | undefined>>> {
