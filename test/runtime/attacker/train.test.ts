@@ -62,7 +62,7 @@ describe.each(['generator', 'universal'] as const)('training an attacker of kind
       await saveAttacker(path, from, 'settings');
       from = await loadAttackerCheckpoint(path, 'settings');
     }
-    expect(from).toEqual({ ...whole, state: new Map([...whole.state].toSorted()) });
+    expect(from).toEqual(whole);
   });
 
   it('gives the same bits however many steps run together', async () => {
@@ -86,7 +86,7 @@ it('draws eps from the whole range, and every class but the label', () => {
   const { eps, ahead } = epochDraws(2000, { eps: [0.1, 0.3], classes: 4 }, 1, 1);
   const [least, largest] = [Math.min(...eps), Math.max(...eps)];
   expect([least >= 0.1, least < 0.101, largest <= Math.fround(0.3), largest > 0.299]).not.toContain(false);
-  expect([...new Set(ahead)].toSorted()).toEqual([1, 2, 3]);
+  expect(new Set(ahead)).toEqual(new Set([1, 2, 3]));
   expect(epochDraws(2000, { eps: [0.1, 0.3], classes: 4 }, 1, 2).eps).not.toEqual(eps);
 });
 
