@@ -30,9 +30,8 @@ const { stored: _, ...source } = sourceOf(
 const victim = smallClassifier(stream(2, 'victim'), image, classes);
 
 function optionsOf(kind: AttackerPlan['kind']): AttackerOptions {
-  const plan: AttackerPlan = {
-    ...{ kind, image, classes, eps: [0, 0.2], bound: 'tanh', targeted: true, width: 2 },
-  };
+  const eps = [0, 0.2] as const;
+  const plan: AttackerPlan = { kind, image, classes, eps, bound: 'tanh', targeted: true, width: 2 };
   const training = { batchSize: 4, learningRate: 0.01, objective: 'ce', spread: 0.1 } as const;
   const program = trainingProgram(plan, training, [victim], 'cpu');
   const session = { device: 'cpu', threads: 1 } as const;
