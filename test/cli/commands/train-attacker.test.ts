@@ -69,6 +69,8 @@ describe('sparring train-attacker on colour images', () => {
     );
     const words = ['audit', 'one.onnx', '--data', '.', '--eps', '16/255', '--attacks', 'noise,generator'];
     const running = [
+      '--device',
+      'cpu',
       '--attacker',
       'any.onnx',
       '--eps-curve',
