@@ -1,13 +1,15 @@
-"""The Python side of truth.ts: AutoAttack's own code on the same images and weights.
+"""The Python side of truth.ts: AutoAttack's own code, and that of torchattacks where it is installed, on the same images.
 
 Arguments: the classifier's ONNX file, a safetensors file with `image` and `label`, and with eps, seed, threads and attacks (a
-list, or `standard`) in its metadata. Prints a JSON list of {attack, left, seconds}: how many images are right after each attack,
-each on what the ones before left. Needs torch, numpy, onnx and pyautoattack.
+list, or `standard`) in its metadata. Prints a JSON list of {code, attack, right, seconds}: which images are right after each
+attack, 1 or 0, each on what the ones before left. torchattacks has its standard version alone, as one attack. Needs torch,
+numpy, onnx and pyautoattack.
 """
 
 import json
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy
 import onnx
@@ -45,8 +47,14 @@ def main():
         with torch.no_grad():
             return model(images).argmax(1) == y
 
+    rows = []
+
+    def row(code, attack, left, started):
+        seconds = round(time.perf_counter() - started, 1)
+        rows.append({"code": code, "attack": attack, "right": left.int().tolist(), "seconds": seconds})
+
     left = right(x)
-    rows = [{"attack": "clean", "left": int(left.sum()), "seconds": 0.0}]
+    row("the network", "clean", left, time.perf_counter())
     names = ["apgd-ce", "apgd-t", "fab-t", "square"]
     for name in names if metadata["attacks"] == "standard" else metadata["attacks"].split(","):
         attack = AutoAttack(
@@ -59,11 +67,21 @@ def main():
         started = time.perf_counter()
         open_ = left.nonzero().flatten()
         found = attack.run_standard_evaluation(x[open_], y[open_], batch_size=500)
-        seconds = time.perf_counter() - started
         found = found[0] if isinstance(found, tuple) else found
         with torch.no_grad():
             left[open_] = model(found).argmax(1) == y[open_]
-        rows.append({"attack": name, "left": int(left.sum()), "seconds": round(seconds, 1)})
+        row("AutoAttack", name, left, started)
+    if metadata["attacks"] == "standard" and find_spec("torchattacks"):
+        import torchattacks
+
+        attack = torchattacks.AutoAttack(model, eps=float(metadata["eps"]), n_classes=10, seed=int(metadata["seed"]))
+        left = right(x)
+        open_ = left.nonzero().flatten()
+        started = time.perf_counter()
+        found = attack(x[open_], y[open_])
+        with torch.no_grad():
+            left[open_] = model(found).argmax(1) == y[open_]
+        row("torchattacks", "standard", left, started)
     print(json.dumps(rows))
 
 

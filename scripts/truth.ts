@@ -36,7 +36,7 @@ const command = new Command('truth')
   .option('--threads <n>', 'threads of ONNX Runtime', count, 2)
   .option(
     '--python <path>',
-    "an interpreter that has pyautoattack: runs AutoAttack's own code on the same images too",
+    "an interpreter that has pyautoattack: runs AutoAttack's own code (and torchattacks') on the same images too",
   )
   .option('--smallest', 'WK17a: attacks each image at 1.02 and at 0.99 of the smallest eps that fools it')
   .option('--seed <n>', 'of the random numbers', Number, 1)
@@ -97,14 +97,22 @@ async function aroundSmallest(
   }
 }
 
-const Rows = z.array(z.strictObject({ attack: z.string(), left: z.int(), seconds: z.number() }));
+const Rows = z.array(
+  z.strictObject({
+    code: z.string(),
+    attack: z.string(),
+    right: z.array(z.int()),
+    seconds: z.number(),
+  }),
+);
 
-/** AutoAttack's own code on the same images. */
+/** The code of others on the same images, and which images they and we break alone. */
 async function besides(
   python: string,
   path: string,
   images: { readonly image: Tensor; readonly label: Tensor },
   { eps, seed, threads, only }: { eps: number; seed: number; threads: number; only: string | undefined },
+  { left, seconds: own }: { readonly left: Uint8Array; readonly seconds: number },
 ): Promise<void> {
   const theirs: Readonly<Record<string, string>> = { apgd: 'apgd-ce', fab: 'fab-t' };
   const attacks = only ? only.split(',').map((name) => theirs[name] ?? name) : ['standard'];
@@ -113,10 +121,20 @@ async function besides(
     const file = join(temporary, 'case.safetensors');
     const options = { eps: `${eps}`, seed: `${seed}`, threads: `${threads}`, attacks: attacks.join() };
     await writeFile(file, encodeSafetensors(new Map(Object.entries(images)), options));
-    for (const { attack, left, seconds } of Rows.parse(
-      await runPython(python, 'autoattack.py', [path, file]),
-    )) {
-      console.log(`AutoAttack's own ${attack} leaves ${left}, ${seconds} s`);
+    const rows = Rows.parse(await runPython(python, 'autoattack.py', [path, file]));
+    for (const { code, attack, right, seconds } of rows) {
+      console.log(`${code}: ${attack} leaves ${right.filter((one) => one === 1).length}, ${seconds} s`);
+    }
+    for (const code of new Set(rows.slice(1).map((row) => row.code))) {
+      const theirs = rows.filter((row) => row.code === code);
+      const seconds = theirs.reduce((sum, row) => sum + row.seconds, 0);
+      const last = theirs.at(-1)!.right;
+      const alone = (ours: number): string =>
+        [...left.keys()].filter((i) => left[i] === ours && last[i] === 1 - ours).join(', ') || 'none';
+      console.log(
+        `beside ${code}: we alone break ${alone(0)}; they alone break ${alone(1)}; ` +
+          `${own.toFixed(1)} s for their ${seconds.toFixed(1)} s, ${(own / seconds).toFixed(2)} times`,
+      );
     }
   } finally {
     await rm(temporary, { recursive: true });
@@ -181,7 +199,10 @@ async function main(): Promise<void> {
   await classifier.close();
   if (python) {
     const all = await source.read([...Array(images).keys()]);
-    await besides(python, path, { image: all.image, label: all.label }, { eps, seed, threads, only });
+    const left = measured.right.map((right, i) => (right === 1 && !measured.adversarial.has(i) ? 1 : 0));
+    const seconds = measured.outcomes.reduce((sum, outcome) => sum + outcome.seconds, 0);
+    const given = { image: all.image, label: all.label };
+    await besides(python, path, given, { eps, seed, threads, only }, { left, seconds });
   }
   if (name !== 'wk17a' || eps !== 0.1) return;
   const truth = await verdicts(folder);

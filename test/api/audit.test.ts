@@ -10,7 +10,8 @@ import {
   type Oracle,
 } from '../../src/index.ts';
 import { digits, type Digits } from '../support/examples.ts';
-import { binary, traps } from '../support/traps.ts';
+import { integerForms, quantisedMean } from '../support/quantised.ts';
+import { binary, scaledTo255, traps } from '../support/traps.ts';
 
 const one = { threads: 1 } as const;
 const eps = 0.1;
@@ -34,6 +35,15 @@ async function auditOf(
   }
 }
 
+/** The first so many of the examples. */
+const few = (count: number) => ({
+  images: examples.images.subarray(0, count * 784),
+  labels: examples.labels.subarray(0, count),
+});
+
+/** A network is trained where there is no gradient. */
+const training = { timeout: 240_000 };
+
 const doubtsOf = ({ checks }: AuditResult): readonly string[] =>
   checks.filter(({ level }) => level === 'doubt').map(({ id }) => id);
 
@@ -49,7 +59,7 @@ const cases = [
 ] as const;
 
 describe('a classifier that seems robust and is not is in doubt, and fails what is demanded', () => {
-  test.for(cases)('$name: $doubts', async ({ name, doubts, verdict }) => {
+  test.for(cases)('$name: $doubts', training, async ({ name, doubts, verdict }) => {
     const found = await auditOf(traps[name](known), examples);
     expect(doubtsOf(found)).toEqual(doubts);
     expect(found.verdict).toBe(verdict);
@@ -62,6 +72,36 @@ describe('a classifier that seems robust and is not is in doubt, and fails what 
     ];
     expect(quantised.worst.accuracy).toBeLessThanOrEqual(plain.worst.accuracy + 0.05);
   });
+
+  test('one that computes with floats that were bytes is attacked by its gradient, and not taken for a robust one', async () => {
+    const plain = await auditOf(traps.plain(known), few(60));
+    const quantised = await auditOf(quantisedMean(known, 'QDQ'), few(60));
+    expect(quantised.attacks['pgd']!.broken).toBeGreaterThan(0);
+    expect(quantised.worst.accuracy).toBeLessThanOrEqual(plain.worst.accuracy + 0.05);
+  });
+
+  test.for(integerForms)('%s is recognised as what has no gradient', async (form) => {
+    const classifier = await openClassifier(quantisedMean(known, form), one);
+    expect(classifier.noGradient).toContain('computes in integers, which have no gradient');
+    await classifier.close();
+  });
+
+  test.for(['QLinearConv', 'MatMulInteger'] as const)(
+    '%s is audited by its answers, and seems robust to nobody',
+    training,
+    async (form) => {
+      const found = await auditOf(quantisedMean(known, form), few(40), { attacks: ['noise', 'transfer'] });
+      expect(doubtsOf(found)).toEqual(['no-gradient', 'weak-attacks', 'few-images']);
+      expect(found.verdict).toBe('failed');
+      expect(found.checks[0]!.title).toMatch(
+        /only attacks by queries were possible: \w+: computes in integers/,
+      );
+      const { noise, transfer } = found.attacks;
+      expect(found.clean.accuracy).toBeGreaterThan(0.7);
+      expect(transfer!.accuracy).toBeLessThan(noise!.accuracy - 0.1);
+      expect(transfer!.queries).toMatchObject({ backward: 0 });
+    },
+  );
 
   test('a doubt that is accepted fails nothing', async () => {
     const accept = ['no-gradient', 'zero-gradient', 'weak-attacks'];
@@ -94,6 +134,12 @@ describe('a classifier of two classes', () => {
     }
     expect(new Set(found.map(({ worst }) => worst.accuracy)).size).toBe(1);
   });
+});
+
+test('names the way to prepare the pixels with which a classifier is right', async () => {
+  const found = await auditOf(scaledTo255(known), examples, { attacks: ['noise'] });
+  const check = found.checks.find(({ id }) => id === 'preparation');
+  expect(check).toMatchObject({ level: 'doubt', whatToDo: 'Try --scale 0..255.' });
 });
 
 describe('audit', () => {
@@ -157,9 +203,11 @@ describe('audit', () => {
     }
     const few = { images: examples.images.subarray(0, 20 * 784), labels: examples.labels.subarray(0, 20) };
     const options = { eps, attacks: ['noise', 'mi-fgsm'], curve: [] } as const;
-    const { timing: _, ...own } = await audit(new Own(), few, options);
-    const { timing: __, ...plain } = await audit(classifier, few, options);
+    const { timing: _, checked, ...own } = await audit(new Own(), few, options);
+    const { timing: __, checked: all, ...plain } = await audit(classifier, few, options);
     expect(own).toEqual(plain);
+    // there is no file whose pixels could be prepared otherwise
+    expect(checked).toEqual(all.filter((id) => id !== 'preparation'));
     expect((await evaluate(new Own(), few, { eps, attacks: ['noise'] })).clean).toEqual(
       (await evaluate(classifier, few, { eps, attacks: ['noise'] })).clean,
     );

@@ -419,12 +419,7 @@ describe('an optimizer', () => {
   type Settings = b.AdamOptions & { readonly learningRate?: number };
 
   /** torch.optim.Adam, one tensor, in double precision. */
-  function adam({
-    learningRate = 1e-3,
-    beta1 = 0.9,
-    beta2 = 0.999,
-    epsilon = 1e-8,
-  }: Settings): number[][] {
+  function adam({ learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: Settings): number[][] {
     let p = start;
     let m = start.map(() => 0);
     let v = start.map(() => 0);

@@ -21,11 +21,22 @@ function inBytes(known: Digits) {
 const largest = 128;
 
 /** Digits by the nearest mean, computed in bytes in different ways: the forms of files that tools quantise. */
-type Form = 'QLinearMatMul' | 'QLinearConv' | 'ConvInteger' | 'MatMulInteger';
-export const quantisedForms = ['QLinearMatMul', 'QLinearConv', 'ConvInteger', 'MatMulInteger'] as const;
+export const integerForms = ['QLinearMatMul', 'QLinearConv', 'ConvInteger', 'MatMulInteger'] as const;
+type IntegerForm = (typeof integerForms)[number];
 
-/** The classifier in one of the forms; `MatMulInteger` is dynamic quantisation, as ONNX Runtime's tool writes it. */
-export function inIntegers(known: Digits, form: Form): Uint8Array {
+const formOf: { readonly [F in IntegerForm | 'QDQ']: (op: string, x: string) => readonly ForeignNode[] } = {
+  QLinearMatMul: linear,
+  QLinearConv: linear,
+  ConvInteger: integer,
+  MatMulInteger: integer,
+  QDQ: rounded,
+};
+
+/**
+ * The classifier in one of the forms. `MatMulInteger` is dynamic quantisation, as ONNX Runtime's tool writes it, and `QDQ` computes
+ * in floats that were bytes, so that it has a gradient.
+ */
+export function quantisedMean(known: Digits, form: IntegerForm | 'QDQ'): Uint8Array {
   const { step, bias, bytes } = inBytes(known);
   const isConv = form.includes('Conv');
   const matrix = tensorOf('uint8', [pixels, 10], bytes);
@@ -38,9 +49,7 @@ export function inIntegers(known: Digits, form: Form): Uint8Array {
   const asRows: ForeignNode = { op: 'Flatten', inputs: ['image'], outputs: ['rows'] };
   const x = isConv ? 'image' : 'rows';
   const before = isConv ? [] : [asRows];
-  const scores = { QLinearMatMul: linear, QLinearConv: linear, ConvInteger: integer, MatMulInteger: integer }[
-    form
-  ](form, x);
+  const scores = formOf[form](form, x);
   return foreignFile({
     opset: 17,
     inputs: [{ name: 'image', type: { dtype: 'float32', shape: ['batch', 1, 28, 28] } }],
@@ -65,21 +74,37 @@ export function inIntegers(known: Digits, form: Form): Uint8Array {
 }
 
 /** Both sides and the result in bytes. */
-const linear = (op: string, x: string): readonly ForeignNode[] => [
-  { op: 'QuantizeLinear', inputs: [x, 'x/step', 'x/zero'], outputs: ['q'] },
-  {
-    op,
-    inputs: ['q', 'x/step', 'x/zero', 'weight', 'weight/step', 'weight/zero', 'y/step', 'y/zero'],
-    outputs: ['p'],
-  },
-  { op: 'DequantizeLinear', inputs: ['p', 'y/step', 'y/zero'], outputs: ['scores'] },
-];
+function linear(op: string, x: string): readonly ForeignNode[] {
+  return [
+    { op: 'QuantizeLinear', inputs: [x, 'x/step', 'x/zero'], outputs: ['q'] },
+    {
+      op,
+      inputs: ['q', 'x/step', 'x/zero', 'weight', 'weight/step', 'weight/zero', 'y/step', 'y/zero'],
+      outputs: ['p'],
+    },
+    { op: 'DequantizeLinear', inputs: ['p', 'y/step', 'y/zero'], outputs: ['scores'] },
+  ];
+}
 
 /** Bytes whose step is found anew for each batch; sums in int32. */
-const integer = (op: string, x: string): readonly ForeignNode[] => [
-  { op: 'DynamicQuantizeLinear', inputs: [x], outputs: ['q', 'q/step', 'q/zero'] },
-  { op, inputs: ['q', 'weight', 'q/zero', 'weight/zero'], outputs: ['sums'] },
-  { op: 'Cast', inputs: ['sums'], outputs: ['float'], attributes: { to: 1 } },
-  { op: 'Mul', inputs: ['q/step', 'weight/step'], outputs: ['steps'] },
-  { op: 'Mul', inputs: ['float', 'steps'], outputs: ['scores'] },
-];
+function integer(op: string, x: string): readonly ForeignNode[] {
+  return [
+    { op: 'DynamicQuantizeLinear', inputs: [x], outputs: ['q', 'q/step', 'q/zero'] },
+    { op, inputs: ['q', 'weight', 'q/zero', 'weight/zero'], outputs: ['sums'] },
+    { op: 'Cast', inputs: ['sums'], outputs: ['float'], attributes: { to: 1 } },
+    { op: 'Mul', inputs: ['q/step', 'weight/step'], outputs: ['steps'] },
+    { op: 'Mul', inputs: ['float', 'steps'], outputs: ['scores'] },
+  ];
+}
+
+/** Bytes that become floats before they are multiplied. */
+function rounded(_: string, x: string): readonly ForeignNode[] {
+  return [
+    { op: 'QuantizeLinear', inputs: [x, 'x/step', 'x/zero'], outputs: ['q'] },
+    { op: 'DequantizeLinear', inputs: ['q', 'x/step', 'x/zero'], outputs: ['a'] },
+    { op: 'DequantizeLinear', inputs: ['weight', 'weight/step', 'weight/zero'], outputs: ['b'] },
+    { op: 'MatMul', inputs: ['a', 'b'], outputs: ['c'] },
+    { op: 'QuantizeLinear', inputs: ['c', 'y/step', 'y/zero'], outputs: ['p'] },
+    { op: 'DequantizeLinear', inputs: ['p', 'y/step', 'y/zero'], outputs: ['scores'] },
+  ];
+}

@@ -95,6 +95,12 @@ const table: readonly Row[] = [
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
   { op: 'Conv', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   { op: 'Conv', on: lowered, if: (f) => f.plain && f.stride > 1, form: 'gemm' },
+  {
+    op: 'ConvTranspose',
+    on: ['cpu'],
+    if: (f) => f.plain && f.stride === 1 && f.outputChannels < 24,
+    form: 'as it is',
+  },
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
   { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   {

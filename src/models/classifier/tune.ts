@@ -1,5 +1,6 @@
 import {
   bindDims,
+  foldBatchNorm,
   freeInputs,
   input,
   inputName,
@@ -59,7 +60,7 @@ export function tunable(
   batch: number,
   external?: External,
 ): Tunable {
-  const quantised = Object.keys(file.operators).find((name) => /Quantize|QLinear|Integer/.test(name));
+  const quantised = Object.keys(file.operators).find((name) => /quantize|qlinear|integer/i.test(name));
   if (quantised) {
     throw new Error(
       `its weights are quantised (${quantised}), so they cannot be trained; harden the float model`,
@@ -97,7 +98,8 @@ export function tunable(
       'it has no weights to train: no initializer of floating-point numbers reaches its logits',
     );
   }
-  const tuned = trained.length === all.length ? graph : open(trained);
+  // folded first, so that the gradient too is that of the folded convolutions
+  const tuned = foldBatchNorm(trained.length === all.length ? graph : open(trained));
   const inputs = freeInputs([tuned.outputs.logits!]);
   const [images] = tuned.inputs;
   return {

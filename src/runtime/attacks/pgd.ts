@@ -4,13 +4,16 @@ import { rowOf, sizeOf, type Batch, type Images, type Logits } from './images.ts
 import { scoresOf } from './score.ts';
 import { offer, reaches, searchOf, type Search } from './search.ts';
 import { aimOf, gradientStep } from './step.ts';
-import type { ThreatModel } from './threat.ts';
+import type { Norm, ThreatModel } from './threat.ts';
 
 /** Settings of PGD. */
 export interface PgdSettings {
   /** Gradient steps of each restart, 1 or more. */
   readonly steps: number;
-  /** In parts of eps; null for 2.5 / steps, with which the steps can cross the ball. */
+  /**
+   * In parts of eps; null for 2.5 / steps, with which the steps can cross the ball. In L2 that is 0.2 at least: where the
+   * gradient turns from step to step, steps along it get nowhere that are shorter than those along its sign.
+   */
   readonly stepSize: number | null;
   /** Random starts, 1 or more. */
   readonly restarts: number;
@@ -31,7 +34,7 @@ export const pgd: Attack<PgdSettings> = {
     const ball = balls[threat.norm];
     const origin = batch.images;
     const length = ball.startLength(sizeOf(origin));
-    const size = (stepSize ?? 2.5 / steps) * threat.eps;
+    const size = (stepSize ?? Math.max(2.5 / steps, leastStep[threat.norm])) * threat.eps;
     const search = searchOf(batch);
     for (let restart = 0; restart < restarts; restart++) {
       const start = ball.start(origin, threat.eps, (i) => random.at([restart], batch.places[i]!, length));
@@ -46,6 +49,9 @@ export const pgd: Attack<PgdSettings> = {
     return search.images;
   },
 };
+
+/** In parts of eps. That of L2 is torchattacks' own. */
+const leastStep = { linf: 0, l2: 0.2 } as const satisfies Readonly<Record<Norm, number>>;
 
 /** Offers each image where a restart ended. */
 function offerAll(search: Search, images: Images, logits: Logits, batch: Batch, threat: ThreatModel): void {

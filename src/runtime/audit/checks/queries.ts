@@ -4,8 +4,8 @@ import { doubt, gradientAttacks, note, percent, type AuditCheck } from './check.
 export const noGradient: AuditCheck = {
   id: 'no-gradient',
   why:
-    'The strongest attacks follow the gradient. Attacks by queries alone leave more accuracy than those would, so the ' +
-    'robust accuracy may be far too high.',
+    'The strongest attacks follow the gradient. Attacks by queries, and those that follow a surrogate, leave more accuracy ' +
+    'than those would, so the robust accuracy may be far too high.',
   whatToDo:
     'Audit the float model, without quantisation, that this one was made of; or accept the doubt (--accept no-gradient).',
   look: ({ gradient: { available, why } }) =>
