@@ -4,13 +4,14 @@ import { count } from '../src/cli/options.ts';
 import { commit } from '../src/cli/version.ts';
 import { writeAtomic } from '../src/runtime/files.ts';
 import { deviceNames } from '../src/runtime/index.ts';
+import { timeGradients } from './gradient-times.ts';
 import { measure } from './measure.ts';
 import { profile } from './profile.ts';
 import { printed, type Results } from './results.ts';
 import * as sides from './sides.ts';
 
 const command = new Command('bench')
-  .description('Time our training steps and inferences beside PyTorch and TensorFlow.js, in turns.')
+  .description('Time our training steps, inferences and input gradients beside PyTorch and TensorFlow.js.')
   .option('--python <paths...>', 'interpreters that can import torch, each a side', [])
   .option('--compile', 'a further side for each interpreter: PyTorch through torch.compile')
   .option('--tfjs <dir>', 'folder with TensorFlow.js (npm install --prefix DIR @tensorflow/tfjs@4.22.0)')
@@ -21,7 +22,10 @@ const command = new Command('bench')
       .default('cpu' as const),
   )
   .option('--rounds <n>', 'rounds; in each, every side has a turn', count, 5)
-  .option('--only <jobs...>', 'only jobs whose name begins so: c-step, a-step, c-infer, a-infer, first, peak')
+  .option(
+    '--only <jobs...>',
+    'only jobs whose name begins so: c-step, a-step, d-step, c-infer, a-infer, first, peak, gradients',
+  )
   .addOption(
     new Option('--batch <n...>', 'only jobs of these batch sizes; of the profile: 100').argParser(
       (text, before: readonly number[] | undefined) => [...(before ?? []), count(text)],
@@ -35,11 +39,13 @@ const command = new Command('bench')
   .parse();
 
 const { python, compile, tfjs, out, ...options } = command.opts();
+/** Whether only the input gradients are wanted. */
+const onlyGradients = options.only?.every((name) => 'gradients'.startsWith(name)) ?? false;
 const torchDevice = options.device === 'webgpu' ? 'cpu' : options.device;
 
 if (options.profile) {
   await profile({ ...options, only: options.only?.[0], batch: options.batch?.[0] });
-} else {
+} else if (!onlyGradients) {
   const starts: readonly sides.Start[] = [
     sides.ours(options.threads, options.device),
     ...python.map((interpreter) => sides.torch(interpreter, options.threads, torchDevice)),
@@ -67,4 +73,14 @@ if (options.profile) {
   };
   console.log(printed(results));
   await writeAtomic(out, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+const [interpreter] = python;
+const wantsGradients =
+  !options.profile && (options.only?.some((name) => 'gradients'.startsWith(name)) ?? true);
+if (wantsGradients && options.device === 'cpu' && interpreter !== undefined) {
+  const { threads, rounds, batch } = options;
+  await timeGradients({ python: interpreter, threads, rounds, ...(batch && { batches: batch }) });
+} else if (wantsGradients) {
+  console.log('input gradients of classifiers: skipped, they need --python PATH and --device cpu');
 }

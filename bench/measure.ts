@@ -25,6 +25,7 @@ const plan: readonly {
   { job: 'c-step', batch: 50, runs: 50 },
   { job: 'c-step', batch: 100, runs: 50 },
   { job: 'c-step', batch: 400, runs: 15 },
+  { job: 'd-step', batch: 100, runs: 10 },
   { job: 'a-step', batch: 2, runs: 10, tfjs: true },
   { job: 'a-step', batch: 50, runs: 14 },
   { job: 'a-step', batch: 100, runs: 9 },

@@ -7,14 +7,19 @@ import {
   classifierTrain,
   onStored,
 } from '../src/models/programs.ts';
+import { beginning, programFile } from '../src/api/hardening.ts';
+import { adversarialTrain, defenceDefaults } from '../src/models/adversarial.ts';
+import { hasGraph, readClassifier } from '../src/models/classifier/read.ts';
+import { tunable } from '../src/models/classifier/tune.ts';
+import { float32 } from '../src/runtime/tensor.ts';
 import { batchAt } from '../src/runtime/data/source.ts';
 import { initialState, openModel, stream, type SessionOptions, type Tensors } from '../src/runtime/index.ts';
 import { openSteps } from '../src/runtime/training/steps.ts';
 import { sourceOf } from '../test/support/idx.ts';
 import { timed } from './timing.ts';
 
-/** What is timed: a training step, or an inference, of C or of A. */
-export type JobName = 'c-step' | 'a-step' | 'c-infer' | 'a-infer';
+/** What is timed: a training step, or an inference, of C or of A; `d-step` is C's against PGD with 7 steps, as `harden` does it. */
+export type JobName = 'c-step' | 'a-step' | 'd-step' | 'c-infer' | 'a-infer';
 
 /** Something to time, ready to run. */
 export interface Job {
@@ -77,7 +82,38 @@ export async function ourJob(name: JobName, batchSize: number, options: SessionO
       close: () => model.close(),
     };
   };
+  const defend = async (): Promise<Job> => {
+    const { tuned, file } = defenceProgram(
+      withWeights(classifierInfer(), weights.c, 'plain'),
+      batchSize,
+      target,
+    );
+    const steps = await openSteps(file, beginning(tuned, file), new Map(), split, options);
+    const given = {
+      noise: {
+        dtype: 'uint8',
+        shape: [batchSize, 1, 28, 28],
+        data: Uint8Array.from({ length: batchSize * 784 }, () => random.below(256)),
+      },
+      rate: float32([], Float32Array.of(1e-3)),
+      eps: float32([], Float32Array.of(0.3)),
+    } as const;
+    return {
+      async time(runs) {
+        const all = Array.from({ length: runs }, () => batch);
+        const start = performance.now();
+        await steps.run(
+          all,
+          all.map(() => given),
+        );
+        return [(performance.now() - start) / runs];
+      },
+      close: () => steps.close(),
+    };
+  };
   switch (name) {
+    case 'd-step':
+      return await defend();
     case 'c-step':
       return await train(c, weights.c);
     case 'a-step':
@@ -89,6 +125,16 @@ export async function ourJob(name: JobName, batchSize: number, options: SessionO
     default:
       return name satisfies never;
   }
+}
+
+/** A step of PGD-7 training of a classifier's file, in the form that `harden` runs. */
+function defenceProgram(bytes: Uint8Array, batchSize: number, target: Target) {
+  const classifier = readClassifier(bytes);
+  if (!hasGraph(classifier)) throw new Error(classifier.noGradient!);
+  const tuned = tunable(bytes, classifier, batchSize);
+  const settings = { method: 'pgd', norm: 'linf', ...defenceDefaults.pgd } as const;
+  const program = adversarialTrain(tuned, classifier.image, { name: 'harden', ...settings, average: 0 });
+  return { tuned, file: programFile(program, target === 'plain' ? 'cpu' : target, true) };
 }
 
 /** A program with its weights inside, as an ONNX file. */

@@ -84,6 +84,23 @@ def jobs(batch, device, compiled):
         a_adam.step()
         return loss
 
+    defended = Classifier().to(device).eval()
+    d_adam = torch.optim.Adam(defended.parameters(), lr=1e-3)
+
+    def d_step(eps=0.3, steps=7):
+        low, high = (image - eps).clamp(min=0), (image + eps).clamp(max=1)
+        x = torch.max(torch.min(image + eps * (2 * torch.rand_like(image) - 1), high), low)
+        for _ in range(steps):
+            x.requires_grad_(True)
+            (slope,) = torch.autograd.grad(F.cross_entropy(defended(x), label), x)
+            with torch.no_grad():
+                x = torch.max(torch.min(x + eps / 4 * slope.sign(), high), low)
+        loss = F.cross_entropy(defended(x.detach()), label)
+        d_adam.zero_grad(set_to_none=True)
+        loss.backward()
+        d_adam.step()
+        return loss
+
     def infer(network):
         network.eval()
         network = faster(network)
@@ -97,6 +114,7 @@ def jobs(batch, device, compiled):
     return {
         "c-step": c_step,
         "a-step": a_step,
+        "d-step": d_step,
         "c-infer": infer(frozen),
         "a-infer": infer(Attacker(0.16).to(device)),
     }

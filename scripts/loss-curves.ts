@@ -35,12 +35,13 @@ const sides: readonly {
 const keys = sides.map(({ key }) => key);
 const learners = ['classifier', 'attacker', 'alternating'] as const;
 
-const { steps, batch, warmUp, tolerance, of, on, gpu, out } = new Command('loss-curves')
+const { steps, batch, warmUp, threads, tolerance, of, on, gpu, out } = new Command('loss-curves')
   .description('Loss of each training step on several devices, from the same weights and images.')
   .addOption(new Option('--of <program>', 'what learns').choices(learners).default('attacker' as const))
   .option('--steps <n>', 'training steps', count, 30)
   .option('--batch <n>', 'images a step', count, 4)
   .option('--warm-up <n>', 'steps before, on the CPU: where all sides begin', Number, 10)
+  .option('--threads <n>', 'threads of the CPU', count, 2)
   .option('--tolerance <x>', 'how far a loss may be off, in nats', Number, 1e-4)
   .option('--on <names...>', `of ${keys.join(', ')}`, keys.slice(0, -1))
   .option('--gpu', 'WebGPU in Node on the GPU instead of SwiftShader')
@@ -78,7 +79,7 @@ const frozen = metadata.frozen.length > 0 ? trained : new Map<string, never>();
 // Adam's first steps move every parameter by the learning rate, those too whose gradient is nothing but rounding: curves
 // that begin there part by what no side computes wrongly. With moments of some steps they do not.
 const before = imagesOf(train, batch, 0, warmUp);
-const { state } = await inNode({ program, state: fresh, frozen, images: before }, 'cpu', 'cpu', 2);
+const { state } = await inNode({ program, state: fresh, frozen, images: before }, 'cpu', 'cpu', threads);
 const part = { program, state, frozen, images: imagesOf(train, batch, warmUp, warmUp + steps) };
 const curves = new Map<string, readonly number[]>();
 let browser: Browser | undefined;
@@ -87,7 +88,7 @@ for (const { name, target, device, chromium } of asked) {
   if (chromium) browser ??= await openBrowser();
   const curve = chromium
     ? await browser!.losses(part, device as 'cpu' | 'webgpu')
-    : (await inNode(part, target, device, 2)).losses;
+    : (await inNode(part, target, device, threads)).losses;
   curves.set(name, curve);
   process.stderr.write(`${name}: ${((performance.now() - begin) / steps / 1000).toFixed(2)} s a step\n`);
 }
@@ -115,6 +116,7 @@ if (out) {
     steps,
     batch,
     warmUp,
+    threads,
     losses,
     curves: Object.fromEntries(curves),
     worst,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Device } from '../../src/runtime/index.ts';
 
@@ -38,7 +39,15 @@ export interface Setting {
 export function partsFor({ device, python, noTorch, runs, scratch }: Setting): readonly Part[] {
   const torch = noTorch === null && python !== undefined ? ['--python', python] : [];
   const curves = (name: string, of: string, ...args: readonly string[]): Part =>
-    written(name, 'scripts/loss-curves', 30, ['--of', of, '--steps', '30', ...args]);
+    written(name, 'scripts/loss-curves', 30, [
+      '--of',
+      of,
+      '--steps',
+      '30',
+      '--threads',
+      String(availableParallelism()),
+      ...args,
+    ]);
   const bench = (name: string, limit: number, skip: string | null, ...args: readonly string[]): Part => ({
     ...written(name, 'bench/bench', limit, ['--rounds', '3', ...args]),
     skip,

@@ -80,12 +80,16 @@ export interface Opened {
   readonly files: OracleFiles;
 }
 
-/** Opens a classifier that is read, and compares its gradient graph with its file. */
+/** Attackers of a classifier's images, at most one of a kind. */
+type Attackers = Pick<OracleFiles, 'generator' | 'universal'>;
+
+/** Opens a classifier that is read, with attackers of it, and compares its gradient graph with its file. */
 export const openLoaded = async (
   platform: Pick<Platform, 'inTurn'>,
   loaded: Loaded,
   options: LoadedOptions,
-): Promise<OpenClassifier> => (await openWithFiles(platform, loaded, options)).classifier;
+  attackers: Attackers = {},
+): Promise<OpenClassifier> => (await openWithFiles(platform, loaded, options, attackers)).classifier;
 
 /** How a classifier that is read is opened. */
 export type LoadedOptions = Required<Pick<OpenOptions, 'device' | 'threads'>> &
@@ -96,6 +100,7 @@ export async function openWithFiles(
   { inTurn }: Pick<Platform, 'inTurn'>,
   { files, classifier }: Loaded,
   { batchSize, ...options }: LoadedOptions,
+  attackers: Attackers = {},
 ): Promise<Opened> {
   const { image, classes, labels, ports, origin, gradientEnds } = classifier;
   const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
@@ -105,6 +110,7 @@ export async function openWithFiles(
     ports,
     image,
     classes,
+    ...attackers,
     ...(noGradient === null &&
       hasGraph(classifier) && {
         gradient: (loss, batch) => classifierGradientModel(classifier.graph, options.device, loss, batch),
@@ -116,7 +122,7 @@ export async function openWithFiles(
   const { oracle, optimized, check, notes } = await inTurn(() =>
     openChecked(opened, files, classifier, options),
   );
-  const { gradient } = oracle;
+  const { gradient, generator, universal } = oracle;
   return {
     files: { ...all, optimized },
     classifier: {
@@ -126,6 +132,8 @@ export async function openWithFiles(
       origin: { ...origin, notes: [...origin.notes, ...notes] },
       logits: (images) => inTurn(() => oracle.logits(images)),
       ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
+      ...(generator && { generator }),
+      ...(universal && { universal }),
       noGradient,
       gradientEnds,
       selfCheck: check,

@@ -70,6 +70,8 @@ export interface HardenOptions {
   /** Where to resume. */
   readonly from?: HardenCheckpoint;
   readonly signal?: AbortSignal;
+  /** Milliseconds between two reports of steps, 0 for one a step. Default: 1,400. The result does not depend on it. */
+  readonly reportEvery?: number;
   /** Called after some steps and after each epoch. */
   readonly onProgress?: (progress: HardenProgress) => void;
 }
@@ -197,7 +199,7 @@ export async function hardenOn(
 }
 
 /** How a training goes on and what becomes of its files. */
-export type HardenRun = Pick<HardenOptions, 'rename' | 'from' | 'signal'>;
+export type HardenRun = Pick<HardenOptions, 'rename' | 'from' | 'signal' | 'reportEvery'>;
 
 /**
  * {@link hardenOn} with a classifier that is read, event by event. Gives null when it was interrupted; the last event then
@@ -208,7 +210,7 @@ export async function* hardenLoaded(
   loaded: Loaded,
   train: ImageSource,
   plan: HardenPlan,
-  { rename, from, signal }: HardenRun = {},
+  { rename, from, signal, reportEvery }: HardenRun = {},
 ): AsyncGenerator<HardenProgress, Hardened | null> {
   const { settings, defence, average, device, threads } = plan;
   const opened = await naming(loaded.name, () => openTunable(loaded, train, settings.batchSize));
@@ -262,6 +264,7 @@ export async function* hardenLoaded(
     from: from ?? empty,
     judge,
     signal,
+    ...(reportEvery !== undefined && { runTime: reportEvery }),
   });
   for await (const event of work) {
     yield event;

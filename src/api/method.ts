@@ -1,9 +1,15 @@
-import { attackOf, attacks, type AttackName, type SettingsOf } from '../runtime/attacks/index.ts';
+import {
+  attackNames,
+  attackOf,
+  isTrained,
+  type SettingsOf,
+  type Untrained,
+} from '../runtime/attacks/index.ts';
 import { domainOf, isIn } from '../runtime/attacks/settings.ts';
 import { InputError } from '../runtime/errors.ts';
 
 /** The attacks that need nothing but the classifier. */
-export type Method = Exclude<AttackName, 'generator' | 'transfer'>;
+export type Method = Exclude<Untrained, 'transfer'>;
 
 /** The names of an attack's settings; none where it has none. */
 type Own<S> = { readonly [P in keyof S as string extends P ? never : P]?: S[P] };
@@ -26,7 +32,7 @@ export interface Chosen<K extends Method = Method> {
  * @throws InputError when there is no such attack, or a setting is unknown or out of range.
  */
 export function chosen({ method, ...given }: MethodOptions, others: readonly string[] = []): Chosen {
-  const known = Object.keys(attacks).filter((name) => name !== 'generator' && name !== 'transfer');
+  const known = attackNames.filter((name) => !isTrained(name) && name !== 'transfer');
   if (!known.includes(method)) {
     throw new InputError(`there is no attack ${String(method)}; there are ${known.join(', ')}`);
   }

@@ -26,17 +26,12 @@ export function surrogateMaker(
       const { graph, metadata } = surrogateTrain(sizes, { batchSize, learningRate });
       const program = { bytes: encodeProgram({ graph: lower(graph, 'cpu'), metadata }), metadata };
       const state = initialState(metadata, [seed, 'surrogate']);
-      const {
-        run,
-        step,
-        state: read,
-        close,
-      } = await inTurn(() => openTraining(program, state, new Map(), options));
+      const opened = await inTurn(() => openTraining(program, state, new Map(), options));
       return {
-        run: (data) => inTurn(() => run(data)),
-        step: (data) => inTurn(() => step(data)),
-        state: () => inTurn(read),
-        close: () => inTurn(close),
+        run: (data) => inTurn(() => opened.run(data)),
+        step: (data) => inTurn(() => opened.step(data)),
+        state: () => inTurn(() => opened.state()),
+        close: () => inTurn(() => opened.close()),
       };
     },
     async open(weights) {
@@ -52,12 +47,11 @@ export function surrogateMaker(
           options,
         ),
       );
-      const { logits, gradient, close } = oracle;
       return {
         ...oracle,
-        logits: (images) => inTurn(() => logits(images)),
-        gradient: (batch, loss) => inTurn(() => gradient!(batch, loss)),
-        close: () => inTurn(close),
+        logits: (images) => inTurn(() => oracle.logits(images)),
+        gradient: (batch, loss) => inTurn(() => oracle.gradient!(batch, loss)),
+        close: () => inTurn(() => oracle.close()),
       };
     },
   };

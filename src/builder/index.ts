@@ -3,11 +3,12 @@ export * from './shape.ts';
 export * from './ops.ts';
 export { grad, pullback, hasGradient, reachedInputs, gradientStops, differentiableInputs } from './grad.ts';
 export * as nn from './nn.ts';
-export { sgd, adam, averaged, averagePrefix, type Optimizer, type AdamOptions } from './optim.ts';
+export { sgd, adam, averaged, averagePrefix, everyNth, type Optimizer, type AdamOptions } from './optim.ts';
 export {
   trainStep,
   jointStep,
   inference,
+  bindWeights,
   readback,
   type Program,
   type ProgramMetadata,

@@ -36,8 +36,8 @@ export interface Variable {
   readonly init: Init;
 }
 
-/** Batch statistics and their update, or the running statistics. */
-export type Phase = 'train' | 'infer';
+/** Batch statistics and their update, the running statistics, or batch statistics that move nothing (`batch`). */
+export type Phase = 'train' | 'infer' | 'batch';
 
 /** The tensors that a network declared while it was built. */
 export interface Parameters {
@@ -87,11 +87,14 @@ export function declare<T>(
 /**
  * Runs `build` once more, in inference form, on the parameters that `declare` gave under the same prefix: a network
  * that a program both trains and uses. Throws when it asks for a parameter that was not declared.
+ *
+ * @param phase `batch` to normalise by batch statistics instead of the running ones.
  */
 export function inferWith<T>(
   { trainable, buffers }: Parameters,
   prefix: string,
   build: (scope: Scope) => T,
+  phase: Exclude<Phase, 'train'> = 'infer',
 ): T {
   const declared = new Map([...trainable, ...buffers].map(({ name, value }) => [name, value]));
   const take = (name: string): Value => {
@@ -100,7 +103,7 @@ export function inferWith<T>(
     return value;
   };
   const scope = (path: string): Scope => ({
-    phase: 'infer',
+    phase,
     parameter: (name) => take(`${path}/${name}`),
     buffer: (name) => take(`${path}/${name}`),
     within: (name) => scope(`${path}/${name}`),
@@ -123,8 +126,8 @@ export interface Conv2d {
   readonly kernel: number;
   readonly stride?: number;
   readonly padding?: number;
-  /** Transposed convolutions only: rows and columns added at the end of the output. */
-  readonly outputPadding?: number;
+  /** Transposed convolutions only: rows and columns added at the end of the output; one number where they are as many. */
+  readonly outputPadding?: number | readonly number[];
 }
 
 const both = (n: number): readonly number[] => [n, n];
@@ -164,7 +167,7 @@ export function convTranspose2d(
   return convTranspose(x, asOnnx(weight), bias, {
     strides: both(stride),
     pads: [...both(padding), ...both(padding)],
-    output_padding: both(outputPadding),
+    output_padding: typeof outputPadding === 'number' ? both(outputPadding) : outputPadding,
   });
 }
 
@@ -185,7 +188,8 @@ export interface BatchNorm {
 /**
  * Batch normalisation over [N,C,H,W], with PyTorch's semantics: phase `train` normalises by the biased batch variance
  * and moves the running statistics by `momentum` towards the batch mean and the *unbiased* variance; phase `infer`
- * uses the running statistics (ONNX BatchNormalization).
+ * uses the running statistics (ONNX BatchNormalization). Phase `batch` normalises as `train` does, whatever the batch size, and
+ * has no running statistics.
  */
 export function batchNorm(scope: Scope, x: Value, { momentum = 0.1, epsilon = 1e-5 }: BatchNorm = {}): Value {
   const shape = [channelsOf(x)];
@@ -196,6 +200,10 @@ export function batchNorm(scope: Scope, x: Value, { momentum = 0.1, epsilon = 1e
 
   const batchMean = reduceMean(x, { axes });
   const centered = sub(x, wide(batchMean));
+  const normalised = (variance: Value): Value =>
+    add(mul(centered, wide(div(weight, sqrt(add(variance, epsilon))))), wide(bias));
+  if (scope.phase === 'batch') return normalised(reduceMean(mul(centered, centered), { axes }));
+
   const count = x.shape.reduce<number>((n, dim, i) => (i === 1 ? n : n * Number(dim)), 1);
   const squares = reduceSumSquare(centered, { axes });
   const variance = div(squares, count);
@@ -211,8 +219,7 @@ export function batchNorm(scope: Scope, x: Value, { momentum = 0.1, epsilon = 1e
   });
 
   if (scope.phase === 'infer') return batchNormalization(x, weight, bias, mean, runningVariance, epsilon);
-  const scale = div(weight, sqrt(add(variance, epsilon)));
-  return add(mul(centered, wide(scale)), wide(bias));
+  return normalised(variance);
 }
 
 /** Largest of each 2x2 square: [N,C,H,W] -> [N,C,H/2,W/2]. */

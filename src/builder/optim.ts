@@ -1,6 +1,6 @@
-import { input, type Value } from './ir.ts';
+import { input, scalar, type Value } from './ir.ts';
 import type { Variable } from './nn.ts';
-import { add, div, mul, pow, sqrt, sub, type Operand } from './ops.ts';
+import { add, div, less, mul, pow, sqrt, sub, where, type Operand } from './ops.ts';
 
 /** A pure optimizer: which state it needs, and one step of it. */
 export interface Optimizer {
@@ -72,6 +72,30 @@ export function adam({ network, ...options }: AdamOptions = {}): Optimizer {
       return {
         parameters: parameters.map((p, i) => sub(p.value, div(mul(m[i]!, rate), add(sqrt(v[i]!), floor)))),
         state: [step, ...m, ...v],
+      };
+    },
+  };
+}
+
+/**
+ * An optimizer that takes a step at every n-th call, the n-th first, and leaves everything as it is at the others. State beside
+ * the optimizer's own: `turn/<network>`, how many calls it has left out since its last step.
+ *
+ * @param network whose parameters these are.
+ * @param n 2 or more.
+ */
+export function everyNth(optimizer: Optimizer, n: number, network: string): Optimizer {
+  return {
+    init: (parameters) => [zero(`turn/${network}`, []), ...optimizer.init(parameters)],
+    update(gradients, parameters, [turn, ...state]) {
+      const calls = add(turn!.value, 1);
+      const waits = less(calls, n);
+      const step = optimizer.update(gradients, parameters, state);
+      const chosen = (before: readonly Variable[], after: readonly Value[]): readonly Value[] =>
+        before.map(({ value }, i) => where(waits, value, after[i]!));
+      return {
+        parameters: chosen(parameters, step.parameters),
+        state: [where(waits, calls, scalar(0, 'float32')), ...chosen(state, step.state)],
       };
     },
   };

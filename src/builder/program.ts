@@ -1,8 +1,18 @@
 import { grad } from './grad.ts';
-import { input, inputName, showType, type DType, type Graph, type Value } from './ir.ts';
+import {
+  constant,
+  input,
+  inputName,
+  showType,
+  type DType,
+  type Graph,
+  type Tensor,
+  type Value,
+} from './ir.ts';
 import type { Init, Parameters, Variable } from './nn.ts';
 import type { Optimizer } from './optim.ts';
 import { identity } from './ops.ts';
+import { bind } from './rewrite.ts';
 import type { Dim } from './shape.ts';
 
 /** A tensor that a program reads or writes, by the name it has in the graph. */
@@ -162,6 +172,12 @@ export function inference(spec: Inference): Program {
       options: spec.options ?? {},
     },
   };
+}
+
+/** An inference program with its weights inside; they are named as in the program. */
+export function bindWeights({ graph, metadata }: Program, weights: ReadonlyMap<string, Tensor>): Program {
+  const values = metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const);
+  return { graph: bind(graph, new Map(values)), metadata: { ...metadata, frozen: [] } };
 }
 
 /** The tensors of a network, trained ones first. */

@@ -12,8 +12,13 @@ export type AdoptFlags = Omit<AdoptOptions, 'labels'> & { readonly labels?: stri
 /**
  * Gives a command the options that say of a classifier's file what it does not say itself. Their values are
  * {@link AdoptFlags}.
+ *
+ * @param leftOut those that say nothing to the command.
  */
-export function withAdoptOptions<C extends CommandUnknownOpts>(command: C): C {
+export function withAdoptOptions<C extends CommandUnknownOpts>(
+  command: C,
+  leftOut: readonly (keyof AdoptFlags)[] = [],
+): C {
   const all = [
     new Option('--input <name>', 'the input that takes images, where there are several'),
     new Option('--output <name>', 'the output that gives logits or probabilities, where there are several'),
@@ -31,7 +36,9 @@ export function withAdoptOptions<C extends CommandUnknownOpts>(command: C): C {
     ).argParser(size),
   ];
   command.optionsGroup('Classifier:');
-  for (const option of all) command.addOption(option);
+  for (const option of all) {
+    if (!leftOut.some((name) => name === option.attributeName())) command.addOption(option);
+  }
   return command;
 }
 

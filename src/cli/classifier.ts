@@ -33,26 +33,31 @@ export interface Given {
 /** What a configuration says of them. */
 export type GivenSources = Pick<CellConfig, 'against' | 'transfer'>;
 
+/** What was said of the files. */
+type Adopted = NonNullable<NonNullable<GivenSources['against']>['adopt']>;
+
 /**
  * Reads the files of `--against` and `--transfer`; null where the classifiers are trained.
  *
  * @param sizes of the images that they must take, and their number of classes.
+ * @param adopt what the files do not say themselves; absent where nothing was said.
  * @throws InputError when a file cannot be read, or is no classifier that can be differentiated.
  */
 export async function readGiven(
   against: string | undefined,
   transfer: string | undefined,
   sizes: Sizes,
+  adopt?: Adopted,
 ): Promise<{ readonly given: Given; readonly sources: GivenSources } | null> {
   if (against === undefined) return null;
-  const one = await readClassifier(against, sizes);
+  const one = await readClassifier(against, sizes, adopt);
   const { noGradient, gradientEnds } = one.brought.classifier;
   const lack = noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
   if (lack !== null) {
     const wayOut = `train against another classifier and measure this one with --transfer ${against}`;
     throw new InputError(`${against}: ${lack}; ${wayOut}`);
   }
-  const other = transfer === undefined ? undefined : await readClassifier(transfer, sizes);
+  const other = transfer === undefined ? undefined : await readClassifier(transfer, sizes, adopt);
   return {
     given: { c1: one.brought, c2: (other ?? one).brought },
     sources: { against: one.source, ...(other && { transfer: other.source }) },
@@ -61,7 +66,7 @@ export async function readGiven(
 
 /** The same files again, for a run that is resumed. Throws InputError when they are others now. */
 export async function readGivenAgain(config: RunConfig, sizes: Sizes): Promise<Given | null> {
-  const read = await readGiven(config.against?.source, config.transfer?.source, sizes);
+  const read = await readGiven(config.against?.source, config.transfer?.source, sizes, config.against?.adopt);
   for (const key of ['against', 'transfer'] as const) {
     const [was, is] = [config[key], read?.sources[key]];
     if (was?.sha256 === is?.sha256) continue;
@@ -112,13 +117,17 @@ export const notesOn = (given: Given | null): readonly string[] =>
 /** Images on which a classifier is tried before the work starts. */
 const checkedImages = 100;
 
-async function readClassifier(path: string, { image: { channels, height, width }, classes }: Sizes) {
-  const loaded = await loadClassifier(node, path);
+async function readClassifier(
+  path: string,
+  { image: { channels, height, width }, classes }: Sizes,
+  adopt?: Adopted,
+) {
+  const loaded = await loadClassifier(node, path, adopt);
   const { classifier, files } = loaded;
   return await naming(path, () => {
     if (!hasGraph(classifier)) throw new Error(classifier.noGradient!);
     givenClassifier(classifier.graph, input('probe', 'float32', ['batch', channels, height, width]), classes);
     const sha256 = createHash('sha256').update(files.bytes).digest('hex');
-    return { brought: { loaded, classifier }, source: { source: path, sha256 } };
+    return { brought: { loaded, classifier }, source: { source: path, sha256, ...(adopt && { adopt }) } };
   });
 }

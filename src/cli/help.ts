@@ -21,6 +21,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'sparring train --mode both --eps 0.04,0.08,0.16 --no-clip --out runs/sweep',
     'sparring train --resume runs/sweep',
   ],
+  'train-attacker': [
+    'sparring train-attacker model.onnx --data mnist --eps 0..0.3 --out attacker.onnx',
+    'sparring train-attacker a.onnx b.onnx --data images/ --eps 8/255 --kind universal --out universal.onnx',
+    'sparring audit model.onnx --data mnist --eps 0.1 --attacker attacker.onnx',
+  ],
   evaluate: [
     'sparring evaluate runs/latest',
     'sparring evaluate runs/latest --attacks fgsm,pgd --steps 100 --restarts 3 --test-limit 1000',

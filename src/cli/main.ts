@@ -12,6 +12,7 @@ import { serveCommand } from './commands/serve.ts';
 import { exportCommand } from './commands/export.ts';
 import { describeUsage } from './help.ts';
 import { trainCommand } from './commands/train.ts';
+import { trainAttackerCommand } from './commands/train-attacker.ts';
 import { version } from './version.ts';
 
 /** The `sparring` command. Exit codes: 0 done, 1 failed while running, 2 wrong option or input,
@@ -26,6 +27,7 @@ export function program(): Command {
     .addCommand(auditCommand())
     .addCommand(hardenCommand())
     .addCommand(trainCommand())
+    .addCommand(trainAttackerCommand())
     .addCommand(evaluateCommand())
     .addCommand(serveCommand())
     .addCommand(demoCommand())

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { availableParallelism } from 'node:os';
 import { sep } from 'node:path';
-import { modes, type Mode, type RunConfig } from '../runtime/index.ts';
+import { modes, readings, type Mode, type RunConfig } from '../runtime/index.ts';
 
 /** A positive integer, or an error that commander prints with the option's name. */
 export function count(text: string): number {
@@ -62,6 +62,13 @@ export function folder(text: string): string {
 export function mode(text: string): Mode {
   const found = modes.find((name) => name === text);
   if (!found) throw new InvalidArgumentError(`Allowed choices are ${modes.join(', ')}, both; got ${text}.`);
+  return found;
+}
+
+/** A way to read the paper. */
+export function reading(text: string): (typeof readings)[number] {
+  const found = readings.find((name) => name === text);
+  if (!found) throw new InvalidArgumentError(`Allowed choices are ${readings.join(', ')}; got ${text}.`);
   return found;
 }
 

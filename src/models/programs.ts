@@ -1,7 +1,7 @@
 import {
   adam,
-  add,
   cast,
+  concat,
   div,
   inference,
   input,
@@ -9,6 +9,7 @@ import {
   neg,
   nn,
   repeatSteps,
+  slice,
   softmax,
   stopGradient,
   trainStep,
@@ -18,11 +19,19 @@ import {
   type TrainStep,
   type Value,
 } from '../builder/index.ts';
-import { accuracy } from './accuracy.ts';
+import { accuracy, mean } from './accuracy.ts';
 import { attack, attacker, type ThreatModel } from './networks/generator.ts';
 import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
 import { givenClassifier } from './classifier/given.ts';
 import { beforeSoftmax } from './classifier/ports.ts';
+import {
+  alternatingOptimizer,
+  attackerOptimizer,
+  begun,
+  measuredPhase,
+  targetPhase,
+  type Readings,
+} from './readings.ts';
 
 const dimsOf = ({ image: { channels, height, width } }: Sizes) => [channels, height, width] as const;
 const imageInput = (batch: number | string, sizes: Sizes): Value =>
@@ -71,7 +80,7 @@ export function classifierStep({
 export const classifierTrain = (options: TrainOptions): Program => trainStep(classifierStep(options));
 
 /** What a program that trains A is built for. */
-export interface AttackerTrainOptions extends TrainOptions, ThreatModel {
+export interface AttackerTrainOptions extends TrainOptions, ThreatModel, Readings {
   /** How many classifiers A is trained against: the first, and further ones of other seeds. 1 when left out. */
   readonly targets?: number;
 }
@@ -80,19 +89,15 @@ export interface AttackerTrainOptions extends TrainOptions, ThreatModel {
 const furtherTargets = (targets: number): readonly string[] =>
   Array.from({ length: targets - 1 }, (_, i) => `target${i + 2}`);
 
-/** Classifiers in inference form, each with weights of its own. */
+/** Classifiers that are not trained, each with weights of its own. */
 const frozenClassifiers = (
   names: readonly string[],
   architecture: Architecture,
   image: Value,
   { classes }: Sizes,
+  phase: 'infer' | 'batch',
 ) =>
-  names.map((name) =>
-    nn.declare(name, 'infer', (scope) => networks[architecture](scope, image, { classes })),
-  );
-
-const mean = (values: readonly Value[]): Value =>
-  values.length === 1 ? values[0]! : div(values.reduce(add), values.length);
+  names.map((name) => nn.declare(name, phase, (scope) => networks[architecture](scope, image, { classes })));
 
 const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
   batchSize: options.batchSize,
@@ -100,6 +105,7 @@ const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
   ...picked(options),
   ...named(options.architecture ?? 'paper'),
   ...(targets > 1 && { targets }),
+  ...(options.readings && { readings: options.readings.join() }),
 });
 
 /**
@@ -111,14 +117,20 @@ const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
  *   softmax at its end is left out.
  */
 export function attackerStep(options: AttackerTrainOptions, against?: Graph): TrainStep {
-  const { batchSize, learningRate, architecture = 'paper', targets = 1, sizes = paperSizes } = options;
+  const { batchSize, architecture = 'paper', targets = 1, sizes = paperSizes } = options;
   const image = imageInput(batchSize, sizes);
   const label = labelInput(batchSize);
   const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, options));
   const attacked = attack(image, own.result, options);
   const frozen = against
     ? []
-    : frozenClassifiers(['classifier', ...furtherTargets(targets)], architecture, attacked, sizes);
+    : frozenClassifiers(
+        ['classifier', ...furtherTargets(targets)],
+        architecture,
+        attacked,
+        sizes,
+        targetPhase(options),
+      );
   const answers = against
     ? [beforeSoftmax(givenClassifier(against, attacked, sizes.classes))]
     : frozen.map(({ result }) => result);
@@ -126,9 +138,9 @@ export function attackerStep(options: AttackerTrainOptions, against?: Graph): Tr
   return {
     name: 'attacker-train',
     loss: neg(loss),
-    parameters: own.parameters,
+    parameters: begun(own.parameters, options),
     frozen: frozen.map(({ parameters }) => parameters),
-    optimizer: adam({ learningRate, network: 'attacker' }),
+    optimizer: attackerOptimizer(options),
     data: [image, label],
     metrics: { loss, accuracy: mean(answers.map((logits) => accuracy(logits, label))) },
     options: chosen(options),
@@ -183,50 +195,77 @@ export function attackerEval({
  * against C in inference form; C minimises the cross-entropy of its answers to the attacked images, in training form and
  * with A's output taken as given. Both start from the weights before the step, so that A's forward pass is done once:
  * C learns from the attack that A has just been judged by. Metrics of both, on that batch. Further targets are frozen.
+ *
+ * With the reading `separate-batches`, each of the two has a half of the batch.
  */
 export function alternatingTrain(options: AttackerTrainOptions): Program {
-  const { batchSize, learningRate, architecture = 'paper', targets = 1, sizes = paperSizes } = options;
-  const image = imageInput(batchSize, sizes);
-  const label = labelInput(batchSize);
+  const { batchSize, architecture = 'paper', targets = 1, sizes = paperSizes, readings = [] } = options;
+  const data = [imageInput(batchSize, sizes), labelInput(batchSize)] as const;
+  const apart = readings.includes('separate-batches');
+  const middle = batchSize / 2;
+  if (apart && !Number.isInteger(middle))
+    throw new Error(`the reading separate-batches needs an even batch size, got ${batchSize}`);
+  const rowsOf = (from: number, to: number): readonly Value[] =>
+    apart ? data.map((rows) => slice(rows, [from], [to], [0])) : data;
+  const [image, label] = rowsOf(0, middle) as [Value, Value];
   const own = nn.declare('attacker', 'train', (scope) => attacker(scope, image, options));
   const attacked = attack(image, own.result, options);
+
+  const [learnt, learntLabel] = rowsOf(middle, batchSize) as [Value, Value];
+  const attackOn = (x: Value): Value =>
+    nn.inferWith(own.parameters, 'attacker', (scope) => attacker(scope, x, options), 'batch');
+  const adversarial = stopGradient(apart ? attack(learnt, attackOn(learnt), options) : attacked);
+  const cleanToo = readings.includes('clean-too');
+  const shown = cleanToo ? concat([adversarial, learnt], 0) : adversarial;
+  const shownLabel = cleanToo ? concat([learntLabel, learntLabel], 0) : learntLabel;
+
   const classifier = (scope: nn.Scope, x: Value): Value => networks[architecture](scope, x, sizes);
-  const learner = nn.declare('classifier', 'train', (scope) => classifier(scope, stopGradient(attacked)));
-  const target = nn.inferWith(learner.parameters, 'classifier', (scope) => classifier(scope, attacked));
-  const frozen = frozenClassifiers(furtherTargets(targets), architecture, attacked, sizes);
+  const learner = nn.declare('classifier', 'train', (scope) => classifier(scope, shown));
+  const phase = targetPhase(options);
+  const target = nn.inferWith(
+    learner.parameters,
+    'classifier',
+    (scope) => classifier(scope, attacked),
+    phase,
+  );
+  const frozen = frozenClassifiers(furtherTargets(targets), architecture, attacked, sizes, phase);
   const answers = [target, ...frozen.map(({ result }) => result)];
   const attackerLoss = mean(answers.map((logits) => nn.crossEntropy(logits, label)));
-  const classifierLoss = nn.crossEntropy(learner.result, label);
+  const classifierLoss = nn.crossEntropy(learner.result, shownLabel);
   return jointStep({
     name: 'alternating-train',
     learners: [
       {
         loss: neg(attackerLoss),
-        parameters: own.parameters,
-        optimizer: adam({ learningRate, network: 'attacker' }),
+        parameters: begun(own.parameters, options),
+        optimizer: attackerOptimizer(options),
       },
       {
         loss: classifierLoss,
         parameters: learner.parameters,
-        optimizer: adam({ learningRate, network: 'classifier' }),
+        optimizer: alternatingOptimizer(options),
       },
     ],
     frozen: frozen.map(({ parameters }) => parameters),
-    data: [image, label],
+    data,
     metrics: {
       'attacker/loss': attackerLoss,
       'attacker/accuracy': mean(answers.map((logits) => accuracy(logits, label))),
       'classifier/loss': classifierLoss,
-      'classifier/accuracy': accuracy(learner.result, label),
+      'classifier/accuracy': accuracy(learner.result, shownLabel),
     },
     options: chosen(options),
   });
 }
 
 /** C as it is used: `image` [batch,C,H,W] in 0..1 -> `logits` and `probabilities` [batch,classes]. */
-export function classifierInfer(architecture: Architecture = 'paper', sizes: Sizes = paperSizes): Program {
+export function classifierInfer(
+  architecture: Architecture = 'paper',
+  sizes: Sizes = paperSizes,
+  options: Readings = {},
+): Program {
   const image = imageInput('batch', sizes);
-  const { result: logits, parameters } = nn.declare('classifier', 'infer', (scope) =>
+  const { result: logits, parameters } = nn.declare('classifier', measuredPhase(options), (scope) =>
     networks[architecture](scope, image, sizes),
   );
   return inference({
@@ -239,9 +278,9 @@ export function classifierInfer(architecture: Architecture = 'paper', sizes: Siz
 }
 
 /** A as it is used: `image` -> `perturbation` in [-eps, eps] and `attacked`, all [batch,C,H,W]. */
-export function attackerInfer(threat: ThreatModel, sizes: Sizes = paperSizes): Program {
+export function attackerInfer(threat: ThreatModel & Readings, sizes: Sizes = paperSizes): Program {
   const image = imageInput('batch', sizes);
-  const { result: perturbation, parameters } = nn.declare('attacker', 'infer', (scope) =>
+  const { result: perturbation, parameters } = nn.declare('attacker', measuredPhase(threat), (scope) =>
     attacker(scope, image, threat),
   );
   return inference({

@@ -86,13 +86,12 @@ export function withWeights(
       const place = placeOf(tensor);
       places.push({ ...place, isChanged: raw !== undefined });
       if (raw) files[place.location]!.set(raw, place.offset);
-      const location = { key: 'location', value: rename(place.location) };
-      return joined([
-        copyMessage('Tensor', message, {
-          externalData: (entry) => (keyOf(entry) === 'location' ? null : entry),
-        }),
-        encodeMessage('Tensor', { externalData: [location] }),
-      ]);
+      return copyMessage('Tensor', message, {
+        externalData: (entry) =>
+          keyOf(entry) === 'location'
+            ? encodeMessage('StringStringEntry', { key: 'location', value: rename(place.location) })
+            : entry,
+      });
     }
     if (!raw) return message;
     const others = { floatData: 'drop', int32Data: 'drop', doubleData: 'drop', rawData: 'drop' } as const;

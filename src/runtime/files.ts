@@ -40,7 +40,10 @@ export function describeFsError(error: unknown, what: string): string {
  * @throws Error with the line of {@link describeFsError}, and the system's error as its cause; the old content is
  *   then still there, and no temporary file.
  */
-export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
+export async function writeAtomic(
+  path: string,
+  data: string | Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
   try {
     // write-file-atomic takes the first, possibly partial, write for the whole one, as when the disk gets full on
     // the way: so the data goes in through its hook, and it has nothing left to write.

@@ -41,6 +41,7 @@ export { devices, chooseDevice, deviceNames, type Device, type DeviceReport } fr
 export {
   RunConfig,
   architectures,
+  readings,
   modes,
   cellsOf,
   cellName,

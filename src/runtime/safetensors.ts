@@ -49,18 +49,70 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   const sorted = [...tensors].sort(byName);
-  let size = 0;
-  const entries = sorted.map(([name, { dtype, shape, data }]) => {
-    const { code, array } = DTYPES[dtype];
-    if (name === METADATA) throw new Error(`a tensor must not be called ${METADATA}; rename it`);
+  for (const [name, { dtype, shape, data }] of sorted) {
+    const { array } = DTYPES[dtype];
     if (!(data instanceof array) || data.length !== elements(shape)) {
       throw new Error(
         `tensor ${name}: ${dtype} [${shape.join(', ')}] takes a ${array.name} of ${elements(shape)}, ` +
           `got a ${data.constructor.name} of ${data.length}`,
       );
     }
+  }
+  const header = encodeHeader(sorted, metadata);
+  const size = sorted.reduce((sum, [, { data }]) => sum + data.byteLength, 0);
+  const bytes = new Uint8Array(header.length + size);
+  bytes.set(header);
+  let offset = header.length;
+  for (const [, { data }] of sorted) {
+    bytes.set(bytesOf(data), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+/** A tensor that comes in parts, one after another. */
+export interface PartedTensor extends Pick<Tensor, 'dtype' | 'shape'> {
+  readonly parts: () => Iterable<Tensor['data']> | AsyncIterable<Tensor['data']>;
+}
+
+/**
+ * The bytes of {@link encodeSafetensors}, in parts, for what is too large to lie in memory twice.
+ *
+ * @throws Error if the parts of a tensor are not of its dtype, or not as many elements as its shape has.
+ */
+export async function* partedSafetensors(
+  tensors: ReadonlyMap<string, PartedTensor>,
+  metadata: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array, void> {
+  const sorted = [...tensors].sort(byName);
+  yield encodeHeader(sorted, metadata);
+  for (const [name, { dtype, shape, parts }] of sorted) {
+    let count = 0;
+    for await (const part of parts()) {
+      if (!(part instanceof DTYPES[dtype].array)) throw new Error(`tensor ${name}: a part is not ${dtype}`);
+      count += part.length;
+      yield bytesOf(part);
+    }
+    if (count !== elements(shape)) {
+      throw new Error(`tensor ${name}: [${shape.join(', ')}] takes ${elements(shape)} numbers, got ${count}`);
+    }
+  }
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Tensor['data']): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** All that stands before the data. */
+function encodeHeader(
+  sorted: readonly (readonly [name: string, tensor: Pick<Tensor, 'dtype' | 'shape'>])[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  let size = 0;
+  const entries = sorted.map(([name, { dtype, shape }]) => {
+    const { code, array } = DTYPES[dtype];
+    if (name === METADATA) throw new Error(`a tensor must not be called ${METADATA}; rename it`);
     const begin = size;
-    size += data.byteLength;
+    size += elements(shape) * array.BYTES_PER_ELEMENT;
     return [name, { dtype: code, shape, data_offsets: [begin, size] }] as const;
   });
   const strings = Object.fromEntries(Object.entries(metadata).sort(byName));
@@ -68,15 +120,10 @@ export function encodeSafetensors(
     JSON.stringify(Object.fromEntries([[METADATA, strings], ...entries])),
   );
   const start = 8 + Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(start + size);
+  const bytes = new Uint8Array(start);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
-  bytes.fill(0x20, 8, start); // the padding is spaces
+  bytes.fill(0x20, 8); // the padding is spaces
   bytes.set(json, 8);
-  let offset = start;
-  for (const [, { data }] of sorted) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
-  }
   return bytes;
 }
 

@@ -114,7 +114,8 @@ export async function openTraining(
     return tensor;
   };
   const fixed = Object.fromEntries(metadata.frozen.map((p) => [p.name, toOrt(take(frozen, 'weight', p))]));
-  const begin = metadata.state.map((p) => copyOf(take(state, 'state', p)));
+  // no session writes into what it is fed
+  const begin = metadata.state.map((p) => take(state, 'state', p));
   const open = options.device === 'webgpu' ? stateOnDevice : stateInMemory;
   const held = await open({ bytes, metadata, ...(readback && { readback }) }, begin, {
     spinning: false,

@@ -72,6 +72,7 @@ const rows = {
   fab: null,
   transfer: null,
   square: null,
+  universal: null,
 } as const satisfies { readonly [K in AttackName]: ShownAttack<K> | null };
 
 /** An attack that the page offers. */

@@ -252,6 +252,50 @@ test('weights among the inputs are no inputs', () => {
   });
 });
 
+test('a batch that PyTorch writes into as_strided is loosened', async () => {
+  const order = b.tensorOf(
+    'int64',
+    [1, 3, 6, 6],
+    Array.from({ length: 108 }, (_, i) => i),
+  );
+  const strided = (v: b.Value): b.Value => b.gather(b.reshape(v, [-1]), b.constant(order), 0);
+  const bytes = elsewhere(around(classifier, x(nchw(1)), strided));
+  expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch: null });
+  await opened(bytes, {}, expectSame);
+});
+
+const identity = b.constant(
+  b.tensorOf(
+    'float32',
+    [6, 6],
+    Array.from({ length: 36 }, (_, i) => Number(i % 7 === 0)),
+  ),
+);
+
+/** Images whose channels lie on the axis of the batch for a while, as the heads of attention do. */
+const merged = (work: (v: b.Value) => b.Value) => (v: b.Value) =>
+  b.reshape(work(b.reshape(v, [3, 6, 6])), [1, 3, 6, 6]);
+
+test.each<[what: string, work: (v: b.Value) => b.Value, batch: number | null]>([
+  [
+    'is loosened where each row is computed by itself',
+    (v) => b.transpose(b.matmul(b.leakyRelu(b.transpose(v, [0, 2, 1]), 1), identity), [0, 2, 1]),
+    null,
+  ],
+  [
+    'stays where rows may be mixed',
+    (v) => {
+      const mean = b.reduceMean(v, { axes: [0], keepdims: true });
+      return b.add(v, b.sub(mean, b.leakyRelu(mean, 1)));
+    },
+    1,
+  ],
+])('a batch of 1 that other rows were merged with %s', async (_, work, batch) => {
+  const bytes = elsewhere(around(classifier, x(nchw(1)), merged(work)));
+  expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch });
+  await opened(bytes, {}, expectSame);
+});
+
 test('float16 at its ports is fed and read as float16', () => {
   const half = (name: string, dims: readonly (number | string)[]): Message<'ValueInfo'> => ({
     name,

@@ -19,6 +19,10 @@ beforeAll(async () => {
   const classifier = nearestMean((await digits(1)).known);
   const nhwc = around(classifier, images(['n', 28, 28, 1]), (x) => b.transpose(x, [0, 3, 1, 2]));
   await writeFile('nhwc.onnx', elsewhere(nhwc));
+  const bytes = around(classifier, images(['n', 28, 28, 1]), (x) =>
+    b.mul(b.transpose(x, [0, 3, 1, 2]), 1 / 255),
+  );
+  await writeFile('bytes.onnx', elsewhere(bytes));
   await writeFile('batch1.onnx', elsewhere(around(classifier, images([1, 1, 28, 28]))));
   const [model, data] = splitWeights(around(classifier, images(['n', 1, 28, 28])), 'external.onnx.data');
   await writeFile('external.onnx', model);
@@ -42,6 +46,23 @@ describe('a classifier of digits from elsewhere', () => {
       expect(code).toBe(0);
     },
   );
+
+  it('is read as the options say, in a run that is resumed too', { timeout: 60_000 }, async () => {
+    const said = ['--scale', '0..255', '--layout', 'nhwc'];
+    const args = [...settings.split(' '), '--against', 'bytes.onnx', '--out', 'said'];
+    const { code, stderr } = await command('train', ...args, ...said);
+    expect(stderr).toContain('bytes.onnx: pixels 0..255');
+    expect(code).toBe(0);
+    const { against } = JSON.parse(await readFile('said/config.json', 'utf8')) as {
+      against: { adopt: unknown };
+    };
+    expect(against.adopt).toEqual({ scale: '0..255', layout: 'nhwc' });
+    const again = await command('train', '--resume', 'said');
+    expect(again).toMatchObject({ code: 0 });
+    expect(again.stderr).toContain('bytes.onnx: pixels 0..255');
+    const lone = await command('train', ...settings.split(' '), '--out', 'lone', ...said);
+    expect(lone.stderr).toMatch(/--(scale|layout) goes with --against/);
+  });
 
   it('is evaluated', { timeout: 60_000 }, async () => {
     const quick = '--attacks fgsm --eps-curve none --device cpu --threads 1';

@@ -41,7 +41,7 @@ it('every option of an example is an option of its command', async () => {
 describe('sparring train --help', () => {
   it('groups its options', async () => {
     const titles = (await help('train')).match(/^[A-Z][a-z]+:$/gm);
-    expect(titles).toEqual(['Run:', 'Data:', 'Attack:', 'Training:', 'Options:', 'Examples:']);
+    expect(titles).toEqual(['Run:', 'Data:', 'Attack:', 'Training:', 'Classifier:', 'Options:', 'Examples:']);
   });
 
   it('names the settings of a preset as their options, with values that they take', async () => {

@@ -252,6 +252,10 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   Gather: [
     on([3, 4], [7, 13], { rest: [ints(2, 0, 2)], attributes: { axis: 1 } }),
     on([3, 4], [11], { rest: [ints(1, 2)] }),
+    // all of a flat array in order, some of it, and all of it in another order
+    on([6], [11], { rest: [b.tensorOf('int64', [2, 3], [0, 1, 2, 3, 4, 5])] }),
+    on([6], [11], { rest: [b.tensorOf('int64', [2, 2], [1, 2, 3, 4])] }),
+    on([6], [11], { rest: [b.tensorOf('int64', [2, 3], [0, 2, 4, 1, 3, 5])] }),
     on([3, 4], [7], { rest: [scalar(-1, 'int64')], attributes: { axis: -1 } }),
   ],
   GatherElements: [on([3, 2], [11, 13], { rest: [b.tensorOf('int64', [2, 2], [0, 2, -1, 1])] })],
@@ -305,6 +309,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   Dropout: [
     ...plain([7, 10], { attributes: { ratio: f(0.3) } }),
     ...plain([12, 13], { rest: [scalar(0.3)] }),
+    on([3, 4], [13], { rest: [scalar(0), scalar(1, 'bool')] }),
   ],
   Conv: [
     on(image, [7, 11, 22], {
@@ -443,6 +448,14 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on(image, [11], { rest: [none, none, ints(2, 3, 7, 3)], attributes: { mode: 'linear' } }),
     on(image, [11], { rest: [none, b.tensorOf('float32', [4], [1, 1, 1.5, 2])] }),
     on(image, [10], { rest: [b.tensorOf('float32', [4], [1, 1, 2, 0.5])] }),
+    ...['not_larger', 'not_smaller'].flatMap((policy) =>
+      ['nearest', 'linear'].map((mode) =>
+        on(image, [18, 19], {
+          rest: [null, null, ints(7, 9)],
+          attributes: { axes: [2, 3], keep_aspect_ratio_policy: policy, mode },
+        }),
+      ),
+    ),
     ...['half_pixel', 'asymmetric', 'align_corners', 'pytorch_half_pixel'].flatMap((mode) =>
       ['nearest', 'linear', 'cubic'].map((kind) =>
         on(image, [13, 19], {

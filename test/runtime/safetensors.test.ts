@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/runtime/errors.ts';
-import { decodeSafetensors, encodeSafetensors, type Tensor } from '../../src/runtime/safetensors.ts';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  partedSafetensors,
+  type PartedTensor,
+  type Tensor,
+} from '../../src/runtime/safetensors.ts';
 
 const tensors = new Map<string, Tensor>([
   ['weight', { dtype: 'float32', shape: [2, 3], data: Float32Array.of(1, -2, 0.5, Infinity, -0, 1e-40) }],
@@ -23,6 +29,29 @@ function file(header: unknown, size = 0): Uint8Array {
 function entry(begin: number, end: number, shape = [(end - begin) / 4], dtype = 'F32'): object {
   return { dtype, shape, data_offsets: [begin, end] };
 }
+
+describe('partedSafetensors', () => {
+  const partsOf = async (parted: ReadonlyMap<string, PartedTensor>): Promise<Buffer> => {
+    const parts: Uint8Array[] = [];
+    for await (const part of partedSafetensors(parted, metadata)) parts.push(part);
+    return Buffer.concat(parts);
+  };
+  const halves = ({ dtype, shape, data }: Tensor): PartedTensor => ({
+    dtype,
+    shape,
+    parts: () => [data.subarray(0, 1), data.subarray(1)],
+  });
+
+  it('gives the bytes of encodeSafetensors', async () => {
+    const parted = new Map([...tensors].map(([name, tensor]) => [name, halves(tensor)]));
+    expect((await partsOf(parted)).equals(encodeSafetensors(tensors, metadata))).toBe(true);
+  });
+
+  it('rejects parts that are not as many numbers as the shape has', async () => {
+    const short = { ...halves(tensors.get('weight')!), shape: [7] };
+    await expect(partsOf(new Map([['weight', short]]))).rejects.toThrow('[7] takes 7 numbers, got 6');
+  });
+});
 
 describe('encodeSafetensors', () => {
   it('and decodeSafetensors give back what went in', () => {

@@ -89,6 +89,7 @@ const quick: { readonly [N in AttackName]: string | null } = {
   square: '&queries=4',
   // needs a file of its own
   generator: null,
+  universal: null,
 };
 describe('an attack on a model of 3x224x224', () => {
   it('answers what plain ONNX Runtime says before and after, and fools it', async () => {

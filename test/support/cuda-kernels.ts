@@ -57,6 +57,7 @@ export const cudaKernels: Readonly<Partial<Record<OpType, Kernel>>> = {
   Relu: kernel('T -> T', [14], { T: floats }),
   Reshape: kernel('T int64 -> T', [14, 18], { T: all }),
   Shape: kernel('T -> T1', [15, 18], { T: all, T1: int64 }),
+  Size: kernel('T -> T1', [13], { T: all, T1: int64 }),
   Slice: kernel('T Tind Tind Tind Tind -> T', [13], { T: all, Tind: indices }),
   Softmax: kernel('T -> T', [13], { T: floats }),
   Sqrt: kernel('T -> T', [13], { T: floats }),
@@ -65,6 +66,7 @@ export const cudaKernels: Readonly<Partial<Record<OpType, Kernel>>> = {
   Tanh: kernel('T -> T', [13], { T: floats }),
   Transpose: kernel('T -> T', [13, 20], { T: all }),
   Unsqueeze: kernel('T int64 -> T', [13, 20], { T: all }),
+  Where: kernel('B T T -> T', [16], { B: bool, T: numbers }),
 };
 
 /** Why the CUDA provider has no kernel for a node at an opset; null where it has one. */

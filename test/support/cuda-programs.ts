@@ -1,5 +1,6 @@
 import * as b from '../../src/builder/index.ts';
 import { networks, type Architecture } from '../../src/models/networks/index.ts';
+import { readings } from '../../src/models/readings.ts';
 import {
   alternatingTrain,
   attackerInfer,
@@ -34,7 +35,9 @@ export const cudaPrograms: Readonly<Record<string, b.Graph>> = Object.fromEntrie
   ['a step of the attacker against two, clamped', attackerTrain({ ...train, ...others }).graph],
   ['steps of the attacker in a Loop', repeated(attackerTrain({ ...train, ...threat }))],
   ['alternating steps in a Loop', repeated(alternatingTrain({ ...train, ...threat }))],
+  ['an alternating step with every reading', alternatingTrain({ ...train, ...threat, readings }).graph],
   ['the attacker', attackerInfer(threat).graph],
+  ['the attacker with batch statistics', attackerInfer({ ...threat, readings }).graph],
 ]);
 
 /** Every node of a graph and of the bodies of its loops. */

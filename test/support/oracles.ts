@@ -1,15 +1,21 @@
 import {
+  add,
   clip,
   constant,
   conv,
+  expand,
   flatten,
+  gather,
   grad,
   input,
   matmul,
   mul,
+  nn,
   relu,
   reduceMax,
   reduceSum,
+  shapeOf,
+  tensorOf,
   type Graph,
 } from '../../src/builder/index.ts';
 import { classifierGradientModel } from '../../src/models/classifier/gradient.ts';
@@ -48,11 +54,47 @@ export function perfectAttacker(classifier: Graph, eps: number): Uint8Array {
   return fileOf({ name: 'attacker', inputs: [image!], outputs: { perturbation } });
 }
 
+/** {@link perfectAttacker} towards a class: `image`, `target` -> `perturbation`, which raises the target's logit. */
+export function perfectAim(classifier: Graph, eps: number): Uint8Array {
+  const [image] = classifier.inputs;
+  const logits = classifier.outputs['logits']!;
+  const target = input('target', 'int32', ['batch']);
+  const wished = reduceSum(mul(logits, nn.oneHot(target, logits.shape[1] as number)), { axes: [1] });
+  const [slope] = grad(reduceSum(wished), [image!]);
+  const perturbation = clip(mul(slope!, 1e6), -eps, eps);
+  return fileOf({ name: 'attacker', inputs: [image!, target], outputs: { perturbation } });
+}
+
+/**
+ * A perturbation for all images: that of a class where there are several, by `target`.
+ *
+ * @param signs float32 [1 or classes,C,H,W], of which the signs count.
+ */
+export function universalOf(signs: Images, eps: number): Uint8Array {
+  const { data, shape } = signs;
+  const own = constant(
+    tensorOf(
+      'float32',
+      shape,
+      Array.from(data, (x) => eps * Math.sign(x)),
+    ),
+  );
+  const image = input('image', 'float32', ['batch', ...shape.slice(1)]);
+  const target = input('target', 'int32', ['batch']);
+  const several = shape[0] > 1;
+  const perturbation = several ? gather(own, target) : expand(own, shapeOf(image));
+  return fileOf({
+    name: 'universal',
+    inputs: several ? [image, target] : [image],
+    outputs: { perturbation: several ? add(perturbation, mul(image, 0)) : perturbation },
+  });
+}
+
 /** A classifier as an oracle with gradients, on one thread of the CPU. */
 export const oracleOf = (
   classifier: Graph,
   image: ImageShape,
-  more: Pick<OracleFiles, 'generator'> = {},
+  more: Pick<OracleFiles, 'generator' | 'universal'> = {},
 ): Promise<OpenOracle> =>
   openOracle(
     {

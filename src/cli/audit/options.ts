@@ -4,13 +4,10 @@ import { auditChecks } from '../../runtime/audit/checks/index.ts';
 import { InputError } from '../../runtime/errors.ts';
 import { fraction } from '../options.ts';
 
-/** The attacks that need nothing but the classifier. */
-export const auditAttacks = attackNames.filter((name) => name !== 'generator');
-
-/** One of {@link auditAttacks}. */
+/** The name of an attack. */
 export function attack(text: string): AttackName {
-  const found = auditAttacks.find((name) => name === text);
-  if (!found) throw new InvalidArgumentError(`It must be some of ${auditAttacks.join(',')}; got ${text}.`);
+  const found = attackNames.find((name) => name === text);
+  if (!found) throw new InvalidArgumentError(`It must be some of ${attackNames.join(',')}; got ${text}.`);
   return found;
 }
 

@@ -18,6 +18,7 @@ import { createProgress } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { columnsOf } from '../table.ts';
 import { environment } from '../version.ts';
+import { attackersAbout, readAttackers, type Attackers } from './attackers.ts';
 import { keepFuller, readAudit } from './before.ts';
 import { followAudit } from './follow.ts';
 import { within } from './options.ts';
@@ -32,6 +33,7 @@ export interface AuditFlags extends DataFlags {
   readonly norm: Norm;
   readonly preset: PresetName;
   readonly attacks?: readonly AttackName[];
+  readonly attacker?: readonly string[];
   readonly epsCurve?: readonly number[];
   readonly seed: number;
   readonly failUnder?: number;
@@ -56,6 +58,7 @@ const notMet = 3;
 interface Prepared {
   readonly path: string;
   readonly loaded: Loaded;
+  readonly attackers: Attackers;
   readonly source: ImageSource;
   readonly demanded: Demanded;
   readonly out: string;
@@ -81,6 +84,7 @@ export async function runAuditCommand(
   for (const each of flags.epsCurve ?? []) within(flags.norm, each, '--eps-curve');
   const demanded = await demandedBy(flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
+  const attackers = await readAttackers(flags.attacker ?? [], loaded, flags.attacks ?? []);
   const source = await openSubjects(loaded, flags);
   const out = flags.out ?? join('audits', basename(path, extname(path)));
   await probeWriting(out);
@@ -93,9 +97,9 @@ export async function runAuditCommand(
   };
   const lock = await lockRun(out);
   try {
-    const opened = await openLoaded(node, loaded, run);
+    const opened = await openLoaded(node, loaded, run, attackers);
     try {
-      await auditOpened(opened, { path, loaded, source, demanded, out, run, flags, words });
+      await auditOpened(opened, { path, loaded, attackers, source, demanded, out, run, flags, words });
     } finally {
       await opened.close();
     }
@@ -139,7 +143,9 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
     await keepFuller(out, { classifier, data, threat: { norm, eps }, images, seed, attacks, curve });
   }
   const { seconds: _, ...found } = await environment(run, 0);
-  const settings = { plan, classifier, data, images: source.count, environment: found };
+  const trained = attackersAbout(prepared.attackers);
+  const brought = trained.length > 0 ? { attackers: trained } : {};
+  const settings = { plan, classifier, data, images: source.count, environment: found, ...brought };
   const own = partsPath(out, settings);
   const parts = await openParts(own, await mergedParts(flags.merge ?? [], own));
   const conducted = await conduct(parts, prepared, (signal) =>
@@ -175,6 +181,7 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
     data,
     preset: flags.attacks ? null : flags.preset,
     ...figures,
+    ...brought,
     environment: found,
     command: [...words],
   };

@@ -10,7 +10,7 @@ import type { Measured } from '../../runtime/audit/run-audit.ts';
 import { valuesOf, type ImageSource } from '../../runtime/data/source.ts';
 import { InputError } from '../../runtime/errors.ts';
 import { describeFsError, makeFolder, removeTemporaries, writeAtomic } from '../../runtime/files.ts';
-import { encodeSafetensors, type Tensor } from '../../runtime/safetensors.ts';
+import { partedSafetensors, type PartedTensor, type Tensor } from '../../runtime/safetensors.ts';
 
 /** The files of an audit. `audit.json` is written last: where it is, all of it is. */
 export const auditFiles = [
@@ -76,11 +76,14 @@ export async function writeAudit(
   const broken = [...measured.adversarial.keys()].toSorted((a, b) => a - b);
   const written: string[] = [];
   for (const name of auditFiles) await removeTemporaries(join(folder, name));
-  const write = async (name: (typeof auditFiles)[number], data: string | Uint8Array): Promise<void> => {
+  const write = async (
+    name: (typeof auditFiles)[number],
+    data: Parameters<typeof writeAtomic>[1],
+  ): Promise<void> => {
     await writeAtomic(join(folder, name), data);
     written.push(join(folder, name));
   };
-  await write('adversarial.safetensors', await adversarialFile(measured, source, broken));
+  await write('adversarial.safetensors', adversarialFile(measured, source, broken));
   // Only here: the canvas is a native library, which nobody should wait for who draws nothing.
   const { auditPage, worstPicture } = await import('../../report/audit/index.ts');
   const pictures = await picturesOf(audit, measured, source);
@@ -116,28 +119,50 @@ async function picturesOf(
  * `places` int32 [broken] among the images used; `labels` int32 [images]; and bool [images], 1 where the classifier is right:
  * `masks/clean`, `masks/<attack>`, `masks/worst`.
  */
-async function adversarialFile(
+function adversarialFile(
   measured: Measured,
   source: ImageSource,
   broken: readonly number[],
-): Promise<Uint8Array> {
+): AsyncIterable<Uint8Array> {
   const { channels, height, width } = source.shape;
   const shape = [broken.length, channels, height, width];
-  const none = new Float32Array(0);
-  const found = broken.length > 0 ? await attackedAt(source, broken, measured.adversarial) : null;
-  const tensors = new Map<string, Tensor>([
-    ['images', { dtype: 'float32', shape, data: found?.attacked.data ?? none }],
-    ['originals', { dtype: 'float32', shape, data: found?.images.data ?? none }],
-    ['places', { dtype: 'int32', shape: [broken.length], data: Int32Array.from(broken) }],
-    ['labels', { dtype: 'int32', shape: [measured.labels.length], data: measured.labels }],
+  const whole = ({ data, ...type }: Tensor): PartedTensor => ({ ...type, parts: () => [data] });
+  const tensors = new Map<string, PartedTensor>([
+    [
+      'images',
+      {
+        dtype: 'float32',
+        shape,
+        *parts() {
+          for (const place of broken) yield measured.adversarial.get(place)!.image;
+        },
+      },
+    ],
+    [
+      'originals',
+      {
+        dtype: 'float32',
+        shape,
+        async *parts() {
+          for (let at = 0; at < broken.length; at += atATime) {
+            yield (await source.read(broken.slice(at, at + atATime))).image.data;
+          }
+        },
+      },
+    ],
+    ['places', whole({ dtype: 'int32', shape: [broken.length], data: Int32Array.from(broken) })],
+    ['labels', whole({ dtype: 'int32', shape: [measured.labels.length], data: measured.labels })],
   ]);
   // the masks are of the rows of the audit, and every row's images count in the worst case
   const outcomes = measured.outcomes.filter(({ planned }) => !planned.probe);
   for (const [name, mask] of masksOf({ right: measured.right, outcomes })) {
-    tensors.set(`masks/${name}`, { dtype: 'bool', shape: [mask.length], data: mask });
+    tensors.set(`masks/${name}`, whole({ dtype: 'bool', shape: [mask.length], data: mask }));
   }
-  return encodeSafetensors(tensors, { format: 'sparring-adversarial-1' });
+  return partedSafetensors(tensors, { format: 'sparring-adversarial-1' });
 }
+
+/** Originals that are read together. */
+const atATime = 100;
 
 /** Writes the results for CI: JUnit XML where it was asked for, and the summary of a GitHub job where there is one. */
 export async function writeForCi(audit: Audit, junit: string | undefined): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
+import { attackNames } from '../../runtime/attacks/index.ts';
 import { presetNames } from '../../runtime/audit/plan-audit.ts';
 import { expectedData } from '../../runtime/data/formats.ts';
 import { InputError } from '../../runtime/index.ts';
@@ -19,6 +20,7 @@ const ofImages = [
   'epsCurve',
   'preset',
   'attacks',
+  'attacker',
   'failUnder',
   'baseline',
   'accept',
@@ -61,8 +63,12 @@ export function auditCommand() {
     )
     .option(
       '--attacks <list>',
-      `these attacks instead: some of ${parse.auditAttacks.join(',')}`,
+      `these attacks instead: some of ${attackNames.join(',')}`,
       listOf(parse.attack),
+    )
+    .option(
+      '--attacker <files...>',
+      'attackers that sparring train-attacker or train wrote: attacks generator and universal',
     )
     .option('--images <n>', 'use the first n images, of each class in turn in a folder', count, 1000)
     .option('--data-labels <file>', 'the class of each picture of a folder: CSV or JSON; of an npy file: npy')

@@ -9,12 +9,14 @@ import {
   InputError,
   modes,
   paperData,
+  readings,
   sweep,
   type Mode,
   type Result,
   type RunFolder,
   type SweepEvent,
 } from '../../runtime/index.ts';
+import { adoption, withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
 import { commandLine } from '../command-line.ts';
 import {
   count,
@@ -24,6 +26,7 @@ import {
   mode,
   presets,
   rate,
+  reading,
   seed,
   shard,
   threads,
@@ -41,7 +44,7 @@ import { writePage } from '../experiment/write-report.ts';
 
 /** `sparring train`: C1 and C2, then an attacker against C1; or the continuation of such a run. */
 export function trainCommand() {
-  return new Command('train')
+  const own = new Command('train')
     .description('Train two classifiers and an attacker, and measure clean, noisy and attacked accuracy.')
     .optionsGroup('Run:')
     .addOption(
@@ -120,6 +123,11 @@ export function trainCommand() {
       `seed of weights, order and noise; separate several by commas ${ofPreset('seeds')}`,
       listOf(seed),
     )
+    .option(
+      '--reading <names>',
+      `other ways to read what the paper leaves open, separated by commas: ${readings.join(', ')}`,
+      listOf(reading),
+    )
     .addHelpText('after', `\nPresets (each value can be set by its own option):\n${describePresets()}`)
     .allowExcessArguments()
     .action(async (flags, command) => {
@@ -138,7 +146,9 @@ export function trainCommand() {
         progress.log(flags.resume === undefined ? 'preparing the run' : `resuming ${flags.resume}`);
       }
       const run =
-        flags.resume === undefined ? await begin(flags) : await resume(flags.resume, given, flags.data);
+        flags.resume === undefined
+          ? await begin(flags, await adoption(command.opts() as AdoptFlags))
+          : await resume(flags.resume, given, flags.data);
       try {
         for (const warning of run.warnings) progress.log(`warning: ${warning}`);
         for (const note of run.notes) progress.log(note);
@@ -164,6 +174,8 @@ export function trainCommand() {
         await run.lock.release();
       }
     });
+  // digits have their names
+  return withAdoptOptions(own, ['labels']);
 }
 
 type End =

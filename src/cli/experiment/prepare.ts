@@ -34,6 +34,7 @@ import {
   type Given,
   type GivenSources,
 } from '../classifier.ts';
+import type { AdoptOptions } from '../../models/classifier/options.ts';
 import { defaultThreads, presets } from '../options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
@@ -54,6 +55,7 @@ export interface Flags extends Partial<
   readonly device?: Device | 'auto';
   readonly out?: string;
   readonly targets?: number;
+  readonly reading?: NonNullable<RunConfig['readings']>;
   readonly against?: string;
   readonly transfer?: string;
   readonly shard?: { readonly index: number; readonly count: number };
@@ -81,15 +83,22 @@ export interface Prepared {
 /**
  * A new run: everything is checked before its folder is made. A shard that is there already is resumed, so that a
  * scheduler may start its command again.
+ *
+ * @param adopt what is said of the classifiers of `--against` and `--transfer`.
  */
-export async function begin(flags: Flags): Promise<Prepared> {
-  refuseWithGiven(flags);
+export async function begin(flags: Flags, adopt: Omit<AdoptOptions, 'labels'>): Promise<Prepared> {
+  refuseWithGiven(flags, adopt);
   const out = outOf(flags);
   const found = flags.shard !== undefined && (await isRun(out));
   if (!found && flags.out !== undefined) await refuseExisting(out);
   const asked = flags.device ?? 'auto';
   const { device, why } = await chooseDevice(asked, selfTestModel());
-  const read = await readGiven(flags.against, flags.transfer, digits);
+  const read = await readGiven(
+    flags.against,
+    flags.transfer,
+    digits,
+    Object.keys(adopt).length > 0 ? adopt : undefined,
+  );
   const dataset = await loadDigits(flags.data ?? paperData);
   const config = configOf(flags, device, dataset.sha256, read?.sources);
   refuseEmpty(config);
@@ -131,10 +140,14 @@ async function locked<T extends object>(
 }
 
 /** Options that say how classifiers are trained say nothing where they are given. */
-function refuseWithGiven({ against, transfer, mode, ...flags }: Flags): void {
+function refuseWithGiven({ against, transfer, mode, ...flags }: Flags, adopt: object): void {
   if (against === undefined) {
-    if (transfer === undefined) return;
-    throw new InputError('--transfer goes with --against; without it, transfer is measured on C2');
+    if (transfer !== undefined) {
+      throw new InputError('--transfer goes with --against; without it, transfer is measured on C2');
+    }
+    const [said] = Object.keys(adopt);
+    if (said === undefined) return;
+    throw new InputError(`--${said} goes with --against: it says how that file is read`);
   }
   const options = {
     '--classifier-epochs': flags.classifierEpochs,
@@ -200,6 +213,7 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     threads: flags.threads ?? defaultThreads,
     shard: flags.shard ?? null,
     ...((flags.targets ?? 1) > 1 && { targets: flags.targets! }),
+    ...(flags.reading && { readings: flags.reading }),
     ...given,
   };
   // in the schema's order, as a resumed run reads it: result.json is then the same bytes

@@ -1,4 +1,4 @@
-import { bind, constant, lower, readback, type Program, type Target } from '../../builder/index.ts';
+import { lower, readback, bindWeights, type Program, type Target } from '../../builder/index.ts';
 import { encode, encodeProgram } from '../../onnx/index.ts';
 import {
   alternatingTrain,
@@ -24,13 +24,10 @@ export function programsFor(config: CellConfig, given: Given | null = null): Pro
     const repeated = onStored(step);
     return { bytes: encodeProgram(repeated), metadata: repeated.metadata };
   };
-  const standalone =
-    ({ graph, metadata }: Program, form: Target) =>
-    (weights: Tensors) => {
-      const values = metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const);
-      const bound = lower(bind(graph, new Map(values)), form);
-      return encodeProgram({ graph: bound, metadata: { ...metadata, frozen: [] } });
-    };
+  const standalone = (program: Program, form: Target) => (weights: Tensors) => {
+    const { graph, metadata } = bindWeights(program, weights);
+    return encodeProgram({ graph: lower(graph, form), metadata });
+  };
   return {
     classifierTrain: file(classifierTrain(config)),
     attackerTrain: file(
@@ -39,7 +36,7 @@ export function programsFor(config: CellConfig, given: Given | null = null): Pro
         : alternatingTrain(config),
     ),
     // The classifier is written as others would write it. The attacker's convolutions are faster as products.
-    classifierModel: standalone(classifierInfer(config.architecture), 'plain'),
+    classifierModel: standalone(classifierInfer(config.architecture, undefined, config), 'plain'),
     attackerModel: standalone(attackerInfer(config), 'cpu'),
     ...(given && {
       given: { c1: givenModel(given.c1.classifier.graph), c2: givenModel(given.c2.classifier.graph) },

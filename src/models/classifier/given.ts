@@ -1,5 +1,6 @@
 import {
   cast,
+  constant,
   div,
   foldBatchNorm,
   lower,
@@ -29,7 +30,11 @@ export function givenClassifier(classifier: Graph, image: Value, classes: number
   const { logits } = rewrite(
     folded,
     () => null,
-    (value) => (value.source.kind === 'input' ? image : value),
+    (value) => {
+      if (value.source.kind === 'input') return image;
+      // without the names of its file: another classifier, or the program, may have the same
+      return value.source.kind === 'constant' ? constant(value.source.tensor) : value;
+    },
   ).outputs;
   if (logits!.shape[0] !== image.shape[0]) {
     throw new Error(

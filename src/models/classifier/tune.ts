@@ -4,7 +4,7 @@ import {
   freeInputs,
   input,
   inputName,
-  nn,
+  type nn,
   reduceSum,
   reachedInputs,
   rewrite,
@@ -60,7 +60,7 @@ export function tunable(
   batch: number,
   external?: External,
 ): Tunable {
-  const quantised = Object.keys(file.operators).find((name) => /Quantize|QLinear|Integer/.test(name));
+  const quantised = Object.keys(file.operators).find((name) => /quantize|qlinear|integer/i.test(name));
   if (quantised) {
     throw new Error(
       `its weights are quantised (${quantised}), so they cannot be trained; harden the float model`,

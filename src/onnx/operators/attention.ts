@@ -38,9 +38,10 @@ function forHeads(x: Value, heads: Dim): Value {
 
 /** softmax(q k^T * scale + mask) v; a bool mask says what is seen, and who sees nothing gets zeros. */
 function attention({ x, at, maybe, int, float, given, outputs }: Foreign): Value {
-  if (given.slice(4).some(Boolean) || outputs.slice(1).some(Boolean)) {
+  if (given.slice(4).some(Boolean) || outputs.slice(1, 3).some(Boolean)) {
     throw new Error('a cache of keys and values is not supported');
   }
+  if (outputs[3]) throw new Error('its scores as an output are not supported');
   int('softmax_precision');
   int('qk_matmul_output_mode');
   const queries = int('q_num_heads');

@@ -17,21 +17,31 @@ import { normalizeAxis, showShape, type Shape } from '../../builder/shape.ts';
 import type { Family, Foreign } from '../foreign.ts';
 import { reshapeAs } from './movement.ts';
 
-/** One index, or several in a row, are a slice, whose gradient is cheap. */
+/**
+ * One index, or several in a row, are a slice, whose gradient is cheap; all of a flat array in order, in any shape, are
+ * what was flattened: PyTorch's exporter writes `as_strided` so.
+ */
 function gathered({ x, at, int }: Foreign): Value {
   const axis = normalizeAxis('Gather', int('axis', 0), x.shape.length);
   const indices = at(1);
   const size = x.shape[axis];
   const known = knownNumbers(indices);
-  if (known && typeof size === 'number' && indices.shape.length <= 1 && known.length > 0) {
+  if (known && typeof size === 'number' && known.length > 0) {
     const list = known.map((i) => (i < 0 ? i + size : i));
     if (list.every((index, i) => index === list[0]! + i)) {
-      const part = slice(x, [list[0]!], [list[0]! + list.length], [axis]);
-      return indices.shape.length === 0 ? squeeze(part, [axis]) : part;
+      const part = (): Value => slice(x, [list[0]!], [list[0]! + list.length], [axis]);
+      if (indices.shape.length === 0) return squeeze(part(), [axis]);
+      if (indices.shape.length === 1) return part();
+      if (x.shape.length === 1 && list.length === size) {
+        return reshape(beforeReshape(x), indices.shape as number[]);
+      }
     }
   }
   return gather(x, indices, axis);
 }
+
+const beforeReshape = (x: Value): Value =>
+  x.source.kind === 'node' && x.source.op === 'Reshape' ? x.source.inputs[0]! : x;
 
 /** The flat index in an array of `sizes` of each row of indices [...,k]. Throws when one points outside. */
 function flatIndices(indices: Value, sizes: readonly number[]): number[] {

@@ -140,7 +140,8 @@ function resized(
     const isWhole = !part || (part[0] === 0 && part[1] === 1);
     if (isWhole && (size === length || scales[i] === 1)) return y;
     if (typeof size !== 'number') throw new Error(`axis ${axis} is open (${size}); bind it`);
-    return along(y, axis, length, sizes ? fround(length / size) : fround(scales[i]!), how(i));
+    const scale = scales[i] === undefined ? length / size : scales[i];
+    return along(y, axis, length, fround(scale), how(i));
   }, x);
 }
 
@@ -165,13 +166,26 @@ const older =
     return resized(node.x, all(node.x), scales, null, () => how);
   };
 
+/** The sizes that all axes have by one factor, so that none is larger, or smaller, than wanted. */
+function keepingAspect(x: Value, axes: readonly number[], lengths: readonly number[], policy: string) {
+  const choose = { not_larger: Math.min, not_smaller: Math.max }[policy];
+  if (!choose) throw new Error(`keep_aspect_ratio_policy ${policy} is not supported`);
+  const sizes = axes.map((axis) => x.shape[axis]);
+  const open = sizes.findIndex((size) => typeof size !== 'number');
+  if (open >= 0) throw new Error(`axis ${axes[open]} is open (${sizes[open]}); bind it`);
+  const scale = choose(...lengths.map((length, i) => fround(length / (sizes[i] as number))));
+  return {
+    lengths: sizes.map((size) => Math.floor(fround(scale * (size as number)) + 0.5)),
+    scales: axes.map(() => scale),
+  };
+}
+
 function resize(node: Foreign): Value {
   const { x, text, float, int, ints: list, numbers, maybe } = node;
   const given = list('axes');
   const axes = given ? given.map((axis) => (axis < 0 ? axis + x.shape.length : axis)) : all(x);
   normalizeAxes('Resize', axes, x.shape.length);
   const policy = text('keep_aspect_ratio_policy', 'stretch');
-  if (policy !== 'stretch') throw new Error(`keep_aspect_ratio_policy ${policy} is not supported`);
   const outside = float('extrapolation_value', 0);
   const coordinates = text('coordinate_transformation_mode', 'half_pixel');
   const crops = coordinates === 'tf_crop_and_resize';
@@ -197,7 +211,9 @@ function resize(node: Foreign): Value {
       ? null
       : // an open size that stays as it is
         node.dims(3).map((size, i) => (size === x.shape[axes[i]!] ? (size as number) : Number(size)));
-  const to = (image: Value): Value => resized(image, axes, scales, lengths, howOf);
+  const kept = lengths && policy !== 'stretch' ? keepingAspect(x, axes, lengths, policy) : null;
+  const to = (image: Value): Value =>
+    resized(image, axes, kept?.scales ?? scales, kept?.lengths ?? lengths, howOf);
   if (!crops || outside === 0) return to(x);
   // an image of ones stays 1 inside, whatever the interpolation
   return add(to(x), mul(sub(1, to(add(zerosLike(x), 1))), outside));

@@ -19,6 +19,7 @@ export function trainingCommand({ config, mode, eps, bound, clip, seed }: Cell):
     ...(config.testLimit === null ? [] : [['--test-limit', config.testLimit] as const]),
     ...(config.data.source === 'mnist' ? [] : [['--data', quoted(config.data.source)] as const]),
     ...(config.targets === undefined ? [] : [['--targets', config.targets] as const]),
+    ...(config.readings === undefined ? [] : [['--reading', config.readings.join()] as const]),
     ...(['against', 'transfer'] as const).flatMap((name) => {
       const given = config[name];
       return given ? [[`--${name}`, quoted(given.source)] as const] : [];

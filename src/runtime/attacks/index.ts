@@ -3,14 +3,14 @@ import { apgd } from './apgd.ts';
 import { apgdT } from './apgd-t.ts';
 import { fab } from './fab.ts';
 import { fgsm } from './fgsm.ts';
-import { generator } from './generator.ts';
 import { miFgsm } from './mi-fgsm.ts';
 import { noise } from './noise.ts';
-import type { Oracle } from './oracle.ts';
+import type { Generator, Oracle } from './oracle.ts';
 import { pgd } from './pgd.ts';
 import { pgdAdam } from './pgd-adam.ts';
 import { square } from './square.ts';
 import type { ThreatModel } from './threat.ts';
+import { generator, universal, type Trained } from './trained.ts';
 import { transfer } from './transfer.ts';
 
 export type { Access, Attack, NoSettings } from './attack.ts';
@@ -38,10 +38,11 @@ export { reaches } from './search.ts';
 export type { SquareSettings } from './square.ts';
 export { to8Bits } from './eight-bits.ts';
 export type { Goal, Norm, ThreatModel } from './threat.ts';
+export type { Trained } from './trained.ts';
 export type { TransferSettings } from './transfer.ts';
 
 /**
- * Every attack, in the order in which they are shown: from the floor to the strongest, then the trained one. Other
+ * Every attack, in the order in which they are shown: from the floor to the strongest, then the trained ones. Other
  * tables are mapped over this one, so that a missing row does not compile.
  */
 export const attacks = {
@@ -56,10 +57,17 @@ export const attacks = {
   transfer,
   square,
   generator,
+  universal,
 } as const;
 
 /** The name of an attack. */
 export type AttackName = keyof typeof attacks;
+
+/** The attacks that need nothing but the classifier. */
+export type Untrained = Exclude<AttackName, Trained>;
+
+/** Whether an attack was trained before it is run. */
+export const isTrained = (name: AttackName): name is Trained => attacks[name].access === 'model';
 
 /** The settings of an attack. */
 export type SettingsOf<K extends AttackName> = (typeof attacks)[K] extends Attack<infer S> ? S : never;
@@ -91,8 +99,13 @@ export function unsuited(name: AttackName, oracle: Oracle, threat: ThreatModel):
     logits: false,
     surrogate: !oracle.surrogate && "a network that was trained on the classifier's answers",
     gradient: !oracle.gradient && 'gradients of the classifier',
-    model: !oracle.generator && 'a trained attacker',
+    model: isTrained(name) && lackOfTrained(oracle[name], threat),
   };
   const lack = missing[access];
   return lack ? `${name} needs ${lack}; leave it out` : null;
+}
+
+function lackOfTrained(own: Generator | undefined, { goal }: ThreatModel): string | false {
+  if (!own) return 'a trained attacker';
+  return goal === 'targeted' && !own.targeted && 'an attacker that was trained to aim at a class';
 }

@@ -24,11 +24,19 @@ export interface Slope {
   readonly gradient: Images;
 }
 
-/** A network that was trained to attack one classifier. */
+/** What was trained to attack a classifier: a network, or one perturbation for all images. */
 export interface Generator {
-  /** The eps that it was trained for; its perturbations are as large at most. */
-  readonly eps: number;
-  readonly perturbation: (images: Images) => Promise<Images>;
+  /** The eps that it was trained for; of one that is told it, the least and the largest. */
+  readonly eps: number | readonly [low: number, high: number];
+  /** Whether it is told the class to aim at; false when absent. */
+  readonly targeted?: boolean;
+  /**
+   * What it adds to each image.
+   *
+   * @param eps the largest change of a pixel, among those that it was trained for. One for a single eps does not heed it.
+   * @param targets a class for each image, where it is targeted.
+   */
+  readonly perturbation: (images: Images, eps: number, targets: Int32Array | null) => Promise<Images>;
 }
 
 /**
@@ -40,6 +48,7 @@ export const answersOnly = (oracle: Oracle): Oracle => ({
   classes: oracle.classes,
   logits: (images) => oracle.logits(images),
   ...(oracle.generator && { generator: oracle.generator }),
+  ...(oracle.universal && { universal: oracle.universal }),
   ...(oracle.surrogate && { surrogate: oracle.surrogate }),
 });
 
@@ -58,6 +67,8 @@ export interface Oracle {
   readonly gradient?: Gradient;
   /** The gradient of a network that was trained on the classifier's answers. Absent where none was. */
   readonly surrogate?: Gradient;
-  /** Absent where no attacker was trained. */
+  /** A network that makes a perturbation for each image; absent where none was trained. */
   readonly generator?: Generator;
+  /** One perturbation for all images, or one for each target; absent where none was trained. */
+  readonly universal?: Generator;
 }

@@ -93,4 +93,5 @@ export const climbed: { readonly [N in AttackName]: readonly LossName[] } = {
   transfer: [],
   square: [],
   generator: [],
+  universal: [],
 };

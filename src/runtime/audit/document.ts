@@ -83,6 +83,19 @@ const AuditedAttack = z.object({
   queries: z.object({ forward: Whole, backward: Whole }),
 });
 
+/** A trained attacker that an attack is of. */
+const AuditedAttacker = z.object({
+  /** The attack: `generator` or `universal`. */
+  attack: z.string(),
+  /** Its file's name without its folder. */
+  name: z.string(),
+  sha256: Sha256,
+  /** The least and the largest eps that it was trained for. */
+  eps: z.tuple([z.number().nonnegative(), z.number().positive()]),
+  /** Whether it is told the class to aim at: it was then tried with several. */
+  targeted: z.boolean(),
+});
+
 /** The images of one class. */
 const ClassRow = z.object({
   label: Whole,
@@ -192,6 +205,8 @@ export const Audit = z.object({
   clean: Measure,
   /** Each attack by its name, in the order in which they ran. */
   attacks: z.record(z.string(), AuditedAttack),
+  /** The trained attackers among them; absent where there is none. */
+  attackers: z.array(AuditedAttacker).exactOptional(),
   /** Robust accuracy: an image counts as right when it is right as it is and under every attack. An upper bound. */
   worst: Measure,
   /** Classes with images, by label. */
@@ -226,4 +241,7 @@ export const Audit = z.object({
 export type Audit = Readonly<z.infer<typeof Audit>>;
 
 /** What was measured, without what only the caller of an audit knows. */
-export type Figures = Omit<Audit, 'schema' | 'classifier' | 'data' | 'preset' | 'environment' | 'command'>;
+export type Figures = Omit<
+  Audit,
+  'schema' | 'classifier' | 'data' | 'preset' | 'attackers' | 'environment' | 'command'
+>;

@@ -1,6 +1,15 @@
 import type { Ports } from '../../models/classifier/plans.ts';
 import { imagesAt, sizeOf } from '../attacks/images.ts';
-import type { Batch, Images, ImageShape, LossName, Oracle, Slope } from '../attacks/index.ts';
+import type {
+  Batch,
+  Generator,
+  Images,
+  ImageShape,
+  LossName,
+  Oracle,
+  Slope,
+  Trained,
+} from '../attacks/index.ts';
 import { modelDevice, openModel, type ExternalFiles, type Model, type SessionOptions } from '../session.ts';
 import { float32, type Tensor } from '../tensor.ts';
 import { fileInput, inBatches, logitsFrom, ownPorts } from './conversion.ts';
@@ -30,8 +39,16 @@ export interface OracleFiles {
    * Runtime optimises for that number; any other number runs in a program that takes any. When absent, all do.
    */
   readonly batchSize?: number;
-  /** The trained attacker, `image` -> `perturbation`, and the eps that it was trained for. */
-  readonly generator?: { readonly attacker: Uint8Array; readonly eps: number };
+  /** A trained attacker. */
+  readonly generator?: AttackerModel;
+  /** A trained perturbation for all images. */
+  readonly universal?: AttackerModel;
+}
+
+/** A model `image` -> `perturbation`, and what it was trained for. */
+export interface AttackerModel extends Pick<Generator, 'eps' | 'targeted'> {
+  /** Its bytes. Where it was trained for several eps it takes `eps` [batch], where it is targeted `target` [batch]. */
+  readonly attacker: Uint8Array;
 }
 
 /** What was asked so far, in images. */
@@ -58,7 +75,7 @@ export async function openOracle(
     gradient,
     gradientBatch = null,
     batchSize,
-    generator,
+    ...trained
   }: OracleFiles,
   options: SessionOptions,
 ): Promise<OpenOracle> {
@@ -79,10 +96,11 @@ export async function openOracle(
   try {
     const own = { device: modelDevice(options.device) };
     const forward = await opened(classifier, { ...own, optimized }, external);
-    const trained = generator && {
-      eps: generator.eps,
-      model: await opened(generator.attacker, own),
-    };
+    const attackers: Partial<Record<Trained, Generator>> = {};
+    for (const name of ['generator', 'universal'] as const) {
+      const files = trained[name];
+      if (files) attackers[name] = generatorOf(files, await opened(files.attacker, own));
+    }
     const gradients = new Map<string, Promise<Model>>();
     const gradientOf = (loss: LossName, images: number): Promise<Model> => {
       const bound = gradientBatch === null && images === batchSize;
@@ -129,15 +147,7 @@ export async function openOracle(
           } satisfies Slope;
         },
       }),
-      ...(trained && {
-        generator: {
-          eps: trained.eps,
-          async perturbation(images: Images) {
-            const { perturbation } = await trained.model.run({ image: tensorOf(images) });
-            return imagesOf(perturbation!);
-          },
-        },
-      }),
+      ...attackers,
       queries: () => ({ ...queries }),
       close,
     };
@@ -146,6 +156,21 @@ export async function openOracle(
     throw error;
   }
 }
+
+/** A trained attacker as attacks ask it. */
+const generatorOf = ({ eps, targeted = false }: AttackerModel, model: Model): Generator => ({
+  eps,
+  targeted,
+  async perturbation(images, each, targets) {
+    const [count] = images.shape;
+    const { perturbation } = await model.run({
+      image: tensorOf(images),
+      ...('eps' in model.inputs && { eps: float32([count], new Float32Array(count).fill(each)) }),
+      ...('target' in model.inputs && { target: { dtype: 'int32', shape: [count], data: targets! } }),
+    });
+    return imagesOf(perturbation!);
+  },
+});
 
 const tensorOf = ({ data, shape }: Images): Tensor => float32(shape, data);
 const imagesOf = ({ data, shape }: Tensor): Images => ({

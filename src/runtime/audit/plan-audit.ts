@@ -1,6 +1,7 @@
 import {
   attackNames,
   attackOf,
+  isTrained,
   unsuited,
   type AttackName,
   type Configured,
@@ -38,7 +39,7 @@ export interface Planned {
 }
 
 /** Attacks that are cheap, so that they are given all images: their accuracies can be compared. */
-const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm'];
+const cheap: readonly AttackName[] = ['noise', 'fgsm', 'pgd', 'mi-fgsm', 'generator', 'universal'];
 
 /** The first images, which the curve is measured on. */
 const curveImages = 200;
@@ -46,12 +47,15 @@ const curveImages = 200;
 const leastQueries = 1000;
 
 /**
- * Plans an audit. What a preset has and the classifier does not allow is left out, and said.
+ * Plans an audit. What a preset has and the classifier does not allow is left out, and said. Attackers that were trained
+ * for the classifier and come with it are run in any case.
  *
  * @throws InputError when an attack was asked for by name and cannot be run.
  */
 export function planAudit(
-  classifier: Pick<Oracle, 'image' | 'classes' | 'gradient'> & { readonly noGradient?: string | null },
+  classifier: Pick<Oracle, 'image' | 'classes' | 'gradient' | 'generator' | 'universal'> & {
+    readonly noGradient?: string | null;
+  },
   { norm, eps, attacks, curve, seed, batchSize }: AuditRequest,
 ): Planned {
   const threat: ThreatModel = { norm, eps, range: [0, 1], goal: 'untargeted' };
@@ -60,7 +64,11 @@ export function planAudit(
     name === 'transfer' ? null : unsuited(name, classifier as Oracle, threat);
   const pgd = pgdFor(attacks, classifier.image);
   const own: Own = { pgd, transfer: transferFor(classifier.image) };
-  const wanted = typeof attacks === 'string' ? ofPreset(attacks, classifier, own) : ofList(attacks, own);
+  const brought = attackNames.filter((name) => isTrained(name) && classifier[name]);
+  const wanted =
+    typeof attacks === 'string'
+      ? ofPreset(attacks, classifier, own, brought)
+      : ofList([...new Set([...attacks, ...brought])], own);
   const lacking = wanted.flatMap(({ configured: { attack } }) => {
     const lack = lackOf(attack);
     return lack === null ? [] : [{ what: attack, why: lack }];
@@ -162,8 +170,10 @@ function ofPreset(
   preset: PresetName,
   { gradient }: Pick<Oracle, 'gradient'>,
   settings: Own,
+  brought: readonly AttackName[],
 ): readonly Unnamed[] {
-  const floor = ofList(gradient ? ['noise', 'fgsm', 'pgd'] : ['noise', 'fgsm', 'pgd', 'transfer'], settings);
+  const surrogate = gradient ? [] : (['transfer'] as const);
+  const floor = ofList(['noise', 'fgsm', 'pgd', ...surrogate, ...brought], settings);
   const own: readonly Configured[] = presets[preset];
   const isNew = (each: Configured): boolean =>
     !floor.some(({ configured }) => JSON.stringify(configured) === JSON.stringify(each));

@@ -1,7 +1,7 @@
-import type { AttackName, Configured } from '../attacks/index.ts';
+import type { Configured, Untrained } from '../attacks/index.ts';
 
 /** Attacks in the order in which an audit runs them: each sees only the images that are still right. */
-export type Preset = readonly Configured<Exclude<AttackName, 'generator'>>[];
+export type Preset = readonly Configured<Untrained>[];
 
 /** Plain data, so that a document can hold every setting. */
 export const presets = {

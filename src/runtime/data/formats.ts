@@ -32,7 +32,7 @@ export const expectedData: string = new Intl.ListFormat('en', { type: 'disjuncti
  * @throws InputError if there is none, it has only one part or no labels, or it is damaged.
  */
 export async function loadDataset(source: string, options: ImageOptions = {}): Promise<TrainingSet> {
-  const { train, ...dataset } = await open(source, { ...options, train: true });
+  const { train, ...dataset } = await openDataset(source, { ...options, train: true });
   if (!train) {
     throw new InputError(
       `${source}: has no images to train on; name a data set with both parts, such as train and test`,
@@ -54,10 +54,17 @@ export async function loadDataset(source: string, options: ImageOptions = {}): P
  * @throws InputError if there is none, it is damaged, or its images or classes are not the classifier's.
  */
 export async function openImages(source: string, options: ImageOptions = {}): Promise<ImageSource> {
-  return (await open(source, { ...options, train: false })).test;
+  return (await openDataset(source, { ...options, train: false })).test;
 }
 
-async function open(source: string, wanted: Wanted): Promise<Dataset> {
+/**
+ * Reads a data set of any format: the images to measure with, and those to train on where there are any and they are
+ * wanted.
+ *
+ * @param source a name that a format knows, such as `mnist`, or a path.
+ * @throws InputError if there is none, it is damaged, or its images or classes are not the classifier's.
+ */
+export async function openDataset(source: string, wanted: Wanted): Promise<Dataset> {
   checkChoice(wanted);
   for (const format of Object.values(formats)) {
     const dataset = await format.open(source, wanted);

@@ -1,10 +1,26 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { channelOrders, layouts, scales } from '../../models/classifier/options.ts';
 import { deviceNames } from '../devices/index.ts';
 
 const Count = z.int().positive();
 /** A file, or a folder of data, and what was found there. */
 const Source = z.strictObject({ source: z.string(), sha256: z.string() });
+/** A classifier's file, with what was said of it that it does not say itself (`AdoptOptions`). */
+const ClassifierSource = Source.extend({
+  adopt: z
+    .strictObject({
+      input: z.string().exactOptional(),
+      output: z.string().exactOptional(),
+      layout: z.enum(layouts).exactOptional(),
+      scale: z.enum(scales).exactOptional(),
+      mean: z.array(z.number()).readonly().exactOptional(),
+      std: z.array(z.number()).readonly().exactOptional(),
+      channels: z.enum(channelOrders).exactOptional(),
+      size: z.tuple([Count, Count]).readonly().exactOptional(),
+    })
+    .exactOptional(),
+});
 
 /** How A and C1 are trained: one after the other (paper, section 2.1.1), or in turns on attacked images (2.1.2). */
 export const modes = ['consecutive', 'alternating'] as const;
@@ -18,6 +34,16 @@ const listOf = <T extends z.ZodType>(item: T) =>
 
 /** The classifiers that can be trained, by name: `src/models/networks/index.ts` has them. */
 export const architectures = ['paper', 'mlp', 'lenet5', 'resnet'] as const;
+
+/** Other ways to read what the paper leaves open: `src/models/readings.ts` says what each is. */
+export const readings = [
+  'dcgan',
+  'target-batch-statistics',
+  'batch-statistics',
+  'separate-batches',
+  'five-attacker-steps',
+  'clean-too',
+] as const;
 
 /** What all cells of a run have in common. */
 const common = {
@@ -35,10 +61,12 @@ const common = {
   data: Source,
   /** How many classifiers A is trained against, C1 and further ones; absent for C1 alone. */
   targets: Count.exactOptional(),
+  /** Ways to read the paper other than ours; absent for ours. */
+  readings: listOf(z.enum(readings)).exactOptional(),
   /** An ONNX classifier in C1's place, which is not trained; absent where C1 and C2 are. */
-  against: Source.exactOptional(),
+  against: ClassifierSource.exactOptional(),
   /** An ONNX classifier in C2's place; absent where it is C2, or where there is no C2 (`hasTransfer`). */
-  transfer: Source.exactOptional(),
+  transfer: ClassifierSource.exactOptional(),
   device: z.enum(deviceNames),
   threads: Count,
 };
@@ -126,6 +154,7 @@ export interface ClassifierConfig extends Pick<
   | 'device'
   | 'threads'
   | 'targets'
+  | 'readings'
 > {
   /** Epochs after which cells begin, ascending; the last is the end. Empty where the classifiers are given. */
   readonly epochs: readonly number[];
@@ -139,7 +168,7 @@ export function classifiersOf(cells: readonly CellConfig[]): readonly Classifier
   return distinct(cells.map(({ seed }) => seed)).map((seed) => {
     const own = cells.filter((cell) => cell.seed === seed);
     const { clip, architecture, batchSize, learningRate, trainLimit, testLimit } = own[0]!;
-    const { data, device, threads, targets } = own[0]!;
+    const { data, device, threads, targets, readings: taken } = own[0]!;
     return {
       seed,
       clip,
@@ -152,6 +181,7 @@ export function classifiersOf(cells: readonly CellConfig[]): readonly Classifier
       device,
       threads,
       ...(targets !== undefined && { targets }),
+      ...(taken && { readings: taken }),
       epochs: distinct(own.map(({ classifierEpochs }) => classifierEpochs).filter((n) => n > 0)).toSorted(
         (a, b) => a - b,
       ),

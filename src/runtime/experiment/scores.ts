@@ -32,9 +32,11 @@ export interface EvaluateOptions extends SessionOptions {
   readonly clip: boolean;
   /** The noise is the same for the same seed. */
   readonly seed: number;
+  /** Images at once; 250 when absent. Scores depend on it only where a model normalises by the batch. */
+  readonly measuredAt?: number;
 }
 
-const batchSize = 250;
+const usual = 250;
 
 /** Both classifiers' scores. */
 export interface BothScores {
@@ -122,14 +124,14 @@ async function* score(
   split: ImageSource,
   classifiers: Readonly<Record<string, Uint8Array>>,
   views: (image: Tensor) => Views | Promise<Views>,
-  options: SessionOptions,
+  options: SessionOptions & Pick<EvaluateOptions, 'measuredAt'>,
 ): AsyncGenerator<number, Readonly<Record<string, Sums>>> {
   const judged: { readonly name: string; readonly model: Model; readonly sums: Record<string, Sum> }[] = [];
   try {
     for (const [name, bytes] of Object.entries(classifiers)) {
       judged.push({ name, model: await open(bytes, options), sums: {} });
     }
-    for await (const { start, image, label } of inOrder(split, batchSize)) {
+    for await (const { start, image, label } of inOrder(split, options.measuredAt ?? usual)) {
       const shown = Object.entries(await views(image));
       for (const { model, sums } of judged) {
         for (const [view, input] of shown) {

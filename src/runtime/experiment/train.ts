@@ -69,7 +69,7 @@ export async function* trainClassifiers(
     epochs: config.epochs.at(-1)!,
     before: 0,
     tasks: (epoch, epochs) => networks.map((network) => alone(network, programs, epoch, epochs)),
-    score: (states) => evaluateNoise(test, classifierModels(states, programs), config),
+    score: (states) => evaluateNoise(test, classifierModels(states, programs), measured(config)),
     record: (epoch, train, scores) => ({ epoch, train, scores: [...scores] }),
     each: (scores) => scores,
   });
@@ -109,12 +109,18 @@ export async function* trainCell(options: CellOptions): AsyncGenerator<Progress,
         { ...alone('c2', programs, epoch, epochs), order: classifierEpochs + epoch },
       ];
     },
-    score: (states) => evaluate(test, modelsOf(states, programs), config),
+    score: (states) => evaluate(test, modelsOf(states, programs), measured(config)),
     record: (epoch, train, { c1, c2 }) => ({ phase: 'attacker', epoch, train, c1, c2 }),
     each: (scores) => [scores],
     confusions: (scores) => scores.confusions,
   });
 }
+
+/** Where networks normalise by the batch, they are measured in the batches that they learn in. */
+const measured = <C extends CellConfig | ClassifierConfig>(
+  config: C,
+): C & { readonly measuredAt?: number } =>
+  config.readings?.includes('batch-statistics') ? { ...config, measuredAt: config.batchSize } : config;
 
 /** The models of a cell's networks as they stand in a checkpoint. */
 export function modelsOf(states: ReadonlyMap<Network, Tensors>, programs: Programs): Required<TrainedModels> {

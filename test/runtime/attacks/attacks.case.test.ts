@@ -24,9 +24,11 @@ import {
   oneByOne,
   imagesAt,
   oracleOf,
+  perfectAim,
   perfectAttacker,
   smallClassifier,
   someOf,
+  universalOf,
 } from '../../support/oracles.ts';
 
 /** The class that each image is taken for. */
@@ -35,6 +37,19 @@ const answersTo = ({ data, shape: [images, classes] }: Logits): Int32Array =>
     const row = data.subarray(i * classes, (i + 1) * classes);
     return row.indexOf(Math.max(...row));
   });
+
+/** The direction in which the mean cross-entropy of some classes rises, for all images together: [1,C,H,W]. */
+async function steepest(oracle: OpenOracle, images: Images, labels: Int32Array): Promise<Images> {
+  const { gradient } = await oracle.gradient!({ images, labels }, 'ce');
+  const [of, ...shape] = gradient.shape;
+  const size = gradient.data.length / of;
+  const data = Float32Array.from({ length: size }, (_, at) => {
+    let sum = 0;
+    for (let i = 0; i < of; i++) sum += gradient.data[i * size + at]!;
+    return sum;
+  });
+  return { data, shape: [1, ...shape] };
+}
 
 /** Settings for the suite: few steps, and every part of an attack at work. A missing row does not compile. */
 const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
@@ -49,6 +64,7 @@ const settings: { readonly [K in AttackName]: SettingsOf<K> } = {
   transfer: { images: 10, rounds: 1, updates: 1, steps: 10, restarts: 2 },
   square: { queries: 60, part: 0.8, shrinkOver: null, restarts: 2 },
   generator: {},
+  universal: {},
 };
 
 /** Attacks that look for the smallest change. */
@@ -65,26 +81,60 @@ const shapes: readonly ImageShape[] = [
 
 describe.each(shapes)('on images of $channels x $height x $width', (image) => {
   let batch: Required<Batch>;
+  /** With attackers that aim at no class, and with those that aim at one. */
   let oracle: OpenOracle;
+  let aiming: OpenOracle;
   let twin: OpenOracle;
   beforeAll(async () => {
     const random = stream(21, 'case', image.channels);
     const classifier = smallClassifier(random, image, classes);
-    const generator = { attacker: perfectAttacker(classifier, 0.2), eps: 0.2 };
     twin = await oracleOf(classifier, image);
-    oracle = { ...(await oracleOf(classifier, image, { generator })), surrogate: twin.gradient! };
     const drawn = drawnBatch(21, count, image, classes);
     // the classifier is right about every image, so that an attack has something to take
-    const labels = answersTo(await oracle.logits(drawn.images));
+    const labels = answersTo(await twin.logits(drawn.images));
     batch = { ...drawn, labels, targets: labels.map((y) => (y + 1) % classes) };
+    const away = await steepest(twin, batch.images, labels);
+    const towards = await Promise.all(
+      Array.from({ length: classes }, async (_, c) => {
+        const { data } = await steepest(
+          twin,
+          batch.images,
+          labels.map(() => c),
+        );
+        return [...data].map((x) => -x);
+      }),
+    );
+    const { channels, height, width } = image;
+    const all: Images = {
+      data: Float32Array.from(towards.flat()),
+      shape: [classes, channels, height, width],
+    };
+    const surrogate = twin.gradient!;
+    const plain = await oracleOf(classifier, image, {
+      generator: { attacker: perfectAttacker(classifier, 0.2), eps: 0.2 },
+      universal: { attacker: universalOf(away, 0.2), eps: 0.2 },
+    });
+    oracle = { ...plain, surrogate };
+    const targeted = await oracleOf(classifier, image, {
+      generator: { attacker: perfectAim(classifier, 0.2), eps: 0.2, targeted: true },
+      universal: { attacker: universalOf(all, 0.2), eps: 0.2, targeted: true },
+    });
+    aiming = { ...targeted, surrogate };
   });
   afterAll(async () => {
     await twin.close();
     await oracle.close();
+    await aiming.close();
   });
 
   const start = <K extends AttackName>(name: K, threat: ThreatModel, part: Batch) =>
-    attackOf(name).run(oracle, part, threat, settings[name], drawsOf(3, name));
+    attackOf(name).run(
+      threat.goal === 'targeted' ? aiming : oracle,
+      part,
+      threat,
+      settings[name],
+      drawsOf(3, name),
+    );
   const attacked = (...args: Parameters<typeof start>): Promise<Images> => toEnd(start(...args));
 
   /** The mean cross-entropy of some classes. */
@@ -167,10 +217,71 @@ describe.each(shapes)('on images of $channels x $height x $width', (image) => {
       expect(unsuited(name, oracle, threat)).toBeNull();
       expect(unsuited(name, { image, classes, logits }, threat) ?? 'none').toContain(needs);
       for (const goal of ['untargeted', 'targeted'] as const satisfies readonly Goal[]) {
-        expect(unsuited(name, oracle, { ...threat, goal }) === null).toBe(goals.includes(goal));
+        const own = goal === 'targeted' ? aiming : oracle;
+        expect(unsuited(name, own, { ...threat, goal }) === null).toBe(goals.includes(goal));
       }
     });
   });
+
+  describe.each(['generator', 'universal'] as const)('%s that aims at a class', (name) => {
+    const threat: ThreatModel = { norm: 'linf', eps: 0.1, range: [0, 1], goal: 'untargeted' };
+    const run = (eps = threat.eps): Promise<Images> =>
+      toEnd(attackOf(name).run(aiming, batch, { ...threat, eps }, {}, drawsOf(0, name)));
+    const wrong = async (images: Images): Promise<number> =>
+      answersTo(await aiming.logits(images)).filter((answer, i) => answer !== batch.labels[i]).length;
+
+    it('tries one class after another where any will do', async () => {
+      const towards = async (ahead: number): Promise<number> => {
+        const targets = batch.labels.map((y) => (y + ahead) % classes);
+        const goal = { ...threat, goal: 'targeted' } as const;
+        return await wrong(
+          await toEnd(attackOf(name).run(aiming, { ...batch, targets }, goal, {}, drawsOf(0, name))),
+        );
+      };
+      const each = await Promise.all([1, 2, 3, 4].map(towards));
+      const images = await run();
+      expect(await wrong(images)).toBeGreaterThanOrEqual(Math.max(...each));
+      expect(await wrong(images)).toBeGreaterThan(0);
+      expect(Math.max(...balls.linf.distance(images, batch.images))).toBeLessThanOrEqual(0.1 + 1e-7);
+    });
+
+    it('leaves the images as they are when eps is 0', async () => {
+      expect(await run(0)).toEqual(batch.images);
+    });
+
+    it('cannot be run towards a class where it was trained for none', () => {
+      expect(unsuited(name, oracle, { ...threat, goal: 'targeted' })).toBe(
+        `${name} needs an attacker that was trained to aim at a class; leave it out`,
+      );
+    });
+  });
+});
+
+it('an attacker of every eps is told that of the threat, or the nearest that it knows', async () => {
+  const told: number[] = [];
+  const images: Images = { data: new Float32Array(4).fill(0.5), shape: [1, 1, 2, 2] };
+  const oracle = {
+    image: { channels: 1, height: 2, width: 2 },
+    classes,
+    logits: () => Promise.reject(new Error('not asked')),
+    generator: {
+      eps: [0.1, 0.3] as const,
+      perturbation: (of: Images, eps: number) => {
+        told.push(eps);
+        return Promise.resolve({ ...of, data: of.data.map(() => Math.fround(eps)) });
+      },
+    },
+  };
+  const batch: Batch = { images, labels: new Int32Array(1), places: new Int32Array(1) };
+  for (const eps of [0.05, 0.2, 0.4]) {
+    const threat = { norm: 'linf', eps, range: [0, 1], goal: 'untargeted' } as const;
+    const { data } = await toEnd(
+      attackOf('generator').run(oracle, batch, threat, {}, drawsOf(0, 'generator')),
+    );
+    // scaled where it was trained for no such eps
+    expect(data).toBeAllClose(new Float32Array(4).fill(0.5 + eps), { atol: 1e-6 });
+  }
+  expect(told).toEqual([0.1, 0.2, 0.3]);
 });
 
 it('an attack that does not know a norm says so', async () => {

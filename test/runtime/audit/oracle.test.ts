@@ -64,7 +64,7 @@ describe('an oracle over sessions', () => {
     await oracle.close();
     const generator = { attacker: perfectAttacker(classifier, 0.25), eps: 0.25 };
     const armed = await openOracle({ ...files, generator }, options);
-    const { data, shape } = await armed.generator!.perturbation(batch.images);
+    const { data, shape } = await armed.generator!.perturbation(batch.images, 0.25, null);
     expect([Math.max(...data), Math.min(...data), shape]).toEqual([0.25, -0.25, batch.images.shape]);
     await armed.close();
   });

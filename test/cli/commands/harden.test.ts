@@ -1,0 +1,57 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { command } from '../../support/command.ts';
+import { trainable } from '../../support/trainable.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'harden-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const at = (name: string): string => join(folder, name);
+
+const model = trainable('outside');
+writeFileSync(at('model.onnx'), model.bytes);
+writeFileSync(at('weights.bin'), model.external['weights.bin']!);
+
+const small =
+  '--data mnist --eps 0.02 --threads 1 --train-limit 300 --validation 50 --batch-size 50 --images 60 ' +
+  '--epochs 1 --steps 1 --learning-rate 0.02 --schedule constant';
+
+const harden = (out: string, ...more: readonly string[]) =>
+  command('harden', at('model.onnx'), '--out', at(out), ...small.split(' '), ...more);
+
+describe('harden', () => {
+  it('writes the model, its weights and a report, and prints both audits', async () => {
+    const { code, stdout } = await harden('robust.onnx');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/clean +│ +\d+\.\d % │ +\d+\.\d % │/);
+    expect(stdout).toContain('trained: 7 initializers');
+    expect(stdout).toContain('frozen: 2 initializers (statistics of batch norm)');
+    const report = JSON.parse(readFileSync(at('robust.harden.json'), 'utf8')) as Record<string, unknown>;
+    expect(report).toMatchObject({ schema: 1, defence: { method: 'pgd', steps: 1 }, best: 1 });
+    expect(report['epochs']).toHaveLength(1);
+    expect(readFileSync(at('robust.onnx.data')).length).toBe(model.external['weights.bin']!.length);
+    const again = await command('inspect', at('robust.onnx'));
+    expect(again.code).toBe(0);
+  });
+
+  it('does not replace what is there, unless it is told to', async () => {
+    const { code, stderr } = await harden('robust.onnx');
+    expect(code).toBe(2);
+    expect(stderr).toContain('robust.onnx exists; choose another --out FILE, or replace it with --force');
+  });
+
+  it.for<readonly [readonly string[], string]>([
+    [['--resume'], 'other.checkpoint; leave --resume out'],
+    [['--eps', '0'], 'must be a number above 0'],
+    [['--eps', '8'], 'eps must be at most 1 for linf, got 8 (did you mean 8/255?)'],
+    [['--beta', '2'], '--beta is of --method trades alone, and this is pgd; leave it out'],
+    [['--warmup', '5'], 'warmup must be from 0 to the number of epochs, got 5'],
+    [['--out', at('model.onnx')], 'is the model itself; choose another file'],
+    [['--out', at('nowhere/x.onnx')], 'cannot write'],
+  ])('rejects %j before it trains', async ([more, message]) => {
+    const { code, stderr } = await harden('other.onnx', ...more);
+    expect(stderr).toContain(message);
+    expect(code).toBe(2);
+  });
+});
