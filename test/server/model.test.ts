@@ -279,7 +279,8 @@ describe('pictures of any size', () => {
     const response = await fitted.app().request('/attack', { method: 'POST', body: form });
     const [result] = (await answered(response)).results;
     const expected = fitPicture(await decodePicture(picture), photoShape);
-    const image = flat(result!.attacked).map((value, at) => value - flat(result!.perturbation)[at]!);
+    const perturbation = flat(result!.perturbation);
+    const image = flat(result!.attacked).map((value, at) => value - perturbation[at]!);
     expect(image).toBeAllClose(
       Array.from(expected, (byte) => byte / 255),
       { atol: 1e-6 },
