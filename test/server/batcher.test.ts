@@ -19,10 +19,10 @@ function byHand() {
   const pool: Pick<Pool, 'workers' | 'run'> = {
     workers: 1,
     run: (batch: Batch) =>
-      new Promise<LogitsRows & never>((resolve) => {
+      new Promise<LogitsRows>((resolve) => {
         held.push(() => {
           done.push(Array.from(batch.constraints, (_, i) => batch.images[2 * i]!));
-          resolve({ logits: batch.images.map((x) => -x) } as LogitsRows & never);
+          resolve({ logits: batch.images.map((x) => -x) } as LogitsRows);
         });
       }),
   };
@@ -30,7 +30,7 @@ function byHand() {
     pool,
     done,
     /** Ends the batches in work, and those that follow, until none is left. */
-    async finish() {
+    finish: async (): Promise<void> => {
       while (held.length > 0) {
         held.shift()!();
         await new Promise((resolve) => setTimeout(resolve));

@@ -1,10 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { PNG } from 'pngjs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { constant, matmul, reshape, round, tensorOf } from '../../src/builder/index.ts';
 import { prepareModel } from '../../src/cli/serve/prepare.ts';
 import { attackNames, type AttackName } from '../../src/runtime/attacks/index.ts';
 import { nestedOf } from '../../src/runtime/classifier-card.ts';
@@ -17,8 +19,6 @@ import { photoClasses, photoModel, photos, photoShape, photoValues } from '../su
 import { inThread, preparedPhotos, serving, type InThread } from '../support/served-model.ts';
 import { untrainedRun } from '../support/server.ts';
 import '../support/run.ts';
-import { matmul, reshape, round, constant, tensorOf } from '../../src/builder/index.ts';
-import { writeFile } from 'node:fs/promises';
 
 const limits = { images: 4 };
 const eps = 8 / 255;
@@ -64,6 +64,12 @@ async function probabilitiesOf(images: Float32Array): Promise<Float32Array> {
   await session.release();
   return probabilities!.data as Float32Array;
 }
+
+/** Answers are too long to be shown where they differ. */
+const hashOf = async (response: Response | Promise<Response>): Promise<string> =>
+  createHash('sha256')
+    .update(new Uint8Array(await (await response).arrayBuffer()))
+    .digest('hex');
 
 const largest = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
@@ -144,7 +150,7 @@ describe('an attack on a model of 3x224x224', () => {
       json({ images: [nestedOf(one, photoShape)], attack: 'fgsm' }).then(answered),
       post(new Uint8Array(png), 'image/png', '?attack=fgsm').then(answered),
     ]);
-    expect(answers[1]).toEqual(answers[0]);
+    expect(flat(answers[1]!.results[0]!.attacked)).toBeAllClose(flat(answers[0]!.results[0]!.attacked));
     expect(flat(answers[2]!.results[0]!.attacked)).toBeAllClose(flat(answers[0]!.results[0]!.attacked), {
       atol: 1e-6,
     });
@@ -152,11 +158,11 @@ describe('an attack on a model of 3x224x224', () => {
 
   it('gives the same bytes for the same request, whoever asks at the same time', async () => {
     const query = '?attack=apgd&steps=2&seed=5';
-    const alone = await (await raw(one, query)).text();
+    const alone = await hashOf(raw(one, query));
     const all = await Promise.all([raw(two, '?steps=1'), raw(one, query), raw(one, query)]);
-    expect(await all[1]!.text()).toBe(alone);
-    expect(await all[2]!.text()).toBe(alone);
-    expect(await (await raw(one, '?attack=apgd&steps=2&seed=6')).text()).not.toBe(alone);
+    expect(await hashOf(all[1]!)).toBe(alone);
+    expect(await hashOf(all[2]!)).toBe(alone);
+    expect(await hashOf(raw(one, '?attack=apgd&steps=2&seed=6'))).not.toBe(alone);
   });
 
   const sizes = { linf: eps, l2: 1 } as const;
@@ -273,7 +279,8 @@ describe('pictures of any size', () => {
     const response = await fitted.app().request('/attack', { method: 'POST', body: form });
     const [result] = (await answered(response)).results;
     const expected = fitPicture(await decodePicture(picture), photoShape);
-    const image = flat(result!.attacked).map((value, at) => value - flat(result!.perturbation)[at]!);
+    const perturbation = flat(result!.perturbation);
+    const image = flat(result!.attacked).map((value, at) => value - perturbation[at]!);
     expect(image).toBeAllClose(
       Array.from(expected, (byte) => byte / 255),
       { atol: 1e-6 },
