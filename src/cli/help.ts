@@ -10,6 +10,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   audit: [
     'sparring audit model.onnx --data mnist --eps 0.1',
     'sparring audit model.onnx --data images/ --eps 8/255 --preset standard --fail-under 0.4',
+    'sparring audit model.onnx --data mnist --eps 0.1 --attacker attacker.onnx',
   ],
   harden: [
     'sparring harden model.onnx --data mnist --eps 0.3 --out robust.onnx',
@@ -24,7 +25,6 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'train-attacker': [
     'sparring train-attacker model.onnx --data mnist --eps 0..0.3 --out attacker.onnx',
     'sparring train-attacker a.onnx b.onnx --data images/ --eps 8/255 --kind universal --out universal.onnx',
-    'sparring audit model.onnx --data mnist --eps 0.1 --attacker attacker.onnx',
   ],
   evaluate: [
     'sparring evaluate runs/latest',

@@ -44,9 +44,9 @@ test('git ignores what the commands in README and docs write', async ({ skip }) 
     const text = await readFile(join(root, page), 'utf8');
     // file names are lower case; DIR and OUT stand for some name
     for (const [, name] of text.matchAll(/ (?:--out|-o) ([a-z][\w./-]*)/g)) written.add(name!);
-    for (const [, name] of text.matchAll(/^As `(\S+)`/gm)) written.add(name!);
+    for (const [, name] of text.matchAll(/save it as `(\S+)`/g)) written.add(name!);
   }
-  expect([...written]).toEqual(expect.arrayContaining(['attacked.png', 'demo-site', 'demo.ts']));
+  expect([...written]).toEqual(expect.arrayContaining(['hardened.onnx', 'demo-site', 'demo.ts']));
   const { stdout } = await promisify(execFile)('git', ['check-ignore', '--no-index', ...written], {
     cwd: root,
   });
