@@ -10,6 +10,8 @@ import { compare, moved, noise, shift, waves, type SelfCheck } from './self-chec
 /** A classifier that is open, and what the comparison of its gradient graph with its file gave. */
 export interface Checked {
   readonly oracle: OpenOracle;
+  /** Whether ONNX Runtime may change the file's graph before it runs it. */
+  readonly optimized: boolean;
   /** Null where there is no gradient. */
   readonly check: SelfCheck | null;
   /** What is to be known of its answers, a line each. */
@@ -55,7 +57,12 @@ export async function openChecked(
     for (const oracle of oracles) if (oracle !== kept) await oracle.close();
     const check = found && { images: found.images, apart: found.relative, tolerance };
     const isBlind = found?.images === 0;
-    return { oracle: kept, check, notes: isBlind ? [...notes, notCompared] : notes };
+    return {
+      oracle: kept,
+      optimized: kept === oracles[0],
+      check,
+      notes: isBlind ? [...notes, notCompared] : notes,
+    };
   };
   try {
     const { oracle, found } = await attempt(true);

@@ -73,58 +73,74 @@ export async function openOn(
   return await naming(loaded.name, () => openLoaded(platform, loaded, { device, threads, batchSize }));
 }
 
-/**
- * Opens a classifier that is read, and compares its gradient graph with its file.
- *
- * @param attackers of its images, at most one of a kind.
- */
-export async function openLoaded(
+/** A classifier that is open, and what it was opened from. */
+export interface Opened {
+  readonly classifier: OpenClassifier;
+  /** What opens it again, in another process too: files and plain data, but for the function that makes gradients. */
+  readonly files: OracleFiles;
+}
+
+/** Attackers of a classifier's images, at most one of a kind. */
+type Attackers = Pick<OracleFiles, 'generator' | 'universal'>;
+
+/** Opens a classifier that is read, with attackers of it, and compares its gradient graph with its file. */
+export const openLoaded = async (
+  platform: Pick<Platform, 'inTurn'>,
+  loaded: Loaded,
+  options: LoadedOptions,
+  attackers: Attackers = {},
+): Promise<OpenClassifier> => (await openWithFiles(platform, loaded, options, attackers)).classifier;
+
+/** How a classifier that is read is opened. */
+export type LoadedOptions = Required<Pick<OpenOptions, 'device' | 'threads'>> &
+  Pick<OpenOptions, 'batchSize'>;
+
+/** {@link openLoaded}, with what is needed to open the same again without comparing. */
+export async function openWithFiles(
   { inTurn }: Pick<Platform, 'inTurn'>,
   { files, classifier }: Loaded,
-  {
-    batchSize,
-    ...options
-  }: Required<Pick<OpenOptions, 'device' | 'threads'>> & Pick<OpenOptions, 'batchSize'>,
-  attackers: Pick<OracleFiles, 'generator' | 'universal'> = {},
-): Promise<OpenClassifier> {
+  { batchSize, ...options }: LoadedOptions,
+  attackers: Attackers = {},
+): Promise<Opened> {
   const { image, classes, labels, ports, origin, gradientEnds } = classifier;
   const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
-  const opened = (optimized: boolean): Promise<OpenOracle> =>
-    openOracle(
-      {
-        classifier: files.bytes,
-        external: files.external,
-        optimized,
-        ports,
-        image,
-        classes,
-        ...attackers,
-        ...(noGradient === null &&
-          hasGraph(classifier) && {
-            gradient: (loss, batch) => classifierGradientModel(classifier.graph, options.device, loss, batch),
-            gradientBatch: classifier.batch,
-            ...(batchSize !== undefined && { batchSize }),
-          }),
-      },
-      options,
-    );
-  const { oracle, check, notes } = await inTurn(() => openChecked(opened, files, classifier, options));
-  const { gradient, generator, universal } = oracle;
-  return {
+  const all: OracleFiles = {
+    classifier: files.bytes,
+    external: files.external,
+    ports,
     image,
     classes,
-    labels,
-    origin: { ...origin, notes: [...origin.notes, ...notes] },
-    logits: (images) => inTurn(() => oracle.logits(images)),
-    ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
-    ...(generator && { generator }),
-    ...(universal && { universal }),
-    noGradient,
-    gradientEnds,
-    selfCheck: check,
-    comparison: { form: ports.output.form, tolerance: origin.tolerance },
-    preparations: (source) => preparedOtherwise({ files, classifier }, source, options, { inTurn }),
-    surrogateMaker: surrogateMaker({ image, classes }, options, { inTurn }),
-    close: () => inTurn(() => oracle.close()),
+    ...attackers,
+    ...(noGradient === null &&
+      hasGraph(classifier) && {
+        gradient: (loss, batch) => classifierGradientModel(classifier.graph, options.device, loss, batch),
+        gradientBatch: classifier.batch,
+        ...(batchSize !== undefined && { batchSize }),
+      }),
+  };
+  const opened = (optimized: boolean): Promise<OpenOracle> => openOracle({ ...all, optimized }, options);
+  const { oracle, optimized, check, notes } = await inTurn(() =>
+    openChecked(opened, files, classifier, options),
+  );
+  const { gradient, generator, universal } = oracle;
+  return {
+    files: { ...all, optimized },
+    classifier: {
+      image,
+      classes,
+      labels,
+      origin: { ...origin, notes: [...origin.notes, ...notes] },
+      logits: (images) => inTurn(() => oracle.logits(images)),
+      ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),
+      ...(generator && { generator }),
+      ...(universal && { universal }),
+      noGradient,
+      gradientEnds,
+      selfCheck: check,
+      comparison: { form: ports.output.form, tolerance: origin.tolerance },
+      preparations: (source) => preparedOtherwise({ files, classifier }, source, options, { inTurn }),
+      surrogateMaker: surrogateMaker({ image, classes }, options, { inTurn }),
+      close: () => inTurn(() => oracle.close()),
+    },
   };
 }

@@ -30,7 +30,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'sparring evaluate runs/latest',
     'sparring evaluate runs/latest --attacks fgsm,pgd --steps 100 --restarts 3 --test-limit 1000',
   ],
-  serve: ['sparring serve', 'sparring serve --run runs/sweep --host 0.0.0.0 --port 80 --token SECRET'],
+  serve: [
+    'sparring serve model.onnx --eps 8/255 --resize',
+    'sparring serve',
+    'sparring serve --run runs/sweep --host 0.0.0.0 --port 80 --token SECRET',
+  ],
   demo: ['sparring demo --out demo-site', 'sparring demo --run runs/sweep --out demo-site'],
   report: [
     'sparring report',

@@ -22,9 +22,13 @@ export const exitCodeOf = (signal: StopSignal): number => 128 + constants.signal
  * stops when the runner is gone, as if by SIGTERM. One that was started directly, for example by nohup, does not.
  *
  * @param handler is called once.
+ * @param signals those that ask to stop; all of {@link stopSignals} when absent.
  * @returns stops listening. Once a signal has come it does nothing, so that a late repeat does not end the process.
  */
-export function onStop(handler: (signal: StopSignal) => void): () => void {
+export function onStop(
+  handler: (signal: StopSignal) => void,
+  signals: readonly StopSignal[] = stopSignals,
+): () => void {
   let first: number | undefined;
   const receive = (signal: StopSignal): void => {
     if (first === undefined) {
@@ -37,11 +41,11 @@ export function onStop(handler: (signal: StopSignal) => void): () => void {
     }
   };
   const unwatch = onOrphaned(() => receive('SIGTERM'));
-  for (const signal of stopSignals) process.on(signal, receive);
+  for (const signal of signals) process.on(signal, receive);
   return () => {
     if (first !== undefined) return;
     unwatch();
-    for (const signal of stopSignals) process.off(signal, receive);
+    for (const signal of signals) process.off(signal, receive);
   };
 }
 

@@ -17,7 +17,7 @@ export const nameOf = ({ labels }: ClassifierCard, one: number): string => label
 export const valuesOf = ({ channels, height, width }: ImageShape): number => channels * height * width;
 
 /** Width by height, as in `32x24`. */
-export const sizeText = ({ height, width }: ImageShape): string => `${width}x${height}`;
+export const sizeText = ({ height, width }: Pick<ImageShape, 'height' | 'width'>): string => `${width}x${height}`;
 
 /**
  * The card of an open classifier, read from its ports: `image` [batch, channels, height, width] and `logits` [batch,

@@ -2,26 +2,29 @@ import { serveStatic } from '@hono/node-server/serve-static';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { compress } from 'hono/compress';
 import { etag } from 'hono/etag';
-import type { Handler, MiddlewareHandler } from 'hono';
-import { requestId, type RequestIdVariables } from 'hono/request-id';
+import type { Context, MiddlewareHandler } from 'hono';
+import { requestId } from 'hono/request-id';
 import { getMimeType } from 'hono/utils/mime';
-import { attack } from './attack.ts';
 import type { Batcher } from './batcher.ts';
-import { manifestOf, type Catalogue } from './catalogue.ts';
+import { clientIn, clientsBy, type ClientOf } from './client.ts';
 import { about, docsPage } from './docs.ts';
 import type { Log } from './log.ts';
 import { requestLog } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { createOpenStored, findModel, sendModel } from './models.ts';
+import { modelEndpoints } from './model/endpoints.ts';
 import { packedFiles } from './packed.ts';
 import { cut, onError, Problem } from './problem.ts';
-import { routesOf, type Route } from './routes.ts';
-import { attackSchemas, type RequestLimits } from './schemas.ts';
+import { accessOf, serverRoutes } from './routes.ts';
+import { runEndpoints } from './run.ts';
+import type { RequestLimits } from './schemas.ts';
 import { crossOrigin, headers, limitBody, limitBytes, needsToken, originsOf } from './security.ts';
+import { inferablesOf, type Served } from './served.ts';
+import type { Endpoint, Environment, ServiceDeps } from './service.ts';
+import { inferenceEndpoints } from './v2/endpoints.ts';
 
 /** Everything that the app needs; it reads no environment and opens nothing. */
 export interface AppDeps {
-  readonly catalogue: Catalogue;
+  readonly catalogue: Served;
   readonly batcher: Batcher;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -33,6 +36,8 @@ export interface AppDeps {
     /** Bytes of all large bodies that come in at a time; 32 bodies when absent. */
     readonly bodies?: number;
   };
+  /** Who sends a request; the address of its connection when absent. */
+  readonly clientOf?: ClientOf;
   /** Asked for on attacks, models and metrics; none when absent. */
   readonly token?: string;
   /** Origins whose pages may use the server, or `*`; none when empty. */
@@ -45,16 +50,12 @@ export interface AppDeps {
   readonly version: string;
 }
 
-interface Environment {
-  Variables: RequestIdVariables;
-}
-
 /** What {@link createApp} gives. */
 export type App = OpenAPIHono<Environment>;
 
 /** The HTTP interface as a value: `app.request()` tries it, `listen` serves it. */
 export function createApp(deps: AppDeps): App {
-  const { catalogue, batcher, metrics, log, limits, token } = deps;
+  const { catalogue, metrics, log, limits, token } = deps;
   const origins = originsOf(deps.origins);
   const app: App = new OpenAPIHono();
   app.onError(onError((error) => log.error({ err: error }, 'unexpected error')));
@@ -70,53 +71,59 @@ export function createApp(deps: AppDeps): App {
     if (!deps.ready()) c.header('connection', 'close');
   });
 
-  const { card } = catalogue;
-  const schemas = attackSchemas(card, limits);
-  const routes = routesOf(schemas, limits, token !== undefined);
+  const access = accessOf(token !== undefined);
+  const routes = serverRoutes(access, deps.demo !== null);
+  const service: ServiceDeps = {
+    ...deps,
+    access,
+    client: (c) => clientIn(c, deps.clientOf ?? clientsBy(undefined)),
+    bodyLimits: [limitBody(limits.body), limitBytes(limits.body, limits.bodies ?? 32 * limits.body)],
+  };
+  const endpoints: readonly Endpoint[] = [
+    ...('cells' in catalogue ? runEndpoints(catalogue, service) : modelEndpoints(catalogue, service)),
+    ...inferenceEndpoints(inferablesOf(catalogue), service),
+    { route: routes.healthz, handlers: [(c) => c.json({ status: 'alive' })] },
+    {
+      route: routes.readyz,
+      handlers: [(c) => (deps.ready() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503))],
+    },
+    {
+      route: routes.metrics,
+      handlers: [
+        async (c) =>
+          c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType }),
+      ],
+      large: true,
+    },
+    {
+      route: routes.openapi,
+      handlers: [(c) => c.body(openapi, 200, { 'content-type': 'application/json' })],
+      large: true,
+    },
+    { route: routes.docs, handlers: [(c) => c.html(docsPage)] },
+    ...(deps.demo === null
+      ? [{ route: routes.demo, handlers: [(c: Context) => c.text(noDemo(catalogue))] }]
+      : []),
+  ];
   if (token !== undefined) {
     app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
-    for (const { path, security } of Object.values<Route>(routes)) {
+    for (const { route } of endpoints) {
       // whatever else lies below a path that asks for the token asks for it too
-      if (security) app.use(`/${path.split('/')[1]}/*`, needsToken(token));
+      if (route.security) app.use(`${route.path.split('/{', 1)[0]}/*`, needsToken(token));
     }
   }
   // answers of /attack are three times as small, and the other large texts too; nothing else is worth the time
   const shrink = compress({ threshold: 0, contentTypeFilter: /^(application\/json|text\/)/ });
-  const large = [routes.attack, routes.models, routes.modelsJson, routes.openapi, routes.metrics];
-  for (const path of [...large.map((route) => route.path), '/docs/*']) app.use(path, shrink);
+  for (const { route, large } of endpoints) if (large) app.use(route.getRoutingPath(), shrink);
+  app.use('/docs/*', shrink);
 
-  /**
-   * Serves a route as it is declared. Not by `app.openapi`, which would check requests by the schemas of the document:
-   * `readAttack` is many times as fast, and names field, value and limit.
-   */
-  const serve = (route: Route, ...handlers: readonly Handler<Environment>[]): void => {
+  // Not by `app.openapi`, which would check requests by the schemas of the document: what reads a body here is many
+  // times as fast, and names field, value and limit.
+  for (const { route, handlers } of endpoints) {
     app.on(route.method, [route.getRoutingPath()], ...handlers);
-  };
-  serve(
-    routes.attack,
-    limitBody(limits.body),
-    limitBytes(limits.body, limits.bodies ?? 32 * limits.body),
-    (c) => attack(c, { cells: catalogue.cells, batcher, card, schemas, limits }),
-  );
-  const manifest: Handler<Environment> = (c) =>
-    c.json(manifestOf(catalogue), 200, { 'cache-control': 'no-cache' });
-  serve(routes.models, manifest);
-  serve(routes.modelsJson, manifest);
-  const openStored = createOpenStored((error) => log.error({ err: error }, 'a model cannot be read'));
-  serve(routes.model, (c) =>
-    sendModel(c, findModel(catalogue, c.req.param('folder')!, c.req.param('file')!), openStored),
-  );
-  serve(routes.healthz, (c) => c.json({ status: 'alive' }));
-  serve(routes.readyz, (c) =>
-    deps.ready() ? c.json({ status: 'ready' }) : c.json({ status: 'not ready' }, 503),
-  );
-  serve(routes.metrics, async (c) =>
-    c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType }),
-  );
-  for (const route of Object.values<Route>(routes)) app.openAPIRegistry.registerPath(route);
+    app.openAPIRegistry.registerPath(route);
+  }
   const openapi = JSON.stringify(app.getOpenAPI31Document(about(deps.version)));
-  serve(routes.openapi, (c) => c.body(openapi, 200, { 'content-type': 'application/json' }));
-  serve(routes.docs, (c) => c.html(docsPage));
   const script = '/docs/openapi-explorer.js';
   if (deps.docsScript !== null) {
     app.use(script, etag({ weak: true }), cacheFor('public, max-age=3600'));
@@ -126,8 +133,8 @@ export function createApp(deps: AppDeps): App {
     throw new Problem('not-found', 'the docs page is not built; /openapi.json is there');
   });
 
-  if (deps.demo === null) serve(routes.demo, (c) => c.text(noDemo));
-  else {
+  if (deps.demo !== null) {
+    app.openAPIRegistry.registerPath(routes.demo);
     for (const [name, bytes] of deps.demoFiles ?? []) {
       const type = getMimeType(name) ?? 'application/octet-stream';
       for (const path of name === 'index.html' ? ['/', '/index.html'] : [`/${name}`]) {
@@ -142,7 +149,7 @@ export function createApp(deps: AppDeps): App {
     app.get('/*', etag({ weak: true }), cacheFor('no-cache'), files);
   }
 
-  const declared = Object.values<Route>(routes).map(
+  const declared = [routes.demo, ...endpoints.map(({ route }) => route)].map(
     (route) => [route.getRoutingPath(), route.method] as const,
   );
   for (const [path, method] of [...declared, ['/assets/*', 'get'], [script, 'get']] as const) {
@@ -164,6 +171,10 @@ const cacheFor =
     if (c.res.ok) c.header('cache-control', control);
   };
 
-const noDemo = `Sparring serves attacks here: see /docs.
+const noDemo = (catalogue: AppDeps['catalogue']): string =>
+  'cells' in catalogue
+    ? `Sparring serves attacks here: see /docs.
 The demo is not built; in a checkout: npx -y pnpm@10 build
+`
+    : `Sparring attacks ${catalogue.name} here: see /docs.
 `;

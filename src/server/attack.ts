@@ -1,27 +1,34 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
-import { accepts } from 'hono/accepts';
 import { nestedOf, type ClassifierCard } from '../runtime/classifier-card.ts';
+import { formatOf } from './accept.ts';
 import type { Batcher } from './batcher.ts';
 import type { Cell } from './catalogue.ts';
-import type { BatchResult } from './inference.ts';
 import { encodePng, isPicture } from './png.ts';
-import { invalid, Problem } from './problem.ts';
+import { invalid } from './problem.ts';
 import { readAttack, type AttackInput, type Reading } from './requests.ts';
 import type { AttackAnswer } from './schemas.ts';
+import type { CellRows } from './work.ts';
 
 /** What `POST /attack` needs. */
 export interface AttackDeps extends Reading {
   readonly cells: readonly Cell[];
   readonly batcher: Batcher;
+  readonly client: (c: Context) => string;
 }
 
 /** `POST /attack`: reads the images, has them attacked, answers JSON or a picture. */
-export async function attack(c: Context, { cells, batcher, ...reading }: AttackDeps): Promise<Response> {
+export async function attack(
+  c: Context,
+  { cells, batcher, client, ...reading }: AttackDeps,
+): Promise<Response> {
   const { card } = reading;
-  const format = formatOf(c, card);
+  const format = formatOf(
+    c,
+    isPicture(card.image) ? ['application/json', 'image/png'] : ['application/json'],
+  );
   // before the body is read: under overload, most of the work would go into requests that are then turned away
-  batcher.admit();
+  batcher.admit(client(c));
   const input = await readAttack(c, reading);
   const cell = chosen(cells, input.attacker);
   // A picture has 8 bits a pixel in any case.
@@ -42,6 +49,7 @@ export async function attack(c: Context, { cells, batcher, ...reading }: AttackD
   const result = await batcher.attack(
     { cell: cell.folder, images: input.images, constraints },
     c.req.raw.signal,
+    client(c),
   );
   if (format === 'image/png') return picture(c, card, cell, input, result);
   const { folder, mode, eps, bound, seed } = cell;
@@ -66,28 +74,6 @@ export async function attack(c: Context, { cells, batcher, ...reading }: AttackD
   return c.body(json, 200, { 'content-type': 'application/json' });
 }
 
-function formatOf(c: Context, { image }: ClassifierCard): 'application/json' | 'image/png' {
-  const supports = isPicture(image) ? ['application/json', 'image/png'] : ['application/json'];
-  // an empty header names nothing, as an absent one does
-  const given = c.req.header('accept')?.trim() || '*/*';
-  const format = accepts(c, {
-    header: 'Accept',
-    supports,
-    default: /\*\/\*(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(given) ? 'application/json' : 'none',
-  });
-  if (format === 'application/json' || format === 'image/png') return format;
-  throw new Problem('not-acceptable', `answers are ${supports.join(' or ')}`, {
-    errors: [
-      {
-        field: 'Accept',
-        message: 'No such answer',
-        value: given.slice(0, 60),
-        limit: supports,
-      },
-    ],
-  });
-}
-
 /** The first cell that fits. */
 function chosen(cells: readonly Cell[], attacker: AttackInput['attacker'] = {}): Cell {
   const wanted = typeof attacker === 'string' ? { folder: attacker } : attacker;
@@ -109,15 +95,15 @@ function chosen(cells: readonly Cell[], attacker: AttackInput['attacker'] = {}):
 type Verdict = AttackAnswer['results'][number]['c1'];
 
 /** What the classifiers say of image `i`, and whether the attack worked. */
-function judged({ count, labels }: AttackInput, { c1, c2, linf, l2 }: BatchResult, i: number) {
+function judged({ count, labels }: AttackInput, { c1, c2, linf, l2 }: CellRows, i: number) {
   const classes = c1.length / (2 * count);
   const prediction = (of: Float32Array, at: number): Verdict['before'] => {
     const probabilities = Array.from(of.subarray(at * classes, (at + 1) * classes));
     return { prediction: probabilities.indexOf(Math.max(...probabilities)), probabilities };
   };
   const verdict = (of: Float32Array): Verdict => ({
-    before: prediction(of, i),
-    after: prediction(of, count + i),
+    before: prediction(of, 2 * i),
+    after: prediction(of, 2 * i + 1),
   });
   const own = verdict(c1);
   const label = labels?.[i] ?? null;
@@ -152,7 +138,7 @@ function picture(
   { image }: ClassifierCard,
   { folder }: Cell,
   input: AttackInput,
-  result: BatchResult,
+  result: CellRows,
 ): Response {
   const { linf, l2, c1, c2, success } = judged(input, result, 0);
   const said: Readonly<Partial<Record<keyof typeof pictureHeaders, string>>> = {

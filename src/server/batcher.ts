@@ -1,14 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Batch, BatchResult } from './inference.ts';
 import type { Pool } from './pool.ts';
 import { Problem } from './problem.ts';
+import { createQueue, type Waiting } from './queue.ts';
 import { TaskFailed } from './supervisor.ts';
+import { goTogether, joined, partOf, type Batch, type CellRows, type Result } from './work.ts';
 
 export interface BatcherOptions {
   /** Images that a batch is filled up to; a request that has more is a batch of its own. */
   readonly batch: number;
   /** Images that may wait; a request for which there is no room is rejected. */
   readonly queue: number;
+  /** Images of one client that may wait; as many as of all when absent. */
+  readonly clientQueue?: number;
   /** From a request's arrival here to its answer, in milliseconds. */
   readonly timeout: number;
 }
@@ -17,11 +20,13 @@ export interface BatcherOptions {
 export interface Batcher {
   /**
    * @param signal the client has gone: images that still wait are dropped.
+   * @param client who asks. Clients take turns, and none may fill the queue alone.
+   * @returns what comes out of this kind of batch, `R`.
    * @throws Problem `queue-full`, `client-gone` or `unavailable`.
    */
-  attack(images: Batch, signal: AbortSignal): Promise<BatchResult>;
+  attack<R extends Result = CellRows>(images: Batch, signal: AbortSignal, client?: string): Promise<R>;
   /** Throws Problem `queue-full` when there is no room for even one image: to be asked before a body is read. */
-  admit(): void;
+  admit(client?: string): void;
   /** Images that wait. */
   waiting(): number;
 }
@@ -34,77 +39,51 @@ export interface BatcherEvents {
   readonly failure: (error: unknown) => void;
 }
 
-interface Waiting {
+interface Request extends Waiting {
   readonly batch: Batch;
-  readonly count: number;
-  readonly resolve: (result: BatchResult) => void;
+  readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * A batch is sent as soon as a worker is free, with all that waits for the same attacker by then: alone, a request does
+ * A batch is sent as soon as a worker is free, with all that waits for the same models by then: alone, a request does
  * not wait for others; under load, batches fill by themselves. Each worker also gets one full batch ahead, so that it
  * does not wait for this process, which is busy with answers.
  */
 export function createBatcher(
   pool: Pick<Pool, 'workers' | 'run'>,
-  { batch: full, queue, timeout }: BatcherOptions,
+  { batch: full, queue, clientQueue = queue, timeout }: BatcherOptions,
   events: BatcherEvents,
 ): Batcher {
-  const waiting = new Set<Waiting>();
-  let queued = 0;
+  const waiting = createQueue<Request>();
   let inWork = 0;
   /** Moving average, for Retry-After. */
   let secondsPerImage = 0.005;
 
-  const leave = (one: Waiting): void => {
-    if (waiting.delete(one)) queued -= one.count;
-  };
-
-  /** What would go into the next batch, and how many images that is. */
-  function next(): { readonly chosen: readonly Waiting[]; readonly images: number } {
-    const chosen: Waiting[] = [];
-    let images = 0;
-    for (const one of waiting) {
-      const [first = one] = chosen;
-      if (one.batch.cell !== first.batch.cell || (chosen.length > 0 && images + one.count > full)) continue;
-      chosen.push(one);
-      images += one.count;
-      if (images >= full) break;
-    }
-    return { chosen, images };
-  }
-
   function dispatch(): void {
-    while (waiting.size > 0 && inWork < 2 * pool.workers) {
-      if (inWork >= pool.workers && queued < full) return;
-      const { chosen, images } = next();
+    while (waiting.images() > 0 && inWork < 2 * pool.workers) {
+      if (inWork >= pool.workers && waiting.images() < full) return;
+      const chosen = waiting.next(full, ({ batch }, first) => goTogether(batch, first.batch));
+      const images = chosen.reduce((sum, { count }) => sum + count, 0);
       if (inWork >= pool.workers && images < full) return;
-      chosen.forEach(leave);
+      for (const one of chosen) waiting.leave(one);
       inWork++;
       void work(chosen, images);
     }
   }
 
-  async function work(chosen: readonly Waiting[], count: number): Promise<void> {
+  async function work(chosen: readonly Request[], count: number): Promise<void> {
     const started = performance.now();
     let answer: () => void;
     try {
-      const result = await pool.run(joined(chosen), AbortSignal.timeout(timeout));
+      const result = await pool.run(joined(chosen.map(({ batch }) => batch)), AbortSignal.timeout(timeout));
       const seconds = (performance.now() - started) / 1000;
       secondsPerImage += 0.1 * (seconds / count - secondsPerImage);
       events.batch(count, seconds);
       answer = () => void deal(chosen, result, count);
     } catch (error) {
       events.failure(error);
-      const problem =
-        error instanceof TaskFailed
-          ? new Problem(
-              'unavailable',
-              `the models of ${chosen[0]!.batch.cell} cannot be run; the log of the server says why`,
-              { headers: { 'retry-after': '10' } },
-            )
-          : unavailable('the worker with this request ended before it was done');
+      const problem = problemOf(error, chosen[0]!.batch);
       answer = () => chosen.forEach((one) => one.reject(problem));
     }
     inWork--;
@@ -113,29 +92,53 @@ export function createBatcher(
     answer();
   }
 
-  const retryAfter = (): string => String(Math.max(1, Math.ceil((queued * secondsPerImage) / pool.workers)));
+  function problemOf(error: unknown, { cell }: Batch): Problem {
+    if (!(error instanceof TaskFailed))
+      return unavailable('the worker with this request ended before it was done');
+    const text = error.late
+      ? `it takes longer than ${timeout} ms; ask for fewer steps, queries or images`
+      : `the models of ${cell} cannot be run; the log of the server says why`;
+    return new Problem('unavailable', text, { headers: { 'retry-after': '10' } });
+  }
+
+  const retryAfter = (): string =>
+    String(Math.max(1, Math.ceil((waiting.images() * secondsPerImage) / pool.workers)));
   const unavailable = (why: string): Problem =>
     new Problem('unavailable', `${why}; send it again`, { headers: { 'retry-after': retryAfter() } });
 
-  const noRoom = (count: number): Problem =>
-    new Problem('queue-full', `${queued} images wait, the limit is ${queue}; send it again later`, {
+  const noRoom = (detail: string, count: number, left: number): Problem =>
+    new Problem('queue-full', `${detail}; send it again later`, {
       headers: { 'retry-after': retryAfter() },
-      errors: [{ field: 'images', message: 'No room in the queue', value: count, limit: queue - queued }],
+      errors: [{ field: 'images', message: 'No room in the queue', value: count, limit: left }],
     });
+  /** Throws unless there is room for `count` images of a client. */
+  function demandRoom(count: number, client: string): void {
+    const queued = waiting.images();
+    if (queued + count > queue)
+      throw noRoom(`${queued} images wait, the limit is ${queue}`, count, queue - queued);
+    if (clientQueue >= queue) return;
+    const own = waiting.images(client);
+    if (own + count > clientQueue)
+      throw noRoom(
+        `${own} of your images wait, the limit of one client is ${clientQueue}`,
+        count,
+        clientQueue - own,
+      );
+  }
   const gone = (): Problem => new Problem('client-gone', 'the client has gone');
 
   return {
-    admit() {
-      if (queued >= queue) throw noRoom(1);
+    admit(client = '') {
+      demandRoom(1, client);
     },
-    async attack(batch, signal) {
+    async attack<R extends Result>(batch: Batch, signal: AbortSignal, client = ''): Promise<R> {
       const count = batch.constraints.length;
       if (signal.aborted) throw gone();
-      if (queued + count > queue) throw noRoom(count);
-      const { promise, resolve, reject } = withResolvers<BatchResult>();
-      const one: Waiting = { batch, count, resolve, reject };
+      demandRoom(count, client);
+      const { promise, resolve, reject } = withResolvers<Result>();
+      const one: Request = { batch, client, count, resolve, reject };
       const giveUp = (problem: () => Problem) => (): void => {
-        leave(one);
+        waiting.leave(one);
         reject(problem());
       };
       const onGone = giveUp(gone);
@@ -145,16 +148,15 @@ export function createBatcher(
       );
       signal.addEventListener('abort', onGone);
       waiting.add(one);
-      queued += count;
       dispatch();
       try {
-        return await promise;
+        return (await promise) as R;
       } finally {
         clearTimeout(timer);
         signal.removeEventListener('abort', onGone);
       }
     },
-    waiting: () => queued,
+    waiting: () => waiting.images(),
   };
 }
 
@@ -165,41 +167,13 @@ function withResolvers<T>() {
   return { promise, resolve, reject };
 }
 
-function joined(parts: readonly Waiting[]): Batch {
-  const [first] = parts;
-  if (parts.length === 1) return first!.batch;
-  const images = new Float32Array(parts.reduce((sum, { batch }) => sum + batch.images.length, 0));
-  let at = 0;
-  for (const { batch } of parts) {
-    images.set(batch.images, at);
-    at += batch.images.length;
-  }
-  return { cell: first!.batch.cell, images, constraints: parts.flatMap(({ batch }) => batch.constraints) };
-}
-
 /** Gives each request its part of the result, and the event loop a turn between two of them. */
-async function deal(parts: readonly Waiting[], result: BatchResult, total: number): Promise<void> {
-  const classes = result.c1.length / (2 * total);
-  const size = result.attacked.length / total;
+async function deal(parts: readonly Request[], result: Result, total: number): Promise<void> {
+  if (parts.length === 1) return parts[0]!.resolve(result);
   let at = 0;
   for (const { count, resolve } of parts) {
-    const end = at + count;
-    const pixelsOf = (of: Float32Array): Float32Array => of.subarray(at * size, end * size);
-    const probabilitiesOf = (of: Float32Array): Float32Array => {
-      const own = new Float32Array(2 * count * classes);
-      own.set(of.subarray(at * classes, end * classes));
-      own.set(of.subarray((total + at) * classes, (total + end) * classes), count * classes);
-      return own;
-    };
-    resolve({
-      perturbation: pixelsOf(result.perturbation),
-      attacked: pixelsOf(result.attacked),
-      linf: result.linf.slice(at, end),
-      l2: result.l2.slice(at, end),
-      c1: probabilitiesOf(result.c1),
-      c2: result.c2 && probabilitiesOf(result.c2),
-    });
-    at = end;
+    resolve(partOf(result, total, at, count));
+    at += count;
     await setImmediate();
   }
 }

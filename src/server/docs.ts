@@ -4,12 +4,13 @@ export const about = (version: string) => ({
   info: {
     title: 'Sparring',
     version,
-    description: 'Attacks images with a trained attacker, and says what two classifiers make of it.',
+    description: 'Attacks images, and says what classifiers make of that.',
   },
   servers: [{ url: '.', description: 'The server that this document comes from' }],
   tags: [
     { name: 'attacks', description: 'Attack images' },
-    { name: 'models', description: 'The models of the run' },
+    { name: 'models', description: 'The models that are served' },
+    { name: 'inference', description: 'Classify images: the Open Inference Protocol, version 2' },
     { name: 'server', description: 'About the server' },
   ],
 });

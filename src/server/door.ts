@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Batcher } from './batcher.ts';
+import type { ClientOf } from './client.ts';
 import { requestLine, type Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { cut, Problem, problemType, type ProblemKind } from './problem.ts';
@@ -25,11 +26,12 @@ export interface DoorOptions {
   readonly batcher: Batcher;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly clientOf: ClientOf;
   /** Which names a request may call this server by; null for any. */
   readonly hosts: ((name: string) => boolean) | null;
 }
 
-export function createDoor({ batcher, metrics, log, hosts }: DoorOptions): Door {
+export function createDoor({ batcher, metrics, log, clientOf, hosts }: DoorOptions): Door {
   const pace = createPacer();
   function send(request: IncomingMessage, response: ServerResponse, problem: Problem, close: boolean): void {
     const id = idOf(request);
@@ -59,7 +61,7 @@ export function createDoor({ batcher, metrics, log, hosts }: DoorOptions): Door 
       const { method, url = '', headers } = request;
       if (method !== 'POST' || !/^\/attack(\?|$)/.test(url) || headers.origin !== undefined) return false;
       try {
-        batcher.admit();
+        batcher.admit(clientOf(request));
         return false;
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -176,7 +178,8 @@ function wrongHost(request: IncomingMessage, hosts: DoorOptions['hosts']): Probl
 }
 
 /** Load balancers ask these by any name, and they tell nothing. */
-const isHealth = (url = ''): boolean => url === '/healthz' || url === '/readyz';
+const isHealth = (url = ''): boolean =>
+  ['/healthz', '/readyz', '/v2/health/live', '/v2/health/ready'].includes(url);
 
 function explain({ code = '' }: NodeJS.ErrnoException): readonly [kind: ProblemKind, detail: string] {
   switch (code) {

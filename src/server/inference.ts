@@ -1,36 +1,13 @@
-import { constrain, distances, type Constraint } from '../runtime/attacks/constrain.ts';
+import { constrain, distances } from '../runtime/attacks/constrain.ts';
 import type { ImageShape } from '../runtime/attacks/images.ts';
 import { valuesOf } from '../runtime/classifier-card.ts';
 import { openModel, type Model } from '../runtime/session.ts';
 import { float32 } from '../runtime/tensor.ts';
-
-/** Images for one attacker, from one or more requests. */
-export interface Batch {
-  /** The folder of the cell. */
-  readonly cell: string;
-  /** The values of n images, in 0..1. */
-  readonly images: Float32Array;
-  /** One an image. */
-  readonly constraints: readonly Pick<Constraint, 'clip' | 'bits'>[];
-}
-
-/** What came out, image after image. */
-export interface BatchResult {
-  /** As many values: the attacker's outputs. */
-  readonly perturbation: Float32Array;
-  /** As many. */
-  readonly attacked: Float32Array;
-  readonly linf: readonly number[];
-  readonly l2: readonly number[];
-  /** `2 * n * classes`: probabilities of all images, then of all attacked images. */
-  readonly c1: Float32Array;
-  /** The same of C2; null where there is none. */
-  readonly c2: Float32Array | null;
-}
+import type { Batch, CellRows } from './work.ts';
 
 /** The open models of a cell. */
 export interface OpenCell {
-  attack(batch: Omit<Batch, 'cell'>): Promise<BatchResult>;
+  attack(batch: Omit<Batch, 'cell'>): Promise<CellRows>;
   close(): Promise<void>;
 }
 
@@ -53,6 +30,8 @@ export async function openCell({ eps, image, ...bytes }: CellFiles, threads: num
     const tensor = float32([images.length / size, channels, height, width], images);
     return (await model.run({ image: tensor }))[output]!.data as Float32Array;
   };
+  const judged = async (model: Model, both: Float32Array): Promise<Float32Array> =>
+    inRows(await run(model, both, 'probabilities'), both.length / size / 2);
   return {
     async attack({ images, constraints }) {
       const perturbation = await run(attacker, images, 'perturbation');
@@ -67,14 +46,24 @@ export async function openCell({ eps, image, ...bytes }: CellFiles, threads: num
       return {
         perturbation,
         attacked: attacked.slice(),
-        linf: apart.map(({ linf }) => linf),
-        l2: apart.map(({ l2 }) => l2),
-        c1: await run(c1, both, 'probabilities'),
-        c2: c2 && (await run(c2, both, 'probabilities')),
+        linf: Float64Array.from(apart, ({ linf }) => linf),
+        l2: Float64Array.from(apart, ({ l2 }) => l2),
+        c1: await judged(c1, both),
+        c2: c2 && (await judged(c2, both)),
       };
     },
     async close() {
       for (const model of [attacker, c1, c2]) await model?.close();
     },
   };
+}
+
+/** Of n rows and n more, the first of each, then the second of each, and so on. */
+function inRows(both: Float32Array, n: number): Float32Array {
+  const length = both.length / (2 * n);
+  const rows = new Float32Array(both.length);
+  for (let i = 0; i < 2 * n; i++) {
+    rows.set(both.subarray(i * length, (i + 1) * length), (2 * (i % n) + Math.floor(i / n)) * length);
+  }
+  return rows;
 }

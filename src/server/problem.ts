@@ -78,8 +78,12 @@ export class Problem extends Error {
     return kinds[this.kind][0];
   }
 
-  /** The body of the answer. */
-  json(requestId?: string): string {
+  /**
+   * The body of the answer.
+   *
+   * @param more members besides.
+   */
+  json(requestId?: string, more: Readonly<Record<string, string>> = {}): string {
     return JSON.stringify({
       type: `urn:sparring:problem:${this.kind}`,
       title: kinds[this.kind][1],
@@ -87,11 +91,12 @@ export class Problem extends Error {
       detail: this.message,
       ...(this.errors.length > 0 && { errors: this.errors }),
       ...(requestId !== undefined && { requestId }),
+      ...more,
     });
   }
 
-  response(requestId?: string): Response {
-    return new Response(this.json(requestId), {
+  response(requestId?: string, more?: Readonly<Record<string, string>>): Response {
+    return new Response(this.json(requestId, more), {
       status: this.status,
       headers: {
         'content-type': problemType,
@@ -174,31 +179,26 @@ export const onError =
   (log: (error: unknown) => void) =>
   (error: Error, c: Context<{ Variables: RequestIdVariables }>): Response => {
     const id = c.get('requestId');
-    if (error instanceof Problem) return error.response(id);
+    const answer = (problem: Problem): Response =>
+      // where clients of the Open Inference Protocol look for it
+      problem.response(id, /^\/v2(\/|$)/.test(c.req.path) ? { error: problem.message } : {});
+    if (error instanceof Problem) return answer(error);
     if (c.req.raw.signal.aborted) {
-      return new Problem('client-gone', 'the connection ended before the request did').response(id);
+      return answer(new Problem('client-gone', 'the connection ended before the request did'));
     }
     log(error);
-    return new Problem('unexpected', 'an unexpected error; it is in the log').response(id);
+    return answer(new Problem('unexpected', 'an unexpected error; it is in the log'));
   };
 
-/** The rejection of a body whose type is none of {@link mediaTypes}. */
-export const unsupported = (c: Context): Problem =>
-  new Problem('unsupported-media-type', `Content-Type must be one of ${mediaTypes.join(', ')}`, {
+/** The rejection of a body whose type is none of these. */
+export const unsupported = (c: Context, types: readonly string[]): Problem =>
+  new Problem('unsupported-media-type', `Content-Type must be one of ${types.join(', ')}`, {
     errors: [
       {
         field: 'Content-Type',
         message: 'No such type of body',
         value: shorten(c.req.header('content-type') ?? null),
-        limit: mediaTypes,
+        limit: types,
       },
     ],
   });
-
-/** The bodies that `POST /attack` takes. */
-export const mediaTypes = [
-  'application/json',
-  'image/png',
-  'application/octet-stream',
-  'multipart/form-data',
-] as const;

@@ -18,14 +18,15 @@ const describe = {
   labels: 'The true class of each image. Absent: what C1 says before the attack',
 };
 
-const labelOf = ({ classes }: ClassifierCard) =>
+/** A class, as its number. */
+export const labelOf = ({ classes }: ClassifierCard) =>
   z
     .int()
     .min(0)
     .max(classes - 1);
 
 /** Values in the shape of an image: rows, or a list of channels where there are several. */
-function imageOf({ image: { channels, height, width } }: ClassifierCard, value: z.ZodNumber) {
+export function imageOf({ image: { channels, height, width } }: ClassifierCard, value: z.ZodNumber) {
   const rows = z.array(z.array(value).length(width)).length(height);
   return channels === 1 ? rows : z.array(rows).length(channels);
 }
@@ -65,9 +66,10 @@ function attackRequest(card: ClassifierCard, { images }: RequestLimits) {
 }
 
 /** A decimal number as JSON writes one. Number() would take `0b1000` and ` 8 ` too. */
-const decimal = /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i;
+export const decimal = /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i;
 
-const fromText = <T extends z.ZodType>(schema: T) =>
+/** Of text, the number that it writes. */
+export const fromText = <T extends z.ZodType>(schema: T) =>
   z.preprocess((text) => (typeof text === 'string' && decimal.test(text) ? Number(text) : text), schema);
 
 /** The same options as text: in the query of a PNG or raw body, and in the fields of a multipart body. */

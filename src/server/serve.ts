@@ -3,20 +3,31 @@ import { createServer, type Server } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { InputError } from '../runtime/errors.ts';
-import { createApp, type AppDeps } from './app.ts';
+import { createApp, type App, type AppDeps } from './app.ts';
 import { createBatcher, type BatcherOptions } from './batcher.ts';
+import { clientsBy } from './client.ts';
 import { createDoor } from './door.ts';
 import { createMetrics } from './metrics.ts';
 import { createPool, type Pool, type PoolOptions } from './pool.ts';
 import { allowedHosts, originsOf } from './security.ts';
+import { sourcesOf, type Served } from './served.ts';
 
 export interface ServeOptions
   extends
     Pick<
       AppDeps,
-      'catalogue' | 'log' | 'limits' | 'token' | 'origins' | 'demo' | 'demoFiles' | 'docsScript' | 'version'
+      | 'catalogue'
+      | 'log'
+      | 'limits'
+      | 'clientOf'
+      | 'token'
+      | 'origins'
+      | 'demo'
+      | 'demoFiles'
+      | 'docsScript'
+      | 'version'
     >,
-    Omit<PoolOptions, 'cells' | 'card' | 'onEnd'>,
+    Omit<PoolOptions, 'sources' | 'onEnd'>,
     BatcherOptions {
   readonly host: string;
   /** 0 takes a free one. */
@@ -40,6 +51,12 @@ export interface Serving {
   readonly port: number;
   readonly pool: Pool;
   /**
+   * Serves something else from now on. Requests that are in work get answers of what was before.
+   *
+   * @throws TaskFailed when a worker cannot open it; all stays as it was.
+   */
+  change(catalogue: Served): Promise<void>;
+  /**
    * Ends it: no connection is accepted any more, each that there is is closed after its answer, and when all are, the
    * workers end.
    *
@@ -60,8 +77,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const metrics = createMetrics();
   const pool = await createPool({
     ...options,
-    cells: catalogue.cells,
-    card: catalogue.card,
+    sources: sourcesOf(catalogue),
     onEnd(error) {
       metrics.events.workerEnd();
       log.error({ err: error }, 'a worker ended; it is replaced');
@@ -75,16 +91,21 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
   });
   let draining = false;
-  const app = createApp({
-    ...options,
-    origins,
-    batcher,
-    metrics,
-    ready: () => !draining && pool.ready() > 0,
-  });
+  const clientOf = options.clientOf ?? clientsBy(undefined);
+  const appOf = (served: Served): App =>
+    createApp({
+      ...options,
+      catalogue: served,
+      clientOf,
+      origins,
+      batcher,
+      metrics,
+      ready: () => !draining && pool.ready() > 0,
+    });
+  let app = appOf(catalogue);
   const hosts = allowedHosts(host, token, options.allowHost ?? []);
-  const door = createDoor({ batcher, metrics, log, hosts });
-  const listener = getRequestListener(app.fetch, {
+  const door = createDoor({ batcher, metrics, log, hosts, clientOf });
+  const listener = getRequestListener((...request) => app.fetch(...request), {
     // for HTTP/1.0, which needs no Host
     hostname: 'localhost',
     errorHandler: door.unreadable,
@@ -124,6 +145,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   return {
     port: (server.address() as AddressInfo).port,
     pool,
+    async change(served) {
+      const next = appOf(served);
+      await pool.change(sourcesOf(served));
+      app = next;
+    },
     async drain() {
       let answered = true;
       // what is in the queue of the listening socket by now is accepted before it is closed

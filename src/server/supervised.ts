@@ -1,5 +1,10 @@
 import type { FromProcess, ToProcess } from './supervisor.ts';
 
+/** A task that was given up because its time is over. */
+export class OutOfTime extends Error {
+  override readonly name = 'OutOfTime';
+}
+
 /**
  * In a process that a supervisor started: does tasks one after the other, answers heartbeats between them, and ends with
  * the supervisor.
@@ -12,7 +17,8 @@ export function answerTasks<Task, Result>(work: (task: Task) => Promise<Result>)
     try {
       send({ id, result: await work(task) });
     } catch (error) {
-      send({ id, error: error instanceof Error ? error.message : String(error) });
+      const text = error instanceof Error ? error.message : String(error);
+      send({ id, error: text, late: error instanceof OutOfTime });
     }
   };
   let last: Promise<void> = Promise.resolve();

@@ -6,7 +6,7 @@ export type ToProcess<Task> = { readonly id: number; readonly task: Task } | { r
 /** What a process answers: to each task its result or why there is none, to each beat the beat. */
 export type FromProcess<Result> =
   | { readonly id: number; readonly result: Result }
-  | { readonly id: number; readonly error: string }
+  | { readonly id: number; readonly error: string; readonly late?: boolean }
   | { readonly beat: true };
 
 export interface SupervisorOptions<Task> {
@@ -17,8 +17,8 @@ export interface SupervisorOptions<Task> {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Arguments of Node for the processes; those of this process when absent. */
   readonly execArgv?: readonly string[];
-  /** The task that shows that a process works: its first one, and repeated while it is idle. */
-  readonly probe: Task;
+  /** The task that shows that a process works, or what makes one: its first one, and repeated while it is idle. */
+  readonly probe: Task | (() => Task);
   /** Between two heartbeats, in milliseconds. */
   readonly beatInterval: number;
   /** Between the last success of an idle process and its next probe, in milliseconds. */
@@ -55,6 +55,13 @@ export interface Supervisor<Task, Result> {
 /** A task that a process could not do, in the words of the process. The process lives on. */
 export class TaskFailed extends Error {
   override readonly name = 'TaskFailed';
+  /** Whether there was no time for it, which is no fault of the process. */
+  readonly late: boolean;
+
+  constructor(message: string, late = false) {
+    super(message);
+    this.late = late;
+  }
 }
 
 /** How many tasks a process has at most: the one it works on, and one ahead, so that it never waits for this process. */
@@ -150,9 +157,11 @@ export function supervise<Task, Result>(options: SupervisorOptions<Task>): Super
     give(slot, probeOf(slot));
   }
 
+  const probeTask = (): Task => (typeof probe === 'function' ? (probe as () => Task)() : probe);
+
   function probeOf(slot: Slot<Task, Result>): Job<Task, Result> {
     return {
-      task: probe,
+      task: probeTask(),
       abandoned: () => true,
       resolve() {
         slot.ready = true;
@@ -222,7 +231,7 @@ export function supervise<Task, Result>(options: SupervisorOptions<Task>): Super
     if (!('id' in message)) return place();
     const job = slot.jobs.get(message.id);
     slot.jobs.delete(message.id);
-    if ('error' in message) job?.reject(new TaskFailed(message.error));
+    if ('error' in message) job?.reject(new TaskFailed(message.error, message.late));
     else {
       slot.proved = performance.now();
       job?.resolve(message.result);
@@ -236,7 +245,7 @@ export function supervise<Task, Result>(options: SupervisorOptions<Task>): Super
       if (!slot.child) continue;
       if (slot.beaten) slot.missed++;
       const [current] = slot.jobs.values();
-      const limit = slot.ready ? patience(current?.task ?? probe) : startPatience;
+      const limit = slot.ready ? patience(current?.task ?? probeTask()) : startPatience;
       if (slot.missed > limit) {
         end(
           slot,

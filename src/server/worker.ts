@@ -1,35 +1,29 @@
 /** The worker process: holds the sessions. */
-import type { ImageShape } from '../runtime/attacks/images.ts';
-import { openCell, type Batch, type BatchResult, type OpenCell } from './inference.ts';
+import { openServed } from './classifier.ts';
+import { openCell } from './inference.ts';
 import { readModelFile } from './model-files.ts';
+import type { CellSource, ModelSource, Source } from './sources.ts';
 import { answerTasks } from './supervised.ts';
+import { blankOf, type Batch, type Result } from './work.ts';
 
-/** A model file, and the hash that it must have whenever a worker opens it. */
-export interface ModelSource {
-  readonly path: string;
-  readonly sha256: string;
-}
-
-/** Where the models of a cell are. */
-export interface CellSource {
-  readonly folder: string;
-  readonly eps: number;
-  readonly image: ImageShape;
-  readonly c1: ModelSource;
-  readonly c2: ModelSource | null;
-  readonly attacker: ModelSource;
-}
-
-/** A batch, and what a worker needs to know to attack it. */
+/** A batch, and what a worker needs to know to do it. */
 export interface Task {
-  readonly source: CellSource;
-  readonly batch: Batch;
+  readonly source: Source;
+  /** Null for a probe, which only shows that models run: those that were used last will do, so that none is closed for it. */
+  readonly batch: Batch | null;
   /** Threads of ONNX Runtime in each session. */
   readonly threads: number;
-  /** Cells whose sessions stay open; of more, the one that was used longest ago is closed. */
+  /** Sources whose sessions stay open; of more, the one that was used longest ago is closed. */
   readonly openCells: number;
-  /** Only to show that models run: those that were used last will do, so that none is closed for it. */
-  readonly probe?: true;
+  /** When there is no time left for it, in milliseconds since 1970. */
+  readonly deadline: number;
+}
+
+/** A source whose sessions are open. */
+interface Open {
+  readonly source: Source;
+  answer(batch: Omit<Batch, 'cell'>, deadline: number): Promise<Result>;
+  close(): Promise<void>;
 }
 
 // Whoever stops the server may signal its whole process group; requests in work still need this process, which ends
@@ -37,27 +31,32 @@ export interface Task {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 /** In the order of their last use. Only one batch is in work at a time, so none is closed while it is used. */
-const open = new Map<string, OpenCell>();
+const open = new Map<string, Open>();
 
-/** Attacks a batch. */
-async function attack(task: Task): Promise<BatchResult> {
-  const folder = (task.probe && [...open.keys()].at(-1)) ?? task.source.folder;
-  const cell = open.get(folder) ?? (await opened(task));
-  open.delete(folder);
-  open.set(folder, cell);
-  return await cell.attack(task.batch);
+async function answer(task: Task): Promise<Result> {
+  const { source, batch, deadline } = task;
+  const last = batch === null ? [...open.values()].at(-1) : undefined;
+  const one = last ?? open.get(source.id) ?? (await opened(task));
+  open.delete(one.source.id);
+  open.set(one.source.id, one);
+  return await one.answer(batch ?? blankOf(one.source), deadline);
 }
 
-async function opened({ source, threads, openCells }: Task): Promise<OpenCell> {
-  const { eps, image, c1, c2, attacker } = source;
+async function opened({ source, threads, openCells }: Task): Promise<Open> {
   const [oldest] = open;
   if (oldest && open.size >= openCells) {
     open.delete(oldest[0]);
     await oldest[1].close();
   }
+  if (source.kind === 'classifier') return { source, ...(await openServed(source, threads)) };
+  const cell = await openedCell(source, threads);
+  return { source, answer: (batch) => cell.attack(batch), close: () => cell.close() };
+}
+
+async function openedCell({ eps, image, c1, c2, attacker }: CellSource, threads: number) {
   const read = ({ path, sha256 }: ModelSource): Promise<Uint8Array> => readModelFile(path, sha256);
   const models = { c1: await read(c1), c2: c2 && (await read(c2)), attacker: await read(attacker) };
   return await openCell({ eps, image, ...models }, threads);
 }
 
-answerTasks(attack);
+answerTasks(answer);

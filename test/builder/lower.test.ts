@@ -410,6 +410,14 @@ describe('the table of forms', () => {
     ],
     ['ConvTranspose of stride 1', convTranspose(4, 8, 5, {}), 'as it is', 'flip', 'flip', 'phases'],
     [
+      'ConvTranspose of stride 1 to few channels',
+      convTranspose(32, 16, 5, { pads: [2, 2, 2, 2] }),
+      'as it is',
+      'as it is',
+      'flip',
+      'phases',
+    ],
+    [
       'ConvTranspose of stride 1 with pads as large as the kernel',
       convTranspose(4, 8, 1, { pads: [1, 1, 1, 1] }),
       'as it is',

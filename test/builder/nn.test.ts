@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import { stream } from '../../src/runtime/random.ts';
-import { awayFromZero, between, drawn, evaluate, numbers, valueOf, whole } from '../support/run.ts';
+import {
+  evaluateGraph,
+  awayFromZero,
+  between,
+  drawn,
+  evaluate,
+  numbers,
+  valueOf,
+  whole,
+} from '../support/run.ts';
 
 const { nn } = b;
 
@@ -445,6 +454,22 @@ describe('an optimizer', () => {
     // rates long. On top comes the rounding of the parameter, up to 2 in size.
     const perStep = 6e-5 * 2 * learningRate + 2 * 2 * ulp;
     expect((await steps(b.adam(options))).flat()).toBeAllClose(adam(options).flat(), { atol: 10 * perStep });
+  });
+
+  test('averaged moves a mean of the parameters by a part of the way to the new ones', async () => {
+    const p = b.input('p', 'float32', [2]);
+    const variable: b.nn.Variable = { name: 'p', value: p, init: { kind: 'constant', value: 0 } };
+    const optimizer = b.averaged(b.sgd({ learningRate: 0.5 }), 0.75);
+    const [average] = optimizer.init([variable]);
+    const gradient = b.constant(b.tensorOf('float32', [2], [2, -4]));
+    const next = optimizer.update([gradient], [variable], [average!]);
+    const outputs = { next: next.parameters[0]!, mean: next.state[0]! };
+    const found = await evaluateGraph(
+      { name: 'averaged', inputs: [p, average!.value], outputs },
+      { p: b.tensorOf('float32', [2], [1, 1]), 'average/p': b.tensorOf('float32', [2], [8, 4]) },
+    );
+    expect([...(found['next']!.data as Float32Array)]).toEqual([0, 3]);
+    expect([...(found['mean']!.data as Float32Array)]).toEqual([6, 3.75]);
   });
 
   test('adam names its state after the parameters', () => {

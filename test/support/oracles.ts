@@ -72,7 +72,13 @@ export function perfectAim(classifier: Graph, eps: number): Uint8Array {
  */
 export function universalOf(signs: Images, eps: number): Uint8Array {
   const { data, shape } = signs;
-  const own = constant(tensorOf('float32', shape, [...data.map((x) => eps * Math.sign(x))]));
+  const own = constant(
+    tensorOf(
+      'float32',
+      shape,
+      Array.from(data, (x) => eps * Math.sign(x)),
+    ),
+  );
   const image = input('image', 'float32', ['batch', ...shape.slice(1)]);
   const target = input('target', 'int32', ['batch']);
   const several = shape[0] > 1;

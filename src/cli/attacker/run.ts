@@ -203,7 +203,14 @@ async function train(
       session.device,
     );
     const work = trainAttacker({
-      ...{ program, source, session, plan, seed, epochs, batchSize, from },
+      program,
+      source,
+      session,
+      plan,
+      seed,
+      epochs,
+      batchSize,
+      from,
       signal: stop.signal,
     });
     let next = await work.next();

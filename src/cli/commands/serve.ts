@@ -1,38 +1,46 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { pino } from 'pino';
 import { InputError } from '../../runtime/index.ts';
-import { loadCatalogue, serve, standardOutput } from '../../server/index.ts';
-import { demoFolder } from '../experiment/demo-folder.ts';
-import { withDemoModels } from '../experiment/demo-models.ts';
-import { pageFiles } from '../experiment/demo-page.ts';
+import { clientsBy, serve, standardOutput } from '../../server/index.ts';
+import { withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
+import { demandNoModelFlags, serveModel, withModelOptions, type ModelFlags } from '../serve/options.ts';
+import { modelSubject, runSubject } from '../serve/subject.ts';
 import { count, folder, threads } from '../options.ts';
 import { onStop, quitHint, type StopSignal } from '../signals.ts';
 import { version } from '../version.ts';
 
-/** `sparring serve`: attacks over HTTP, the models, and the demo. */
+/** `sparring serve`: attacks over HTTP on a model of one's own, or with the attackers of a run. */
 export function serveCommand() {
-  return new Command('serve')
-    .description('Serve a trained run over HTTP: attacks, models, the demo.')
+  const command = new Command('serve')
+    .description(
+      'Serve attacks over HTTP: on an ONNX image classifier, or by the attackers of a trained run.',
+    )
+    .argument('[model]', 'an ONNX file, or a run folder (default: runs/latest)')
     .optionsGroup('Server:')
-    .option('--run <dir>', 'run folder', folder, 'runs/latest')
+    .option('--run <dir>', 'run folder', folder)
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', host, '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', port, 8080)
     .option('--workers <n>', 'worker processes that attack', threads, Math.max(1, availableParallelism() - 1))
     .option('--threads <n>', 'threads of ONNX Runtime in each worker', threads, 1)
     .optionsGroup('Limits:')
-    .option('--batch <n>', 'images of concurrent requests that are attacked together', count, 16)
+    .option('--batch <n>', 'images of concurrent requests that are done together', count, 16)
     .option('--queue <n>', 'images that may wait; more are answered 429', count, 256)
-    .option('--max-images <n>', 'images in one request', count, 64)
-    .option('--max-body <bytes>', 'bytes in the body of one request', count, 2 * 1024 * 1024)
+    .option('--client-queue <n>', 'images of one client that may wait (default: half of the queue)', count)
+    .option('--max-images <n>', 'images in one request (default: 64, of a model 16)', count)
+    .option(
+      '--max-body <bytes>',
+      'bytes in the body of one request (default: 2097152, or what the images of a model need)',
+      count,
+    )
     .option(
       '--timeout <ms>',
-      'milliseconds from a request to its answer, and for a body to arrive',
+      'milliseconds from a request to its answer, and for a body to arrive (default: 15000, of a model 60000)',
       count,
-      15_000,
     )
     .option('--max-connections <n>', 'connections at a time; more are closed at once', count, 2048)
     .option('--drain-timeout <ms>', 'milliseconds to finish requests after a signal to stop', count, 30_000)
@@ -50,59 +58,83 @@ export function serveCommand() {
       '--allow-host <names...>',
       'names besides localhost that requests may call it by; only heeded on a loopback address without a token',
     )
+    .option('--client-header <name>', 'a header in which a proxy says the address of its client')
     .addOption(
       new Option('--log-level <level>', 'JSON lines on stdout')
         .choices(['error', 'warn', 'info', 'silent'])
         .default('info'),
     )
-    .action(async (flags) => {
+    .action(async (named, flags, self) => {
       refuseToken(flags.token);
-      if (flags.maxImages > flags.queue) {
+      if (named !== undefined && flags.run !== undefined) {
+        throw new InputError(`give ${named} or --run ${flags.run}, not both`);
+      }
+      const isModel = named !== undefined && !(await isFolder(named));
+      if (!isModel) demandNoModelFlags(self);
+      const maxImages = flags.maxImages ?? (isModel ? 16 : 64);
+      if (maxImages > flags.queue) {
         throw new InputError(
-          `--max-images ${flags.maxImages} is more than the ${flags.queue} of --queue: such a request would never fit`,
+          `--max-images ${maxImages} is more than the ${flags.queue} of --queue: such a request would never fit`,
         );
       }
-      const trained = await loadCatalogue(flags.run);
-      if (trained.cells.length > 1) {
-        process.stderr.write(`preparing ${trained.cells.length} attackers, half a second each\n`);
+      const clientQueue = flags.clientQueue ?? Math.max(maxImages, Math.ceil(flags.queue / 2));
+      if (maxImages > clientQueue) {
+        throw new InputError(
+          `--max-images ${maxImages} is more than the ${clientQueue} of --client-queue: such a request would never fit`,
+        );
       }
-      const catalogue = await withDemoModels(trained);
-      const demo = await demoFolder();
+      const subject = isModel
+        ? await modelSubject(await serveModel(named, self.opts() as ModelFlags & AdoptFlags), maxImages)
+        : await runSubject(named ?? flags.run ?? 'runs/latest');
       const output = standardOutput();
       const log = pino({ level: flags.logLevel }, output);
+      const body = flags.maxBody ?? subject.body;
+      const timeout = flags.timeout ?? (isModel ? 60_000 : 15_000);
       const serving = await serve({
         ...flags,
-        catalogue,
+        ...subject.options,
+        clientQueue,
+        clientOf: clientsBy(flags.clientHeader),
         log,
         droppedLogLines: output.dropped,
-        limits: { images: flags.maxImages, body: flags.maxBody },
-        requestTimeout: flags.timeout,
+        timeout,
+        limits: { images: maxImages, body, bodies: Math.max(32 * subject.smallBody, 4 * body) },
+        requestTimeout: timeout,
         drainDelay: 500,
         origins: flags.cors ?? [],
-        demo,
-        demoFiles: await pageFiles(flags.run, catalogue, demo, null),
         docsScript: docsScript(),
         version,
-      }).catch((error: unknown) => {
+      }).catch(async (error: unknown) => {
+        await subject.end();
         throw explained(error, flags);
       });
+      const terminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
+      const reloads = subject.reload !== null && !terminal;
       // listens before the line below says that there is a server to stop
-      const stop = stopped();
-      const { cells, run } = catalogue;
+      const stop = stopped(reloads ? ['SIGINT', 'SIGTERM'] : undefined);
+      if (reloads) process.on('SIGHUP', () => void subject.reload!(serving, log));
       const address = `http://${flags.host.includes(':') ? `[${flags.host}]` : flags.host}:${serving.port}/`;
       process.stderr.write(
-        `${address} serves ${run}: ${cells.length === 1 ? '1 attacker' : `${cells.length} attackers`}, ` +
+        `${address} serves ${subject.what}, ` +
           `${flags.workers === 1 ? '1 worker' : `${flags.workers} workers`}; see ${address}docs\n`,
       );
       const signal = await stop;
       process.stderr.write(`${signal}: finishing the requests in progress; ${quitHint}\n`);
       const answered = await serving.drain();
+      await subject.end();
       await output.flush(500);
       // lines that nobody reads would hold the process for ever
       setTimeout(() => process.exit(), 500).unref();
       if (!answered) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
     });
+  return withAdoptOptions(withModelOptions(command));
 }
+
+const isFolder = async (path: string): Promise<boolean> =>
+  await stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 
 function port(text: string): number {
   if (!/^\d+$/.test(text) || Number(text) > 65_535) {
@@ -160,4 +192,5 @@ function explained(
 }
 
 /** Done on the first signal that asks to stop. */
-const stopped = (): Promise<StopSignal> => new Promise((resolve) => onStop(resolve));
+const stopped = (signals: readonly StopSignal[] | undefined): Promise<StopSignal> =>
+  new Promise((resolve) => onStop(resolve, signals));

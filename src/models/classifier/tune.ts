@@ -4,7 +4,7 @@ import {
   freeInputs,
   input,
   inputName,
-  nn,
+  type nn,
   reduceSum,
   reachedInputs,
   rewrite,

@@ -1,4 +1,4 @@
-import { expand, matmul, nn, reshape, shapeOf, tanh, type Value } from '../../builder/index.ts';
+import { expand, matmul, reshape, shapeOf, tanh, type nn, type Value } from '../../builder/index.ts';
 import { held, type AttackerOptions } from './generator.ts';
 
 /**

@@ -31,7 +31,7 @@ export interface OracleFiles {
    * the device in use. Called when an attack first asks for the loss; with a number of images when the program is to take
    * that number alone.
    */
-  readonly gradient?: (loss: LossName, batch?: number) => Uint8Array;
+  readonly gradient?: (loss: LossName, batch?: number) => Uint8Array | Promise<Uint8Array>;
   /** The only batch that these programs take; any when null or absent. */
   readonly gradientBatch?: number | null;
   /**
@@ -105,7 +105,8 @@ export async function openOracle(
     const gradientOf = (loss: LossName, images: number): Promise<Model> => {
       const bound = gradientBatch === null && images === batchSize;
       const key = `${loss} ${bound}`;
-      const found = gradients.get(key) ?? opened(gradient!(loss, bound ? images : undefined), {});
+      const made = async () => opened(await gradient!(loss, bound ? images : undefined), {});
+      const found = gradients.get(key) ?? made();
       gradients.set(key, found);
       return found;
     };

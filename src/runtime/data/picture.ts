@@ -19,22 +19,30 @@ export const isPictureName = (name: string): boolean =>
 
 const known: ReadonlySet<string> = new Set(['png', 'jpeg', 'webp']);
 
+/** What sharp allows: 16383 pixels each way. */
+const sharpPixels = 0x3fff ** 2;
+
 /**
  * Decodes PNG, JPEG or WebP, told by the content. The pixels are those that Pillow's `convert('RGB')` gives, except that
  * the picture is turned as its EXIF orientation says, and that what is transparent is laid over white. Colour profiles
  * are not applied, of 16 bits the upper 8 are taken, and of an animation the first frame.
  *
+ * @param mostPixels of a picture.
  * @throws Error with the reason in one line when the bytes are no such picture, or are damaged or truncated.
  */
-export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
+export async function decodePicture(bytes: Uint8Array, mostPixels = sharpPixels): Promise<Picture> {
   if (bytes.length === 0) throw new Error('is empty; restore it');
   const { default: sharp } = await import('sharp');
-  const file = sharp(bytes, { ignoreIcc: true, failOn: 'error' });
-  const { format, space } = await file.metadata().catch(failed);
+  const file = sharp(bytes, { ignoreIcc: true, failOn: 'error', limitInputPixels: mostPixels });
+  const { format, space } = await file.metadata().catch(failed(mostPixels));
   if (!known.has(format)) throw new Error(`is ${format}, no PNG, JPEG or WebP; convert it`);
   const inks = space === 'cmyk';
   const pixels = inks ? file.pipelineColourspace('cmyk').toColourspace('cmyk') : file.toColourspace('srgb');
-  const { data, info } = await pixels.autoOrient().raw().toBuffer({ resolveWithObject: true }).catch(failed);
+  const { data, info } = await pixels
+    .autoOrient()
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+    .catch(failed(mostPixels));
   const { width, height, channels } = info;
   const convert = inks ? fromInks : channels === 4 ? overWhite : undefined;
   return {
@@ -45,14 +53,17 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   };
 }
 
-function failed(error: unknown): never {
-  const [line = ''] = (error as Error).message.split('\n', 1);
-  throw new Error(reasonOf(line), { cause: error });
-}
+const failed =
+  (mostPixels: number) =>
+  (error: unknown): never => {
+    const [line = ''] = (error as Error).message.split('\n', 1);
+    throw new Error(reasonOf(line, mostPixels), { cause: error });
+  };
 
-function reasonOf(line: string): string {
+function reasonOf(line: string, mostPixels: number): string {
   if (line.includes('unsupported image format')) return 'is no PNG, JPEG or WebP; convert it';
-  if (line.includes('exceeds pixel limit')) return 'has more than 268 million pixels; make it smaller';
+  if (line.includes('exceeds pixel limit'))
+    return `has more than ${Math.floor(mostPixels / 1e6)} million pixels; make it smaller`;
   return `is damaged or truncated (${line}); restore it`;
 }
 

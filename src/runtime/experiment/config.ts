@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { channelOrders, layouts, scales } from '../../models/classifier/options.ts';
+import type { AdoptOptions } from '../../models/classifier/options.ts';
 import { deviceNames } from '../devices/index.ts';
+
+/** The values of an option, by themselves: one that is missing does not compile. */
+type Values<K extends keyof AdoptOptions> = { readonly [V in NonNullable<AdoptOptions[K]> & string]: V };
+const layouts: Values<'layout'> = { nchw: 'nchw', nhwc: 'nhwc' };
+const scales: Values<'scale'> = { '0..1': '0..1', '0..255': '0..255', '-1..1': '-1..1' };
+const channelOrders: Values<'channels'> = { rgb: 'rgb', bgr: 'bgr', grey: 'grey' };
 
 const Count = z.int().positive();
 /** A file, or a folder of data, and what was found there. */

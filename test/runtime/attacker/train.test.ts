@@ -30,9 +30,8 @@ const { stored: _, ...source } = sourceOf(
 const victim = smallClassifier(stream(2, 'victim'), image, classes);
 
 function optionsOf(kind: AttackerPlan['kind']): AttackerOptions {
-  const plan: AttackerPlan = {
-    ...{ kind, image, classes, eps: [0, 0.2], bound: 'tanh', targeted: true, width: 2 },
-  };
+  const eps = [0, 0.2] as const;
+  const plan: AttackerPlan = { kind, image, classes, eps, bound: 'tanh', targeted: true, width: 2 };
   const training = { batchSize: 4, learningRate: 0.01, objective: 'ce', spread: 0.1 } as const;
   const program = trainingProgram(plan, training, [victim], 'cpu');
   const session = { device: 'cpu', threads: 1 } as const;
@@ -62,7 +61,7 @@ describe.each(['generator', 'universal'] as const)('training an attacker of kind
       await saveAttacker(path, from, 'settings');
       from = await loadAttackerCheckpoint(path, 'settings');
     }
-    expect(from).toEqual({ ...whole, state: new Map([...whole.state].toSorted()) });
+    expect(from).toEqual(whole);
   });
 
   it('gives the same bits however many steps run together', async () => {
@@ -86,7 +85,7 @@ it('draws eps from the whole range, and every class but the label', () => {
   const { eps, ahead } = epochDraws(2000, { eps: [0.1, 0.3], classes: 4 }, 1, 1);
   const [least, largest] = [Math.min(...eps), Math.max(...eps)];
   expect([least >= 0.1, least < 0.101, largest <= Math.fround(0.3), largest > 0.299]).not.toContain(false);
-  expect([...new Set(ahead)].toSorted()).toEqual([1, 2, 3]);
+  expect(new Set(ahead)).toEqual(new Set([1, 2, 3]));
   expect(epochDraws(2000, { eps: [0.1, 0.3], classes: 4 }, 1, 2).eps).not.toEqual(eps);
 });
 
