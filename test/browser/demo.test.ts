@@ -387,7 +387,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     async () => {
       const page = await fresh();
       const reached: string[] = [];
-      for (let i = 0; i < 25; i++) {
+      for (let i = 0; i < 28; i++) {
         await page.keyboard.press('Tab');
         reached.push(
           await page.evaluate(() => {
