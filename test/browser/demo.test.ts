@@ -350,7 +350,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         .click();
       await settled(page);
       const before = await savedBy(page);
-      await page.getByRole('link', { name: 'Your own model' }).click();
+      await page.getByRole('link', { name: 'Your own model', exact: true }).click();
       await page.getByRole('button', { name: 'Take this page’s own' }).click();
       await page.locator('.badge').waitFor();
       expect(await page.getByLabel('Picture').locator('option').count()).toBe(10);
@@ -387,7 +387,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     async () => {
       const page = await fresh();
       const reached: string[] = [];
-      for (let i = 0; i < 28; i++) {
+      for (let i = 0; i < 32; i++) {
         await page.keyboard.press('Tab');
         reached.push(
           await page.evaluate(() => {
