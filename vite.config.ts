@@ -31,6 +31,7 @@ export default defineConfig({
   // the same files whatever NODE_ENV says: a build within tests would name this machine's folders in them
   oxc: { jsx: { development: false } },
   worker: { format: 'es' },
+  resolve: { alias: { '#ort': path('src/web/engine/ort-here.ts') } },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
   plugins: [compressed()],
 });

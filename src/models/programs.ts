@@ -83,6 +83,8 @@ export const classifierTrain = (options: TrainOptions): Program => trainStep(cla
 export interface AttackerTrainOptions extends TrainOptions, ThreatModel, Readings {
   /** How many classifiers A is trained against: the first, and further ones of other seeds. 1 when left out. */
   readonly targets?: number;
+  /** Channels of A's first convolution: 64 when left out, the paper's. */
+  readonly width?: number | undefined;
 }
 
 /** The weights of the classifiers that A is trained against beside the first stand under these names. */
@@ -99,13 +101,14 @@ const frozenClassifiers = (
 ) =>
   names.map((name) => nn.declare(name, phase, (scope) => networks[architecture](scope, image, { classes })));
 
-const chosen = ({ targets = 1, ...options }: AttackerTrainOptions) => ({
+const chosen = ({ targets = 1, width = 64, ...options }: AttackerTrainOptions) => ({
   batchSize: options.batchSize,
   learningRate: options.learningRate,
   ...picked(options),
   ...named(options.architecture ?? 'paper'),
   ...(targets > 1 && { targets }),
   ...(options.readings && { readings: options.readings.join() }),
+  ...(width !== 64 && { width }),
 });
 
 /**
@@ -172,7 +175,7 @@ export function attackerEval({
   architecture = 'paper',
   sizes = paperSizes,
   ...threat
-}: ThreatModel & Pick<TrainOptions, 'architecture' | 'sizes'>): Program {
+}: ThreatModel & Pick<AttackerTrainOptions, 'architecture' | 'sizes' | 'width'>): Program {
   const [image, label] = [imageInput('batch', sizes), labelInput('batch')];
   const own = nn.declare('attacker', 'infer', (scope) => attacker(scope, image, threat));
   const attacked = attack(image, own.result, threat);

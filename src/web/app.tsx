@@ -1,11 +1,9 @@
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
 import type { Demo } from './demo.ts';
 import type { ClassifierName } from './engine/protocol.ts';
 import { readDigit } from './digits/file.ts';
 import { readsDigits } from './digits/shape.ts';
 import { readImage } from './picture/file.ts';
-import type { Theme } from './picture/palette.ts';
 import { Actions } from './views/actions.tsx';
 import { Bars } from './views/bars.tsx';
 import { Comparison } from './views/comparison.tsx';
@@ -16,6 +14,8 @@ import { Panels } from './views/panels.tsx';
 import { Settings } from './views/settings.tsx';
 import { SourceControls } from './views/source.tsx';
 import { Strip } from './views/strip.tsx';
+import { useDrop } from './views/use-drop.ts';
+import { useTheme } from './views/use-theme.ts';
 import { Notes, Problems, VerdictLine } from './views/verdict.tsx';
 
 /** The page. In the order of a phone: the picture, what is done with it, samples, settings, answers. */
@@ -32,7 +32,7 @@ export function App({ demo }: { readonly demo: Demo }) {
       (error: unknown) => (refused.value = (error as Error).message),
     );
   };
-  const dropping = useDrop(open);
+  const dropping = useDrop(([file]) => open(file!));
   const { method } = demo.choice.value;
   const { classifiers, target } = demo.lineUp.value;
   const shown = demo.results.value;
@@ -87,53 +87,4 @@ export function App({ demo }: { readonly demo: Demo }) {
       <Footer demo={demo} />
     </div>
   );
-}
-
-/** What the person's system asks for. */
-function useTheme(): Theme {
-  const query = matchMedia('(prefers-color-scheme: dark)');
-  const dark = useSignal(query.matches);
-  useEffect(() => {
-    const change = (): void => {
-      dark.value = query.matches;
-    };
-    query.addEventListener('change', change);
-    return () => query.removeEventListener('change', change);
-  }, []);
-  return dark.value ? 'dark' : 'light';
-}
-
-/** Takes a picture that is dropped on the page or pasted into it; true while one hovers. */
-function useDrop(open: (file: File) => void): boolean {
-  const over = useSignal(false);
-  useEffect(() => {
-    const stop = new AbortController();
-    const { signal } = stop;
-    const drag = (event: DragEvent): void => {
-      event.preventDefault();
-      over.value = event.type !== 'dragleave';
-    };
-    addEventListener('dragover', drag, { signal });
-    addEventListener('dragleave', drag, { signal });
-    addEventListener(
-      'drop',
-      (event) => {
-        event.preventDefault();
-        over.value = false;
-        const [file] = event.dataTransfer?.files ?? [];
-        if (file) open(file);
-      },
-      { signal },
-    );
-    addEventListener(
-      'paste',
-      (event) => {
-        const [file] = event.clipboardData?.files ?? [];
-        if (file) open(file);
-      },
-      { signal },
-    );
-    return () => stop.abort();
-  }, []);
-  return over.value;
 }

@@ -9,6 +9,7 @@ import type { Backend, Models, Reply } from './engine/protocol.ts';
 import { findWebGpu, type WebGpu } from './engine/webgpu.ts';
 import { lineUp, seriesOf, type LineUp, type Series } from './lineup.ts';
 import { fromHash, toHash } from './permalink.ts';
+import { viewOf } from './route.ts';
 import { progressOf, runtimeName, type Progress } from './progress.ts';
 import { isAnswer, isEmpty, sameAttack, shippedResults, type Results } from './results.ts';
 import { digitsOf, wordsFor, type Digit, type Words } from './samples.ts';
@@ -218,6 +219,7 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
 
   keepAddress(choice);
   addEventListener('hashchange', () => {
+    if (viewOf(location.hash) !== 'digits') return;
     void fromHash(location.hash, digits, card).then((change) => {
       if (change.pixels) remember();
       choose(change);
@@ -340,7 +342,10 @@ function keepAddress(choice: ReadonlySignal<Choice>): void {
     // an address without choices stays as it is until something is chosen
     if (!first) {
       timer = setTimeout(
-        () => void toHash(own).then((hash) => history.replaceState(null, '', `#${hash}`)),
+        () =>
+          void toHash(own).then((hash) => {
+            if (viewOf(location.hash) === 'digits') history.replaceState(null, '', `#${hash}`);
+          }),
         300,
       );
     }

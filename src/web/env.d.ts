@@ -7,3 +7,6 @@ declare module '*.wasm?url' {
   // Vite gives nothing else
   export { url as default };
 }
+
+/** A style sheet that comes with the code that imports it. */
+declare module '*.css';

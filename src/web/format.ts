@@ -33,3 +33,7 @@ export const duration = (milliseconds: number): string =>
 
 /** Bytes in units of 10^6: `8.9 MB`. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** The size of a file, small or large: `31 kB`, `8.9 MB`. */
+export const fileSize = (bytes: number): string =>
+  bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : megabytes(bytes);

@@ -340,6 +340,28 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     patience,
   );
 
+  it(
+    'opens the target of its run as a model of one’s own, and comes back to the digits as they were',
+    async () => {
+      const page = await fresh();
+      await page
+        .getByRole('radio', { name: /^5, test image/ })
+        .first()
+        .click();
+      await settled(page);
+      const before = await savedBy(page);
+      await page.getByRole('link', { name: 'Your own model', exact: true }).click();
+      await page.getByRole('button', { name: 'Take this page’s own' }).click();
+      await page.locator('.badge').waitFor();
+      expect(await page.getByLabel('Picture').locator('option').count()).toBe(10);
+      expect(await page.locator('.understood').innerText()).toMatch(/28x28, grey, 10 classes/);
+      await page.getByRole('link', { name: 'Fool a network' }).click();
+      await settled(page);
+      expect((await savedBy(page)).image).toEqual(before.image);
+    },
+    patience,
+  );
+
   it.each([
     ['desktop', 'light', 1280],
     ['desktop', 'dark', 1280],
@@ -365,7 +387,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     async () => {
       const page = await fresh();
       const reached: string[] = [];
-      for (let i = 0; i < 25; i++) {
+      for (let i = 0; i < 32; i++) {
         await page.keyboard.press('Tab');
         reached.push(
           await page.evaluate(() => {

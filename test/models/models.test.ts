@@ -5,6 +5,7 @@ import { attack, attacker, type Bound, type ThreatModel } from '../../src/models
 import { classifier } from '../../src/models/networks/paper.ts';
 import {
   alternatingTrain,
+  attackerEval,
   attackerInfer,
   attackerTrain,
   classifierInfer,
@@ -388,6 +389,30 @@ describe('the alternating step', () => {
       }
     },
   );
+});
+
+describe('an attacker of another width', () => {
+  const settings = { batchSize: 2, learningRate: 1e-3, ...threat };
+
+  test.for([
+    ['consecutive', attackerTrain],
+    ['alternating', alternatingTrain],
+  ] as const)('is trained and measured with that many channels, %s', ([, program]) => {
+    const { metadata } = program({ ...settings, width: 8 });
+    expect(metadata.options).toEqual({ ...settings, width: 8 });
+    const shapes = new Map(metadata.state.map(({ name, shape }) => [name, shape]));
+    expect(shapes.get('attacker/conv1/weight')).toEqual([5, 5, 1, 8]);
+    const measured = attackerEval({ ...threat, width: 8 }).metadata.frozen;
+    const own = measured.filter(({ name }) => name.startsWith('attacker/'));
+    expect(own.length).toBeGreaterThan(0);
+    for (const { name, shape } of own) expect(shapes.get(name)).toEqual(shape);
+  });
+
+  test('is the paper’s, which goes without saying, at 64', () => {
+    const file = ({ graph, ...program }: b.Program): Uint8Array =>
+      onnx.encodeProgram({ ...program, graph: b.lower(graph, 'plain') });
+    expect(file(attackerTrain({ ...settings, width: 64 }))).toEqual(file(attackerTrain(settings)));
+  });
 });
 
 describe('the attacker against other classifiers than C1', () => {

@@ -9,10 +9,18 @@ import {
   type Favourite,
   type FirstResult,
 } from '../../runtime/experiment/demo-data.ts';
-import { loadDigits, openModel, paperData, readResult, type RunConfig } from '../../runtime/index.ts';
+import {
+  loadDigits,
+  openModel,
+  paperData,
+  readResult,
+  type Digits,
+  type RunConfig,
+} from '../../runtime/index.ts';
 import { float32 } from '../../runtime/tensor.ts';
 import { bytesOf, type Catalogue, type Cell, type StoredModel } from '../../server/index.ts';
 import { version } from '../version.ts';
+import { packDigits } from './demo-spar.ts';
 
 /** How many images of each class the demo brings along. */
 const perClass = 10;
@@ -22,6 +30,8 @@ export interface Prepared {
   readonly data: DemoData;
   /** The first result as pictures; null without samples. */
   readonly pictures: Pictures | null;
+  /** Digits for live training in the page, packed; null where there are none. */
+  readonly digits: Uint8Array | null;
 }
 
 /** One attacked image: `width * height` values each. */
@@ -48,6 +58,7 @@ export async function prepareDemo(run: string, catalogue: Catalogue): Promise<Pr
     return {
       data: { ...about, samples: null, noSamples: found, first: null, favourites: {} },
       pictures: null,
+      digits: null,
     };
   }
   const { name, test } = found;
@@ -97,7 +108,11 @@ export async function prepareDemo(run: string, catalogue: Catalogue): Promise<Pr
       predictions: await predictionsOf(catalogue.cells, original, after, batch.image.shape),
     };
   }
-  return { data: { ...about, samples, noSamples: null, first, favourites }, pictures };
+  return {
+    data: { ...about, samples, noSamples: null, first, favourites },
+    pictures,
+    digits: packDigits(found),
+  };
 }
 
 /** The cell that the page opens with: of the first kind of attackers, the one with the largest eps. */
@@ -115,10 +130,10 @@ function openedFirst(cells: readonly Cell[]): Cell {
 async function ownData({
   source,
   sha256,
-}: RunConfig['data']): Promise<{ readonly name: string; readonly test: StoredSource } | string> {
+}: RunConfig['data']): Promise<Pick<Digits, 'name' | 'train' | 'test'> | string> {
   const mnist = await loadDigits(paperData).catch(() => null);
   // a copy of MNIST in a folder is MNIST, and need not be there any more
-  if (mnist?.sha256 === sha256) return { name: paperData, test: mnist.test };
+  if (mnist?.sha256 === sha256) return { ...mnist, name: paperData };
   // `mnist` is what the page knows digits by
   const name = basename(source) === paperData ? 'other data called mnist' : basename(source);
   if (source === paperData) {
@@ -131,7 +146,7 @@ async function ownData({
   if (own.sha256 !== sha256) {
     return `The data set ${name} has changed since this run was trained, so there are no sample images. Draw one.`;
   }
-  return { name, test: own.test };
+  return { ...own, name };
 }
 
 const firstOf = ({ stored: { labels } }: StoredSource, label: number): readonly number[] =>

@@ -18,11 +18,12 @@ export async function pageFiles(
   page: string,
   url: string | null,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { data, pictures } = await prepareDemo(run, catalogue);
+  const { data, pictures, digits } = await prepareDemo(run, catalogue);
   const html = await readFile(join(page, 'index.html'), 'utf8');
   return new Map<string, Uint8Array>([
     ['index.html', Buffer.from(describe(html, { picture: pictures !== null, url }))],
     ['demo.json', Buffer.from(JSON.stringify(data))],
+    ...(digits ? [['digits.bin', digits] as const] : []),
     ...(pictures ? [['preview.png', drawPreview(pictures)] as const] : []),
   ]);
 }

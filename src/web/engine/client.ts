@@ -1,3 +1,4 @@
+import { linkTo } from './link.ts';
 import type { AttackRequest, Backend, LoadRequest, Reply } from './protocol.ts';
 
 /** The worker as the page sees it. */
@@ -12,21 +13,11 @@ export interface Engine {
 /** Starts a worker on a backend. */
 export function startEngine(backend: Backend, threads: number, onReply: (reply: Reply) => void): Engine {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  let closed = false;
-  const reply = (own: Reply): void => {
-    if (!closed) onReply(own);
-  };
-  worker.onmessage = ({ data }: MessageEvent<Reply>) => reply(data);
-  worker.onerror = ({ message }) =>
-    reply({ kind: 'failed', job: null, message: message || 'the worker could not be loaded' });
-  worker.postMessage({ kind: 'start', backend, threads, base: document.baseURI });
+  const link = linkTo<LoadRequest | AttackRequest, Reply>(worker, { backend, threads }, onReply);
   return {
-    load: (request) => worker.postMessage({ kind: 'load', ...request }),
-    attack: (request) => worker.postMessage({ kind: 'attack', ...request }),
-    close() {
-      closed = true;
-      worker.terminate();
-    },
+    load: (request) => link.send({ kind: 'load', ...request }),
+    attack: (request) => link.send({ kind: 'attack', ...request }),
+    close: () => link.close(),
   };
 }
 

@@ -8,6 +8,15 @@ import { download, type DownloadOptions } from './store.ts';
 /** ONNX Runtime as this page uses it. */
 export type Runtime = Pick<typeof Ort, 'env' | 'InferenceSession' | 'Tensor'>;
 
+/** A worker has one ONNX Runtime. */
+let loaded: Runtime | undefined;
+
+/** What {@link loadRuntime} has loaded in this worker. Throws where it has not yet. */
+export function loadedRuntime(): Runtime {
+  if (!loaded) throw new Error('ONNX Runtime is used before it was loaded');
+  return loaded;
+}
+
 const programs: Readonly<Record<Backend, string>> = { wasm: wasmUrl, webgpu: webGpuUrl };
 
 /**
@@ -29,5 +38,6 @@ export async function loadRuntime(
   ort.env.wasm.wasmBinary = bytes.buffer;
   ort.env.wasm.numThreads = threads;
   ort.env.logLevel = 'error';
+  loaded = ort;
   return ort;
 }

@@ -83,9 +83,16 @@ export interface Outcome {
   readonly gradientSteps: number;
 }
 
-export type Reply =
+/** What every worker says of its start. */
+export type StartReply =
   | { readonly kind: 'ready'; readonly backend: Backend; readonly threads: number }
   | { readonly kind: 'download'; readonly url: string; readonly loaded: number }
+  /** The backend does not work here; nothing else comes. */
+  | { readonly kind: 'unavailable'; readonly message: string }
+  | { readonly kind: 'failed'; readonly job: number | null; readonly message: string };
+
+export type Reply =
+  | StartReply
   | {
       readonly kind: 'clean';
       readonly job: number;
@@ -93,7 +100,4 @@ export type Reply =
       readonly predictions: Predictions;
     }
   | { readonly kind: 'attacked'; readonly job: number; readonly outcome: Outcome }
-  | { readonly kind: 'done'; readonly job: number }
-  /** The backend does not work here; nothing else comes. */
-  | { readonly kind: 'unavailable'; readonly message: string }
-  | { readonly kind: 'failed'; readonly job: number | null; readonly message: string };
+  | { readonly kind: 'done'; readonly job: number };

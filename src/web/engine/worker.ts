@@ -1,10 +1,10 @@
 import { attackOf, type Configured } from '../../runtime/attacks/index.ts';
 import { Abandoned, attackBy, classify } from './attacks.ts';
+import { macrotask } from './macrotask.ts';
 import { imagesOf } from './oracle.ts';
-import { loadRuntime } from './ort.ts';
 import type { AttackRequest, ModelRef, Models, Reply, Request, StartRequest } from './protocol.ts';
+import { lineOf, prepare } from './prepare.ts';
 import { BackendError, Sessions } from './sessions.ts';
-import { checkWebGpu } from './webgpu.ts';
 
 /** The worker: everything that takes time happens here, and the page stays free. */
 
@@ -41,33 +41,20 @@ scope.onmessage = ({ data: request }) => {
 };
 
 function start(request: StartRequest): void {
-  const { base } = request;
+  const { base, threads } = request;
   ({ backend } = request);
   const onProgress = (url: string, loaded: number): void => send({ kind: 'download', url, loaded });
   const ort = prepare(request, onProgress);
-  ort.catch((error: unknown) =>
-    send(
-      error instanceof BackendError
-        ? { kind: 'unavailable', message: lineOf(error) }
-        : { kind: 'failed', job: null, message: lineOf(error) },
-    ),
-  );
+  ort
+    .then(() => send({ kind: 'ready', backend, threads }))
+    .catch((error: unknown) =>
+      send(
+        error instanceof BackendError
+          ? { kind: 'unavailable', message: lineOf(error) }
+          : { kind: 'failed', job: null, message: lineOf(error) },
+      ),
+    );
   sessions = new Sessions(ort, { backend, base, onProgress });
-}
-
-async function prepare(
-  { backend: own, threads, base }: StartRequest,
-  onProgress: (url: string, loaded: number) => void,
-) {
-  if (own === 'webgpu') {
-    // before 26 MB are fetched for nothing
-    await checkWebGpu().catch((error: unknown) => {
-      throw new BackendError(lineOf(error));
-    });
-  }
-  const ort = await loadRuntime(own, threads, { base, onProgress });
-  send({ kind: 'ready', backend: own, threads });
-  return ort;
 }
 
 /** Begins to fetch and open models: the small ones first, the attacker when they are there. */
@@ -149,17 +136,3 @@ async function openUnlessNewer(model: ModelRef): Promise<void> {
 }
 
 const highest = (values: Float32Array): number => values.indexOf(Math.max(...values));
-
-/** Until messages that have arrived were handled. A MessageChannel, because setTimeout waits 4 ms when nested. */
-const macrotask = (): Promise<void> =>
-  new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-
-const lineOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;

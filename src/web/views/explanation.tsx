@@ -1,6 +1,7 @@
 import type { Demo } from '../demo.ts';
 import { shownAttacks } from '../attacks.ts';
 import { Formulas } from './formulas.tsx';
+import { Questions } from './questions.tsx';
 import { Scores } from './scores.tsx';
 
 /** What happens on this page: in words, in formulas, and what the run measured. */
@@ -49,6 +50,7 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
         <h2 id="formulas-title">In formulas</h2>
         <Formulas />
       </section>
+      <Questions demo={demo} />
       <section class="switches" aria-labelledby="switches-title">
         <h2 id="switches-title">What the switches do</h2>
         <dl>

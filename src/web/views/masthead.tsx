@@ -1,5 +1,6 @@
 import type { Demo } from '../demo.ts';
-import { megabytes } from '../format.ts';
+import { Loading } from './loading.tsx';
+import { Nav } from './nav.tsx';
 
 /** What this is, and how far its loading. */
 export function Masthead({ demo }: { readonly demo: Demo }) {
@@ -8,14 +9,8 @@ export function Masthead({ demo }: { readonly demo: Demo }) {
     <header class="masthead">
       <h1>Sparring</h1>
       <p>One network reads {demo.words.thing}s, another learned to fool it. Both run in your browser.</p>
-      {download && (
-        <div class="download">
-          <progress aria-label="Loading of the networks" max={download.total} value={download.loaded} />
-          <span>
-            Loading the networks: {megabytes(download.loaded)} of {megabytes(download.total)}
-          </span>
-        </div>
-      )}
+      <Nav view="digits" />
+      {download && <Loading of="the networks" progress={download} />}
     </header>
   );
 }

@@ -1,0 +1,95 @@
+import { nameOf } from '../../runtime/classifier-card.ts';
+import { number } from '../format.ts';
+import type { Understood } from './engine/protocol.ts';
+import { asksGradient, ownAttacks, ownMethods } from './methods.ts';
+import { mostEps, type Own } from './own.ts';
+
+/** Which attack, how large, and what for. */
+export function AttackForm({ own, card }: { readonly own: Own; readonly card: Understood }) {
+  const { method, eps, label, target } = own.choice.value;
+  const classes = Array.from({ length: card.classes }, (_, one) => one);
+  const isImpossible = (one: (typeof ownMethods)[number]): boolean =>
+    card.noGradient !== null && asksGradient(one);
+  return (
+    <section class="block" aria-labelledby="own-attack-title">
+      <h2 id="own-attack-title">Attack</h2>
+      <fieldset class="methods">
+        <legend class="visually-hidden">Attack</legend>
+        {ownMethods.map((one) => (
+          <label class={isImpossible(one) ? 'method off' : 'method'}>
+            <input
+              type="radio"
+              name="own-method"
+              value={one}
+              checked={one === method}
+              disabled={isImpossible(one)}
+              onChange={() => own.choose({ method: one })}
+            />
+            <span>
+              {ownAttacks[one].title} <span class="role">{ownAttacks[one].about}</span>
+            </span>
+          </label>
+        ))}
+      </fieldset>
+      {card.noGradient !== null && (
+        <p class="fine">
+          This model cannot be differentiated, so only attacks that ask for its answers are left: Square and
+          noise. Why: {card.noGradient}.
+        </p>
+      )}
+      <div class="eps">
+        <label for="own-eps">
+          <i>eps</i> <span class="role">largest change of a value</span>
+        </label>
+        <output for="own-eps">
+          {number(255 * eps, 1)}/255 <span class="role">≈ {number(eps, 3)}</span>
+        </output>
+        <input
+          id="own-eps"
+          type="range"
+          min="0.5"
+          max={255 * mostEps}
+          step="0.5"
+          value={255 * eps}
+          onChange={(event) => own.choose({ eps: Number(event.currentTarget.value) / 255 })}
+        />
+      </div>
+      <label class="field">
+        <span>What it is</span>
+        <select
+          value={label === null ? 'auto' : String(label)}
+          onChange={({ currentTarget: { value } }) =>
+            own.choose({ label: value === 'auto' ? null : Number(value) })
+          }
+        >
+          <option value="auto">what the model reads</option>
+          {classes.map((one) => (
+            <option value={String(one)}>{nameOf(card, one)}</option>
+          ))}
+        </select>
+      </label>
+      <label class="field">
+        <span>Make it look like</span>
+        <select
+          value={target === null ? 'any' : String(target)}
+          onChange={({ currentTarget: { value } }) =>
+            own.choose({ target: value === 'any' ? null : Number(value) })
+          }
+        >
+          <option value="any">anything else</option>
+          {classes.map((one) => (
+            <option value={String(one)}>{nameOf(card, one)}</option>
+          ))}
+        </select>
+      </label>
+      <div class="row">
+        <button type="button" onClick={() => own.attack()}>
+          Attack
+        </button>
+        <button type="button" onClick={() => own.findSmallest()}>
+          Find the smallest eps
+        </button>
+      </div>
+    </section>
+  );
+}
