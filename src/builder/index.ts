@@ -3,7 +3,16 @@ export * from './shape.ts';
 export * from './ops.ts';
 export { grad, pullback, hasGradient, reachedInputs, gradientStops, differentiableInputs } from './grad.ts';
 export * as nn from './nn.ts';
-export { sgd, adam, averaged, averagePrefix, everyNth, type Optimizer, type AdamOptions } from './optim.ts';
+export {
+  sgd,
+  adam,
+  averaged,
+  averagePrefix,
+  everyNth,
+  projected,
+  type Optimizer,
+  type AdamOptions,
+} from './optim.ts';
 export {
   trainStep,
   jointStep,

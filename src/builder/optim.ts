@@ -1,6 +1,6 @@
 import { input, scalar, type Value } from './ir.ts';
 import type { Variable } from './nn.ts';
-import { add, div, less, mul, pow, sqrt, sub, where, type Operand } from './ops.ts';
+import { add, clip, div, less, mul, pow, sqrt, sub, where, type Operand } from './ops.ts';
 
 /** A pure optimizer: which state it needs, and one step of it. */
 export interface Optimizer {
@@ -123,6 +123,17 @@ export function averaged(optimizer: Optimizer, decay: number): Optimizer {
         add(mul(state[own + i]!.value, decay), mul(p, 1 - decay)),
       );
       return { parameters: next.parameters, state: [...next.state, ...averages] };
+    },
+  };
+}
+
+/** An optimizer whose parameters are clipped to [low, high] after every step: projected gradient descent. */
+export function projected(optimizer: Optimizer, low: number, high: number): Optimizer {
+  return {
+    init: (parameters) => optimizer.init(parameters),
+    update(gradients, parameters, state) {
+      const next = optimizer.update(gradients, parameters, state);
+      return { ...next, parameters: next.parameters.map((p) => clip(p, low, high)) };
     },
   };
 }

@@ -10,6 +10,7 @@ import {
   neg,
   nn,
   abs,
+  projected,
   reduceMean,
   reduceSum,
   softmax,
@@ -120,12 +121,13 @@ export function attackerTraining(
     answers.map((logits) => (target ? nn.crossEntropy(logits, target) : awayFrom[objective](logits, label))),
   );
   const loss = spread > 0 ? sub(aim, mul(mean(answers.map(spreadOf)), spread)) : aim;
+  const step = adam({ learningRate, network });
   const hits = mean(answers.map((logits) => accuracy(logits, target ?? label)));
   return trainStep({
     name: 'attacker-against',
     loss,
     parameters: own.parameters,
-    optimizer: adam({ learningRate, network }),
+    optimizer: plan.kind === 'universal' ? projected(step, -1, 1) : step,
     data: [image, label, ...(each ? [each] : []), ...(target ? [target] : [])],
     metrics: { loss, success: target ? hits : sub(1, hits) },
   });

@@ -1,10 +1,25 @@
 import { expect, test } from 'vitest';
-import { everyNth, input, mul, nn, reduceSum, sgd, trainStep } from '../../src/builder/index.ts';
+import {
+  everyNth,
+  input,
+  mul,
+  nn,
+  projected,
+  reduceSum,
+  sgd,
+  trainStep,
+  type Optimizer,
+} from '../../src/builder/index.ts';
 import { encodeProgram } from '../../src/onnx/index.ts';
 import { openTraining } from '../../src/runtime/session.ts';
-import { float32 } from '../../src/runtime/tensor.ts';
+import { float32, type Tensor } from '../../src/runtime/tensor.ts';
 
-test('an optimizer at every third call moves at the third and the sixth, by the gradient of that call', async () => {
+/** Where w = 0 goes with the loss w x, whose gradient of w is x: its value after each step. */
+async function walk(
+  optimizer: Optimizer,
+  gradients: readonly number[],
+  state: readonly (readonly [string, Tensor])[] = [],
+): Promise<readonly number[]> {
   const x = input('x', 'float32', [1]);
   const { result, parameters } = nn.declare('net', 'train', (scope) =>
     reduceSum(mul(scope.parameter('w', [1], { kind: 'constant', value: 0 }), x)),
@@ -13,22 +28,29 @@ test('an optimizer at every third call moves at the third and the sixth, by the 
     name: 'line',
     loss: result,
     parameters,
-    optimizer: everyNth(sgd({ learningRate: 1 }), 3, 'net'),
+    optimizer,
     data: [x],
     metrics: { loss: result },
   });
-  const begin = new Map([
-    ['net/w', float32([1], Float32Array.of(0))],
-    ['turn/net', float32([], Float32Array.of(0))],
-  ]);
+  const begin = new Map([['net/w', float32([1], Float32Array.of(0))] as const, ...state]);
   const file = { bytes: encodeProgram(program), metadata: program.metadata };
   const training = await openTraining(file, begin, new Map(), { device: 'cpu', threads: 1 });
   const weights: number[] = [];
-  for (let call = 1; call <= 7; call++) {
-    // the gradient of w is x
-    await training.step({ x: float32([1], Float32Array.of(call)) });
+  for (const gradient of gradients) {
+    await training.step({ x: float32([1], Float32Array.of(gradient)) });
     weights.push(Number((await training.state()).get('net/w')!.data[0]));
   }
   await training.close();
-  expect(weights.map((w) => 0 - w)).toEqual([0, 0, 3, 3, 3, 9, 9]);
+  return weights.map((w) => w + 0);
+}
+
+test('an optimizer at every third call moves at the third and the sixth, by the gradient of that call', async () => {
+  const turn = ['turn/net', float32([], Float32Array.of(0))] as const;
+  const weights = await walk(everyNth(sgd({ learningRate: 1 }), 3, 'net'), [1, 2, 3, 4, 5, 6, 7], [turn]);
+  expect(weights).toEqual([0, 0, -3, -3, -3, -9, -9]);
+});
+
+test('a projected optimizer leaves no parameter outside, and comes back from the edge at once', async () => {
+  const weights = await walk(projected(sgd({ learningRate: 1 }), -1, 1), [-0.5, -5, 0.25, 9]);
+  expect(weights).toEqual([0.5, 1, 0.75, -1]);
 });

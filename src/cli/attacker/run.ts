@@ -38,7 +38,7 @@ export interface TrainAttackerFlags {
   readonly targeted?: true;
   readonly width: number;
   readonly bound: Bound;
-  readonly objective: Objective;
+  readonly objective?: Objective;
   readonly spread: number;
   readonly epochs: number;
   readonly batchSize: number;
@@ -52,8 +52,13 @@ export interface TrainAttackerFlags {
   readonly force?: true;
 }
 
-/** Adam's rate for each kind: a network of many weights, or pixels themselves. */
-const rates: { readonly [K in AttackerKind]: number } = { generator: 1e-3, universal: 0.02 };
+/** Adam's rate for each kind, a network of many weights or pixels themselves, and what was seen to fool more. */
+const defaults: {
+  readonly [K in AttackerKind]: { readonly learningRate: number; readonly objective: Objective };
+} = {
+  generator: { learningRate: 1e-3, objective: 'complement' },
+  universal: { learningRate: 0.02, objective: 'ce' },
+};
 
 /** A classifier to train against. */
 interface Victim {
@@ -110,7 +115,8 @@ async function prepare(
   flags: TrainAttackerFlags,
   adopt: AdoptFlags,
 ): Promise<Prepared> {
-  const { kind, eps, bound, targeted = false, width, batchSize, objective, spread } = flags;
+  const { kind, eps, bound, targeted = false, width, batchSize, spread } = flags;
+  const { learningRate, objective } = { ...defaults[kind], ...flags };
   const session = { device: flags.device, threads: flags.threads ?? defaultThreads };
   const options = await adoption(adopt);
   const victims: Victim[] = [];
@@ -128,7 +134,6 @@ async function prepare(
     image,
     classes,
   };
-  const learningRate = flags.learningRate ?? rates[kind];
   const batch = input('probe', 'float32', [batchSize, image.channels, image.height, image.width]);
   for (const { loaded, graph } of victims) {
     await naming(loaded.name, () => givenClassifier(graph, batch, classes));

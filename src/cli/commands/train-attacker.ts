@@ -37,10 +37,9 @@ export function trainAttackerCommand() {
     .addOption(
       new Option(
         '--objective <name>',
-        'what it minimises where it aims at no class: complement -log(1 - p), ce log p, as the paper; p of the label',
-      )
-        .choices(objectives)
-        .default('complement' as const),
+        'what it minimises where it aims at no class: complement -log(1 - p), ce log p, as the paper; p of the label ' +
+          '(default: complement, universal ce)',
+      ).choices(objectives),
     )
     .option(
       '--spread <weight>',
