@@ -261,7 +261,11 @@ describe('what sparring audit rejects, in one line and before it measures', () =
     [['--eps', '8'], 'eps must be at most 1 for linf, got 8 (did you mean 8/255?)'],
     [['--fail-under', '40'], 'must be a fraction from 0 to 1, got 40 (did you mean 0.4?)'],
     [['--attacks', 'fgsm,fgsm'], 'fgsm is listed twice'],
-    [['--attacks', 'generator'], 'must be some of noise,fgsm'],
+    [['--attacks', 'magic'], 'must be some of noise,fgsm'],
+    [
+      ['--attacks', 'generator'],
+      '--attacks generator needs a trained attacker: name its file with --attacker',
+    ],
     [['--accept', 'all'], 'must be some of not-a-number'],
     [['--time-limit', 'soon'], 'must be a length of time such as 90s'],
     [['--shard', '3/2'], 'must be i/n'],
