@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import { program } from '../../src/cli/main.ts';
 import { root } from '../support/package.ts';
 
@@ -50,4 +51,10 @@ test('README shows each command of the program, or the page that does', async ()
   const texts = await Promise.all(['README.md', ...pages].map((page) => readFile(join(root, page), 'utf8')));
   const named = new Set(texts.flatMap(shown).map(([command]) => command));
   expect([...commands.keys()].filter((name) => !named.has(name))).toEqual([]);
+});
+
+test('a checkout has a script for each command, by its name unless pnpm has a command of that name', () => {
+  const scripts = Object.keys(manifest.scripts);
+  const missing = [...commands.keys()].filter((name) => name !== 'audit' && !scripts.includes(name));
+  expect(missing).toEqual([]);
 });

@@ -111,6 +111,23 @@ describe('the Open Inference Protocol', () => {
     expect(logits!.values).toBeAllClose(expected.map(Math.log), { atol: 1e-3 });
   });
 
+  it('leaves parameters that it does not know to others, and an empty list of outputs names none', async () => {
+    const body = {
+      parameters: { priority: 1 },
+      inputs: [
+        { name: 'image', shape, datatype: 'FP32', data: [...two], parameters: { content_type: 'np' } },
+      ],
+      outputs: [],
+    };
+    const response = await app(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const { outputs } = (await response.json()) as { outputs: { name: string }[] };
+    expect(outputs.map(({ name }) => name)).toEqual(['logits', 'probabilities']);
+  });
+
   it('takes nested lists, and answers all outputs where none is named', async () => {
     const data = [nestedOf(two, photoShape, 0), nestedOf(two, photoShape, 1)];
     const response = await app(path, {

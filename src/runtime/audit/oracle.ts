@@ -106,9 +106,13 @@ export async function openOracle(
       const bound = gradientBatch === null && images === batchSize;
       const key = `${loss} ${bound}`;
       const made = async () => opened(await gradient!(loss, bound ? images : undefined), {});
-      const found = gradients.get(key) ?? made();
-      gradients.set(key, found);
-      return found;
+      const known = gradients.get(key);
+      if (known) return known;
+      const opening = made();
+      gradients.set(key, opening);
+      // what failed once, for want of memory or a file, may be tried again
+      opening.catch(() => gradients.delete(key));
+      return opening;
     };
     return {
       image,

@@ -65,9 +65,9 @@ export function readInference(
   else fromBytes(images, body.subarray(end), size, input.data);
   demandUnit(images);
   const all = parameters?.binary_data_output ?? false;
-  const wanted =
-    outputs?.map(({ name, parameters: own }) => ({ name, binary: own?.binary_data ?? all })) ??
-    outputNames.map((name) => ({ name, binary: all }));
+  const asked =
+    outputs?.map(({ name, parameters: own }) => ({ name, binary: own?.binary_data ?? all })) ?? [];
+  const wanted = asked.length > 0 ? asked : outputNames.map((name) => ({ name, binary: all }));
   return { images, count, ...(id !== undefined && { id }), outputs: wanted };
 }
 

@@ -11,8 +11,9 @@ const input = z
     name: z.literal('image'),
     shape: z.tuple([size, size, size, size]),
     datatype: z.literal('FP32'),
+    // those that it does not know are not its business, as the protocol has it
     parameters: z
-      .strictObject({
+      .looseObject({
         binary_data_size: size
           .optional()
           .openapi({ description: 'Bytes behind the JSON; data is then absent' }),
@@ -29,7 +30,7 @@ const output = z
   .strictObject({
     name: z.enum(outputNames),
     parameters: z
-      .strictObject({
+      .looseObject({
         binary_data: z
           .boolean()
           .optional()
@@ -43,9 +44,9 @@ const output = z
 export const InferRequest = z
   .strictObject({
     id: z.string().optional(),
-    parameters: z.strictObject({ binary_data_output: z.boolean().optional() }).optional(),
+    parameters: z.looseObject({ binary_data_output: z.boolean().optional() }).optional(),
     inputs: z.tuple([input]),
-    outputs: z.array(output).max(8).optional().openapi({ description: 'All when absent' }),
+    outputs: z.array(output).max(8).optional().openapi({ description: 'All when absent or empty' }),
   })
   .openapi('InferRequest');
 

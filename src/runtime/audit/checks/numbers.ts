@@ -24,8 +24,8 @@ const gain = 0.05;
 export const preparation: AuditCheck = {
   id: 'preparation',
   why:
-    'Most likely the classifier was trained with pixels that are prepared in that way. Prepared as they are, it is another ' +
-    'classifier that is attacked.',
+    'The classifier may have been trained with pixels that are prepared in that way, or it is a weak one. Prepared as they ' +
+    'are, it is another classifier that is attacked.',
   whatToDo: 'Check how the pixels are prepared (--scale, --mean, --std, --channels, --layout).',
   applies: ({ preparations }) => preparations !== null,
   look: ({ preparations }) => {
