@@ -18,7 +18,7 @@ import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { measureBoth } from './measure.ts';
-import { hardenFiles, probeOut, writeModel, writeReport } from './write.ts';
+import { hardenFiles, probeOut, probeWeights, writeModel, writeReport } from './write.ts';
 
 /** The flags of `sparring harden`, as commander gives them. */
 export interface HardenFlags {
@@ -104,6 +104,7 @@ export async function runHarden(
 async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Promise<Prepared> {
   await probeOut(flags.out, path, flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
+  await probeWeights(flags.out, path, loaded.files.external, flags);
   const { image, classes, labels } = loaded.classifier;
   const data = await loadDataset(flags.data, {
     shape: image,

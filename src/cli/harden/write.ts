@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Hardened, HardenPlan } from '../../api/harden.ts';
 import type { AuditResult } from '../../api/audit.ts';
@@ -34,18 +34,53 @@ export async function probeOut(
   if (resolve(out) === resolve(model)) {
     throw new InputError(`--out ${out} is the model itself; choose another file`);
   }
-  const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null;
   const { report, checkpoint } = hardenFiles(out);
   for (const path of [out, report]) {
-    if (!force && (await exists(path))) {
-      throw new InputError(`${path} exists; choose another --out FILE, or replace it with --force`);
-    }
+    if (!force) await demandFree(path);
     await probeFile(path, '--out FILE');
   }
   if (!resume && !force && (await exists(checkpoint))) {
     throw new InputError(
       `${checkpoint} is of an interrupted training; resume it with --resume, or replace it with --force`,
     );
+  }
+}
+
+/**
+ * Finds out, before long work, whether a hardening would replace the weights of the classifier itself, or those of others.
+ *
+ * @param model the path of the classifier.
+ * @param external the files that its weights lie in, by the names that it gives them.
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeWeights(
+  out: string,
+  model: string,
+  external: Readonly<Record<string, Uint8Array>>,
+  { force }: { readonly force?: true },
+): Promise<void> {
+  const { report, checkpoint, rename } = hardenFiles(out, external);
+  const beside = (path: string, name: string): string => join(dirname(path), name);
+  const sources = await Promise.all(Object.keys(external).map((name) => placeOf(beside(model, name))));
+  const outside = Object.keys(external).map((name) => beside(out, rename(name)));
+  for (const path of [out, report, checkpoint, ...outside]) {
+    if (sources.includes(await placeOf(path))) {
+      throw new InputError(
+        `--out ${out} would replace ${path}, which holds weights of ${model}; choose another file`,
+      );
+    }
+  }
+  if (!force) for (const path of outside) await demandFree(path);
+}
+
+const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null;
+
+/** Where a file really lies, whatever links lead to it. */
+const placeOf = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
+
+async function demandFree(path: string): Promise<void> {
+  if (await exists(path)) {
+    throw new InputError(`${path} exists; choose another --out FILE, or replace it with --force`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -49,9 +49,30 @@ describe('harden', () => {
     [['--warmup', '5'], 'warmup must be from 0 to the number of epochs, got 5'],
     [['--out', at('model.onnx')], 'is the model itself; choose another file'],
     [['--out', at('nowhere/x.onnx')], 'cannot write'],
+    [['--out', at('weights.bin'), '--force'], 'which holds weights of'],
   ])('rejects %j before it trains', async ([more, message]) => {
     const { code, stderr } = await harden('other.onnx', ...more);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
+  });
+
+  it('never replaces the weights of the model itself, and those of others only when it is told to', async () => {
+    const { bytes, external } = trainable('outside', 'own.onnx.data');
+    const weights = external['own.onnx.data']!;
+    mkdirSync(at('own'));
+    writeFileSync(at('own/original.onnx'), bytes);
+    writeFileSync(at('own/own.onnx.data'), weights);
+    const run = (out: string, ...more: readonly string[]) =>
+      command('harden', at('own/original.onnx'), '--out', at(out), ...small.split(' '), ...more);
+    const own = await run('own/own.onnx', '--force');
+    expect(own.code).toBe(2);
+    expect(own.stderr).toContain(
+      `--out ${at('own/own.onnx')} would replace ${at('own/own.onnx.data')}, which holds weights of`,
+    );
+    expect(new Uint8Array(readFileSync(at('own/own.onnx.data')))).toEqual(weights);
+    writeFileSync(at('own/taken.onnx.data'), 'of somebody');
+    const taken = await run('own/taken.onnx');
+    expect(taken.code).toBe(2);
+    expect(taken.stderr).toContain('taken.onnx.data exists; choose another --out FILE');
   });
 });
