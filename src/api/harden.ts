@@ -27,6 +27,7 @@ import {
 import { schedules, type Schedule } from '../runtime/training/schedule.ts';
 import { openLoaded, type OpenClassifier } from './classifier.ts';
 import { evaluate } from './evaluate.ts';
+import { identityOf } from './identity.ts';
 import { loadClassifier, naming, readAgain, type Loaded, type LoadOptions } from './load.ts';
 import { apartFromTrained, beginning, openTunable, programFile } from './hardening.ts';
 import type { Files } from './parting.ts';
@@ -161,12 +162,11 @@ export function hardenPlan(
   };
 }
 
-/** What a checkpoint belongs to, as a hash: the model, the images and the settings. */
-export function hardenHash({ files }: Loaded, train: ImageSource, plan: HardenPlan): string {
-  const sha256 = createHash('sha256').update(files.bytes);
-  for (const name of Object.keys(files.external).toSorted()) sha256.update(files.external[name]!);
-  return sha256.update(JSON.stringify([train.sha256, train.count, plan])).digest('hex');
-}
+/** What a checkpoint belongs to, as a hash: the model and how it is read, the images and the settings. */
+export const hardenHash = (loaded: Loaded, train: ImageSource, plan: HardenPlan): string =>
+  createHash('sha256')
+    .update(JSON.stringify([identityOf(loaded), train.sha256, train.count, plan]))
+    .digest('hex');
 
 /**
  * Trains the weights of a classifier against attacks. The result is its own file with other weights: ports, names, operators,

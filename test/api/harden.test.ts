@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { hardenOn, type HardenOptions } from '../../src/api/harden.ts';
+import { hardenHash, hardenOn, hardenPlan, type HardenOptions } from '../../src/api/harden.ts';
+import { loadClassifier, type LoadOptions } from '../../src/api/load.ts';
 import { node } from '../../src/api/node.ts';
 import { decodeModel } from '../../src/onnx/decode.ts';
 import { fileWeights } from '../../src/onnx/index.ts';
@@ -107,4 +108,18 @@ it.for<readonly [Partial<HardenOptions>, string]>([
 it('rejects images of other classes', async () => {
   const eleven = { ...some, classes: Array.from({ length: 11 }, (_, i) => String(i)) };
   await expect(harden({}, eleven)).rejects.toThrow('it has 10 classes, mnist has 11');
+});
+
+it('ties a checkpoint to how the classifier is read, not to its file alone', async () => {
+  const { bytes, external } = trainable('outside');
+  const hashed = async (reading: LoadOptions): Promise<string> =>
+    hardenHash(await loadClassifier(node, bytes, { external, ...reading }), some, hardenPlan(options, some));
+  const plain = await hashed({});
+  expect(await hashed({})).toBe(plain);
+  const others = await Promise.all([
+    hashed({ mean: [0.1307] }),
+    hashed({ std: [0.5] }),
+    hashed({ scale: '0..255' }),
+  ]);
+  expect(new Set([plain, ...others]).size).toBe(4);
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { openLoaded } from '../../api/classifier.ts';
+import { hashOf, identityOf } from '../../api/identity.ts';
 import { loadClassifier, naming, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import { input, type Graph } from '../../builder/index.ts';
@@ -19,7 +20,6 @@ import { openDataset } from '../../runtime/data/formats.ts';
 import { makeFolder, writeAtomic } from '../../runtime/files.ts';
 import { InputError, limit, type ImageSource, type Tensors } from '../../runtime/index.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
-import { hashOf } from '../audit/subject.ts';
 import { probeFile } from '../audit/write.ts';
 import { commandLine } from '../command-line.ts';
 import { defaultThreads } from '../options.ts';
@@ -253,7 +253,7 @@ async function settingsHash(
   session: Prepared['session'],
 ): Promise<string> {
   const { onnxruntime, sparring } = await environment(session, 0);
-  const against = victims.map(({ loaded }) => hashOf(loaded));
+  const against = victims.map(({ loaded }) => identityOf(loaded));
   const all = { ...what, against, data: { sha256, count, labels }, session, onnxruntime, sparring };
   return createHash('sha256').update(JSON.stringify(all)).digest('hex');
 }
