@@ -18,6 +18,7 @@ import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { measureBoth } from './measure.ts';
+import { readingWords } from './reading.ts';
 import { hardenFiles, probeOut, probeWeights, writeModel, writeReport } from './write.ts';
 
 /** The flags of `sparring harden`, as commander gives them. */
@@ -91,7 +92,8 @@ export async function runHarden(
     const written = await writeModel(flags.out, hardened);
     const both = await measureBoth(prepared, hardened, progress, stop.signal);
     progress.done();
-    const { text, report } = await writeReport({ path, flags, words, hardened, both, ...prepared });
+    const reading = await readingWords(flags.out, prepared.loaded, adopt);
+    const { text, report } = await writeReport({ path, flags, words, reading, hardened, both, ...prepared });
     await rm(hardenFiles(flags.out).checkpoint, { force: true });
     console.log(text);
     for (const file of [...written, report]) console.log(file);

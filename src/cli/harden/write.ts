@@ -5,6 +5,7 @@ import type { AuditResult } from '../../api/audit.ts';
 import { InputError, type ImageSource } from '../../runtime/index.ts';
 import { writeAtomic } from '../../runtime/files.ts';
 import { probeFile } from '../audit/write.ts';
+import { quoted } from '../command-line.ts';
 import { columnsOf, textTable } from '../table.ts';
 import { environment } from '../version.ts';
 import type { Both } from './measure.ts';
@@ -97,6 +98,8 @@ interface Reported {
   readonly path: string;
   readonly flags: { readonly out: string; readonly data: string };
   readonly words: readonly string[];
+  /** The options that the new file must be read with. */
+  readonly reading: readonly string[];
   readonly hardened: Hardened;
   readonly both: Both;
   readonly plan: HardenPlan;
@@ -105,12 +108,23 @@ interface Reported {
 }
 
 /** Writes the report as JSON; gives its path, and what is printed. */
-export async function writeReport({ path, flags, words, hardened, both, plan, train, test }: Reported) {
+export async function writeReport({
+  path,
+  flags,
+  words,
+  reading,
+  hardened,
+  both,
+  plan,
+  train,
+  test,
+}: Reported) {
   const { report } = hardenFiles(flags.out);
   const { records, epoch, trained, frozen, apart } = hardened;
   const document = {
     schema: 1,
     model: basename(path),
+    reading,
     data: { source: flags.data, sha256: train.sha256, train: train.count, test: test.count },
     ...plan,
     trained,
@@ -125,7 +139,12 @@ export async function writeReport({ path, flags, words, hardened, both, plan, tr
     command: words,
   };
   await writeAtomic(report, `${JSON.stringify(document, null, 2)}\n`);
-  return { report, text: hardenText(hardened, both, plan) };
+  const read = reading.map(quoted).join(' ');
+  const text = hardenText(hardened, both, plan);
+  return {
+    report,
+    text: read === '' ? text : `${text}\nit is read with ${read}; audit it with these options`,
+  };
 }
 
 const figuresOf = ({ images, clean, attacks, worst, checks }: AuditResult) => ({

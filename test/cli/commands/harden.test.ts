@@ -75,4 +75,23 @@ describe('harden', () => {
     expect(taken.code).toBe(2);
     expect(taken.stderr).toContain('taken.onnx.data exists; choose another --out FILE');
   });
+
+  it('says how the new file is read, where the options or a file beside the old one say it', async () => {
+    const plain = await harden('plain.onnx');
+    expect(plain.stdout).not.toContain('it is read with');
+    const mean = ['--mean', '0.1307', '--std', '0.3081'];
+    const told = await harden('told.onnx', ...mean);
+    expect(told.stdout).toContain('it is read with --mean 0.1307 --std 0.3081; audit it with these options');
+    expect(JSON.parse(readFileSync(at('told.harden.json'), 'utf8'))).toMatchObject({ reading: mean });
+    mkdirSync(at('kept'));
+    writeFileSync(at('kept/model.onnx'), model.bytes);
+    writeFileSync(at('kept/weights.bin'), model.external['weights.bin']!);
+    const processor = { do_normalize: true, image_mean: [0.1307], image_std: [0.3081] };
+    writeFileSync(at('kept/preprocessor_config.json'), JSON.stringify(processor));
+    const beside = (out: string) =>
+      command('harden', at('kept/model.onnx'), '--out', at(out), ...small.split(' '));
+    const { stdout } = await beside('away.onnx');
+    expect(stdout).toContain('it is read with --scale 0..1 --mean 0.1307 --std 0.3081; audit');
+    expect((await beside('kept/near.onnx')).stdout).not.toContain('it is read with');
+  });
 });
