@@ -22,6 +22,7 @@ import { InputError, limit, type ImageSource, type Tensors } from '../../runtime
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { probeFile } from '../audit/write.ts';
 import { commandLine } from '../command-line.ts';
+import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
@@ -218,8 +219,12 @@ async function train(
       from,
       signal: stop.signal,
     });
-    let next = await work.next();
-    for (; !next.done; next = await work.next()) {
+    const advance = () =>
+      work.next().catch(async (error: unknown) => {
+        throw await withForce(error, kept);
+      });
+    let next = await advance();
+    for (; !next.done; next = await advance()) {
       const event = next.value;
       if (event.kind === 'checkpoint') {
         await saveAttacker(kept, event.checkpoint, settings);

@@ -14,6 +14,7 @@ import type { Schedule } from '../../runtime/training/schedule.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { within } from '../audit/options.ts';
 import { commandLine } from '../command-line.ts';
+import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
@@ -169,7 +170,9 @@ async function train(
   if (from) progress.log(`resuming after ${from.records.length} epochs`);
   const work = hardenLoaded(node, loaded, images, plan, { rename, signal, ...(from && { from }) });
   for (;;) {
-    const next = await work.next();
+    const next = await work.next().catch(async (error: unknown) => {
+      throw await withForce(error, checkpoint);
+    });
     if (next.done) return next.value;
     const event = next.value;
     show(event, progress);

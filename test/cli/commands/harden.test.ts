@@ -94,4 +94,15 @@ describe('harden', () => {
     expect(stdout).toContain('it is read with --scale 0..1 --mean 0.1307 --std 0.3081; audit');
     expect((await beside('kept/near.onnx')).stdout).not.toContain('it is read with');
   });
+
+  it('names --force beside a smaller rate where a training that diverged left a checkpoint', async () => {
+    const none = await harden('steep.onnx', '--learning-rate', '1e38');
+    expect(none.code).toBe(1);
+    expect(none.stderr).toMatch(/try a smaller --learning-rate\n$/);
+    writeFileSync(at('steep.checkpoint'), 'of a training');
+    const { stderr } = await harden('steep.onnx', '--learning-rate', '1e38', '--force');
+    expect(stderr).toContain(
+      `try a smaller --learning-rate and --force, which replaces ${at('steep.checkpoint')}`,
+    );
+  });
 });
