@@ -9,7 +9,7 @@ import { limit } from '../../runtime/data/source.ts';
 import { rm } from 'node:fs/promises';
 import { chooseDevice, InputError, loadDataset, type Device, type ImageSource } from '../../runtime/index.ts';
 import { loadHardening, saveHardening } from '../../runtime/training/harden-checkpoint.ts';
-import type { HardenCheckpoint, HardenProgress } from '../../runtime/training/harden.ts';
+import { isFinished, type HardenCheckpoint, type HardenProgress } from '../../runtime/training/harden.ts';
 import type { Schedule } from '../../runtime/training/schedule.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { within } from '../audit/options.ts';
@@ -20,7 +20,7 @@ import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { measureBoth } from './measure.ts';
 import { readingWords } from './reading.ts';
-import { hardenFiles, probeOut, probeWeights, writeModel, writeReport } from './write.ts';
+import { hardenFiles, probeOut, probeResumed, probeWeights, writeModel, writeReport } from './write.ts';
 
 /** The flags of `sparring harden`, as commander gives them. */
 export interface HardenFlags {
@@ -77,21 +77,26 @@ export async function runHarden(
   within(flags.norm, flags.eps, '--eps');
   const prepared = await prepare(path, flags, adopt);
   const progress = createProgress(process.stderr);
-  const stop = stopController((signal) => progress.log(`${signal}: saving a checkpoint; ${quitHint}`));
+  let isMeasuring = false;
+  const stop = stopController((signal) =>
+    progress.log(`${signal}: ${isMeasuring ? 'leaving the audits' : 'saving a checkpoint'}; ${quitHint}`),
+  );
+  const stopped = (saved: readonly string[], goOn: string): void => {
+    progress.done();
+    const again = words.includes('--resume') ? words : [...words, '--resume'];
+    process.stderr.write(`saved ${saved.join(', ')}; ${goOn} with: ${commandLine(...again)}\n`);
+    process.exitCode = exitCodeOf(stop.received() ?? 'SIGTERM');
+  };
   try {
     const hardened = await train(prepared, flags, progress, stop.signal);
-    const received = stop.received();
-    if (!hardened) {
-      progress.done();
-      const again = words.includes('--resume') ? words : [...words, '--resume'];
-      process.stderr.write(
-        `saved ${hardenFiles(flags.out).checkpoint}; resume with: ${commandLine(...again)}\n`,
-      );
-      process.exitCode = exitCodeOf(received ?? 'SIGTERM');
-      return;
-    }
-    const written = await writeModel(flags.out, hardened);
-    const both = await measureBoth(prepared, hardened, progress, stop.signal);
+    if (!hardened) return stopped([hardenFiles(flags.out).checkpoint], 'resume');
+    const written = await writeModel(flags.out, hardened, flags);
+    isMeasuring = true;
+    const both = await measureBoth(prepared, hardened, progress, stop.signal).catch((error: unknown) => {
+      if (stop.signal.aborted) return null;
+      throw error;
+    });
+    if (!both) return stopped(written, 'measure it');
     progress.done();
     const reading = await readingWords(flags.out, prepared.loaded, adopt);
     const { text, report } = await writeReport({ path, flags, words, reading, hardened, both, ...prepared });
@@ -143,6 +148,9 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
   const from = flags.resume ? await loadHardening(hardenFiles(flags.out).checkpoint, hash) : null;
   if (flags.resume && !from) {
     throw new InputError(`there is no checkpoint ${hardenFiles(flags.out).checkpoint}; leave --resume out`);
+  }
+  if (from && !isFinished(from.records, plan.settings)) {
+    await probeResumed(flags.out, loaded.files.external, flags);
   }
   const test = limit(data.test, Math.min(flags.images, data.test.count));
   return { loaded, train: some, test, plan, from, hash };

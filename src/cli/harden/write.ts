@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Hardened, HardenPlan } from '../../api/harden.ts';
 import type { AuditResult } from '../../api/audit.ts';
@@ -37,7 +37,8 @@ export async function probeOut(
   }
   const { report, checkpoint } = hardenFiles(out);
   for (const path of [out, report]) {
-    if (!force) await demandFree(path);
+    // what a finished training wrote before its audits is compared with what it would write
+    if (!force && !(resume && path === out)) await demandFree(path);
     await probeFile(path, '--out FILE');
   }
   if (!resume && !force && (await exists(checkpoint))) {
@@ -58,7 +59,7 @@ export async function probeWeights(
   out: string,
   model: string,
   external: Readonly<Record<string, Uint8Array>>,
-  { force }: { readonly force?: true },
+  { force, resume }: { readonly force?: true; readonly resume?: true },
 ): Promise<void> {
   const { report, checkpoint, rename } = hardenFiles(out, external);
   const beside = (path: string, name: string): string => join(dirname(path), name);
@@ -71,7 +72,7 @@ export async function probeWeights(
       );
     }
   }
-  if (!force) for (const path of outside) await demandFree(path);
+  if (!force && !resume) for (const path of outside) await demandFree(path);
 }
 
 const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null;
@@ -85,11 +86,39 @@ async function demandFree(path: string): Promise<void> {
   }
 }
 
-/** Writes the hardened model, the weights that lie outside it first. Gives the paths. */
-export async function writeModel(out: string, { model, external }: Hardened): Promise<readonly string[]> {
+/**
+ * Finds out, before a training continues, whether its files are there already: only one that is finished wrote them.
+ *
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeResumed(
+  out: string,
+  external: Readonly<Record<string, Uint8Array>>,
+  { force }: { readonly force?: true },
+): Promise<void> {
+  if (force) return;
+  const { rename } = hardenFiles(out, external);
+  const outside = Object.keys(external).map((name) => join(dirname(out), rename(name)));
+  for (const path of [out, ...outside]) await demandFree(path);
+}
+
+/**
+ * Writes the hardened model, the weights that lie outside it first. Gives the paths.
+ *
+ * @throws InputError where another file is there, before anything is written.
+ */
+export async function writeModel(
+  out: string,
+  { model, external }: Hardened,
+  { force }: { readonly force?: true },
+): Promise<readonly string[]> {
   const outside = Object.entries(external).map(([name, data]) => [join(dirname(out), name), data] as const);
-  for (const [path, data] of outside) await writeAtomic(path, data);
-  await writeAtomic(out, model);
+  const files = [...outside, [out, model] as const];
+  for (const [path, data] of files) {
+    if (force || !(await exists(path)) || (await readFile(path)).equals(data)) continue;
+    throw new InputError(`${path} exists and holds something else; replace it with --resume --force`);
+  }
+  for (const [path, data] of files) await writeAtomic(path, data);
   return [out, ...outside.map(([path]) => path)];
 }
 

@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { start } from '../../support/cli.ts';
 import { command } from '../../support/command.ts';
 import { trainable } from '../../support/trainable.ts';
 
@@ -105,4 +106,35 @@ describe('harden', () => {
       `try a smaller --learning-rate and --force, which replaces ${at('steep.checkpoint')}`,
     );
   });
+
+  it('says, when its audits are interrupted, what is written and how to measure it, and then measures it', async () => {
+    const words = [
+      'harden',
+      at('model.onnx'),
+      '--out',
+      at('stopped.onnx'),
+      ...small.split(' '),
+      '--images',
+      '300',
+    ];
+    const child = start(words, { cwd: folder });
+    await child.says('before: ');
+    child.process.kill('SIGINT');
+    const { code, stderr } = await child.finished;
+    expect(stderr).toContain('SIGINT: leaving the audits');
+    expect(stderr).toContain(`saved ${at('stopped.onnx')}, ${at('stopped.onnx.data')}; measure it with: `);
+    expect(stderr).toMatch(/--resume\n$/);
+    expect(code).toBe(130);
+    const written = readFileSync(at('stopped.onnx'));
+    writeFileSync(at('stopped.onnx'), 'of somebody');
+    const other = await command(...words, '--resume');
+    expect(other.stderr).toContain('stopped.onnx exists and holds something else');
+    expect(other.code).toBe(2);
+    writeFileSync(at('stopped.onnx'), written);
+    const resumed = await command(...words, '--resume');
+    expect(resumed.code).toBe(0);
+    expect(resumed.stdout).toMatch(/worst case +│/);
+    expect(readFileSync(at('stopped.onnx')).equals(written)).toBe(true);
+    expect(existsSync(at('stopped.checkpoint'))).toBe(false);
+  }, 120_000);
 });
