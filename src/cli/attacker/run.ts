@@ -3,18 +3,16 @@ import { rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { openLoaded } from '../../api/classifier.ts';
 import { hashOf, identityOf } from '../../api/identity.ts';
-import { loadClassifier, naming, type Loaded } from '../../api/load.ts';
+import { loadClassifier, naming, withGradient, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import { input, type Graph } from '../../builder/index.ts';
 import type { AttackerKind, AttackerPlan, AttackerTraining, Objective } from '../../models/attackers.ts';
 import { givenClassifier } from '../../models/classifier/given.ts';
-import { hasGraph } from '../../models/classifier/read.ts';
 import type { Bound } from '../../models/networks/generator.ts';
 import type { AttackerCard, AttackerMeasure } from '../../runtime/attacker/card.ts';
 import { loadAttackerCheckpoint, saveAttacker } from '../../runtime/attacker/checkpoint.ts';
 import { measureAttacker } from '../../runtime/attacker/measure.ts';
 import { trainAttacker, type AttackerCheckpoint } from '../../runtime/attacker/train.ts';
-import { withoutGradient } from '../../runtime/audit/classifier-checks.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
 import { openDataset } from '../../runtime/data/formats.ts';
 import { makeFolder, writeAtomic } from '../../runtime/files.ts';
@@ -123,7 +121,8 @@ async function prepare(
   const victims: Victim[] = [];
   for (const model of models) {
     const loaded = await loadClassifier(node, model, options);
-    victims.push({ loaded, graph: graphOf(loaded) });
+    const { graph } = await naming(model, () => withGradient(loaded.classifier, 'trained against'));
+    victims.push({ loaded, graph });
   }
   const { image, classes, labels } = victims[0]!.loaded.classifier;
   const plan: AttackerPlan = {
@@ -157,16 +156,6 @@ async function prepare(
     session,
     flags,
   };
-}
-
-/** The graph of a classifier that gradients can be taken of. Throws InputError. */
-function graphOf({ name, classifier }: Loaded): Graph {
-  const { noGradient, gradientEnds } = classifier;
-  const lack = noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
-  if (lack !== null || !hasGraph(classifier)) {
-    throw new InputError(`${name}: ${lack}; train against another classifier`);
-  }
-  return classifier.graph;
 }
 
 /** Images with labels: where they have none, the answers of the first classifier. */
