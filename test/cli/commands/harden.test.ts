@@ -115,7 +115,7 @@ describe('harden', () => {
       at('stopped.onnx'),
       ...small.split(' '),
       '--images',
-      '300',
+      '120',
     ];
     const child = start(words, { cwd: folder });
     await child.says('before: ');
@@ -136,5 +136,5 @@ describe('harden', () => {
     expect(resumed.stdout).toMatch(/worst case +│/);
     expect(readFileSync(at('stopped.onnx')).equals(written)).toBe(true);
     expect(existsSync(at('stopped.checkpoint'))).toBe(false);
-  }, 120_000);
+  }, 240_000);
 });
