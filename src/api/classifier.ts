@@ -3,7 +3,7 @@ import type { Origin } from '../models/classifier/classifier.ts';
 import { hasGraph } from '../models/classifier/read.ts';
 import type { Oracle } from '../runtime/attacks/index.ts';
 import type { Comparison } from '../runtime/audit/comparison.ts';
-import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
+import { gradientLack } from '../runtime/audit/classifier-checks.ts';
 import { openOracle, type OpenOracle, type OracleFiles } from '../runtime/audit/oracle.ts';
 import type { Preparations } from '../runtime/audit/checks/index.ts';
 import type { SurrogateMaker } from '../runtime/audit/surrogate.ts';
@@ -103,7 +103,7 @@ export async function openWithFiles(
   attackers: Attackers = {},
 ): Promise<Opened> {
   const { image, classes, labels, ports, origin, gradientEnds } = classifier;
-  const noGradient = classifier.noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
+  const noGradient = gradientLack(classifier);
   const all: OracleFiles = {
     classifier: files.bytes,
     external: files.external,

@@ -3,6 +3,7 @@ import { averagePrefix } from '../builder/index.ts';
 import {
   adversarialTrain,
   defenceDefaults,
+  defences,
   type Defence,
   type DefenceSettings,
 } from '../models/adversarial.ts';
@@ -11,7 +12,7 @@ import { withWeights } from '../onnx/index.ts';
 import type { Norm } from '../runtime/attacks/index.ts';
 import { heldOut } from '../runtime/data/chosen.ts';
 import type { ImageSource } from '../runtime/data/source.ts';
-import type { Device } from '../runtime/devices/index.ts';
+import { deviceNames, type Device } from '../runtime/devices/index.ts';
 import { InputError } from '../runtime/errors.ts';
 import { toHalf } from '../runtime/half.ts';
 import type { Tensors } from '../runtime/tensor.ts';
@@ -27,6 +28,7 @@ import {
 import { schedules, type Schedule } from '../runtime/training/schedule.ts';
 import { openLoaded, type OpenClassifier } from './classifier.ts';
 import { evaluate } from './evaluate.ts';
+import { identityOf } from './identity.ts';
 import { loadClassifier, naming, readAgain, type Loaded, type LoadOptions } from './load.ts';
 import { apartFromTrained, beginning, openTunable, programFile } from './hardening.ts';
 import type { Files } from './parting.ts';
@@ -126,11 +128,17 @@ export function hardenPlan(
   } = options;
   const { warmup = epochs / 4, patience = null } = options;
   const validation = options.validation ?? Math.max(1, Math.min(1000, Math.floor(train.count / 10)));
-  const defence: DefenceSettings = { method, norm, ...defenceDefaults[method], ...attack };
   const demand = (met: boolean, what: string, got: unknown): void => {
     if (!met) throw new InputError(`${what}, got ${String(got)}`);
   };
   const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 1;
+  const isAmount = (x: number): boolean => Number.isFinite(x) && x >= 0;
+  demand(norm === 'linf' || norm === 'l2', 'norm must be linf or l2', norm);
+  demand(defences.includes(method), `method must be one of ${defences.join(', ')}`, method);
+  demand(deviceNames.includes(device), `device must be one of ${deviceNames.join(', ')}`, device);
+  demand(isCount(threads), 'threads must be an integer from 1 on', threads);
+  demand(Number.isSafeInteger(seed) && seed >= 0, 'seed must be an integer from 0 on', seed);
+  const defence: DefenceSettings = { method, norm, ...defenceDefaults[method], ...attack };
   demand(eps > 0 && Number.isFinite(eps), 'eps must be above 0', eps);
   demand(norm === 'l2' || eps <= 1, 'eps must be at most 1 for linf', eps);
   demand(isCount(epochs), 'epochs must be an integer from 1 on', epochs);
@@ -142,9 +150,10 @@ export function hardenPlan(
   demand(patience === null || isCount(patience), 'patience must be an integer from 1 on, or null', patience);
   demand(isCount(validation), 'validation must be an integer from 1 on', validation);
   demand(isCount(defence.steps), 'steps of the attack must be an integer from 1 on', defence.steps);
-  demand(defence.stepSize > 0, 'stepSize of the attack must be above 0', defence.stepSize);
-  demand(defence.start >= 0, 'start of the attack must be from 0 on', defence.start);
-  demand(defence.beta >= 0, 'beta must be from 0 on', defence.beta);
+  const { stepSize, start, beta } = defence;
+  demand(isAmount(stepSize) && stepSize > 0, 'stepSize of the attack must be a number above 0', stepSize);
+  demand(isAmount(start), 'start of the attack must be a number from 0 on', start);
+  demand(isAmount(beta), 'beta must be a number from 0 on', beta);
   if (train.count - validation < batchSize) {
     throw new InputError(
       `${train.name}: ${train.count} training images, ${validation} of them held out, are no batch of ${batchSize}; ` +
@@ -161,12 +170,11 @@ export function hardenPlan(
   };
 }
 
-/** What a checkpoint belongs to, as a hash: the model, the images and the settings. */
-export function hardenHash({ files }: Loaded, train: ImageSource, plan: HardenPlan): string {
-  const sha256 = createHash('sha256').update(files.bytes);
-  for (const name of Object.keys(files.external).toSorted()) sha256.update(files.external[name]!);
-  return sha256.update(JSON.stringify([train.sha256, train.count, plan])).digest('hex');
-}
+/** What a checkpoint belongs to, as a hash: the model and how it is read, the images and the settings. */
+export const hardenHash = (loaded: Loaded, train: ImageSource, plan: HardenPlan): string =>
+  createHash('sha256')
+    .update(JSON.stringify([identityOf(loaded), train.sha256, train.count, plan]))
+    .digest('hex');
 
 /**
  * Trains the weights of a classifier against attacks. The result is its own file with other weights: ports, names, operators,

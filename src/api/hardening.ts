@@ -1,29 +1,25 @@
 import { averagePrefix, inference, input, lower, readback, type Program } from '../builder/index.ts';
 import type { Classifier } from '../models/classifier/classifier.ts';
-import { hasGraph } from '../models/classifier/read.ts';
 import { tunable, weightPrefix, type Tunable } from '../models/classifier/tune.ts';
 import { onStored } from '../models/programs.ts';
 import { encode, encodeProgram } from '../onnx/index.ts';
 import type { Images, Logits } from '../runtime/attacks/index.ts';
-import { withoutGradient } from '../runtime/audit/classifier-checks.ts';
 import { apartOf } from '../runtime/audit/comparison.ts';
 import type { ImageSource } from '../runtime/data/source.ts';
 import type { Device } from '../runtime/devices/index.ts';
 import { initialState, openModel, type ProgramFile, type SessionOptions } from '../runtime/session.ts';
 import { float32, type Tensors } from '../runtime/tensor.ts';
 import type { OpenClassifier } from './classifier.ts';
-import type { Loaded } from './load.ts';
+import { withGradient, type Loaded } from './load.ts';
 import { fromFiles } from './parting.ts';
 
 /** A classifier with its weights open, or the reason why there is none, before the long work. */
 export function openTunable(
-  { classifier, files }: Loaded,
+  { classifier: read, files }: Loaded,
   train: ImageSource,
   batch: number,
 ): { readonly classifier: Classifier; readonly tuned: Tunable } {
-  const lack =
-    classifier.noGradient ?? (classifier.gradientEnds && withoutGradient(classifier.gradientEnds).message);
-  if (lack || !hasGraph(classifier)) throw new Error(`${lack}, so it cannot be trained`);
+  const classifier = withGradient(read, 'trained');
   const sizes = ({ channels, height, width }: ImageSource['shape']): string =>
     [channels, height, width].join('x');
   if (sizes(train.shape) !== sizes(classifier.image)) {

@@ -1,7 +1,8 @@
 import type { Classifier, ClassifierFile } from '../models/classifier/classifier.ts';
 import type { AdoptOptions, Beside } from '../models/classifier/options.ts';
-import { readClassifier, type ReadOptions } from '../models/classifier/read.ts';
+import { hasGraph, readClassifier, type ReadOptions } from '../models/classifier/read.ts';
 import { describeModel } from '../onnx/index.ts';
+import { gradientLack } from '../runtime/audit/classifier-checks.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { ExternalFiles } from '../runtime/session.ts';
 import { fromFiles, type Files } from './parting.ts';
@@ -94,6 +95,21 @@ async function filesBeside(platform: Platform, model: string): Promise<Beside> {
     }),
   );
   return { preprocessor, config };
+}
+
+/**
+ * A classifier with a gradient to train by.
+ *
+ * @param what is to become of it.
+ * @throws Error in one line when there is none.
+ */
+export function withGradient(
+  classifier: Loaded['classifier'],
+  what: 'trained' | 'trained against',
+): Classifier {
+  const lack = gradientLack(classifier);
+  if (lack !== null || !hasGraph(classifier)) throw new Error(`it cannot be ${what}: ${lack}`);
+  return classifier;
 }
 
 /** Does work on a model; what it throws becomes one line that names the model. */

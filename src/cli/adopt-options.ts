@@ -63,6 +63,23 @@ export async function adoption(flags: AdoptFlags): Promise<AdoptOptions> {
   };
 }
 
+/** The same as words of a command line: `--mean`, `0.1307`. */
+export function adoptWords(flags: AdoptFlags): readonly string[] {
+  const { input, output, layout, scale, mean, std, channels, labels, size: sizes } = flags;
+  const values = {
+    input,
+    output,
+    layout,
+    scale,
+    mean: mean?.join(),
+    std: std?.join(),
+    channels,
+    labels,
+    size: sizes?.join('x'),
+  };
+  return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
+}
+
 async function readLabels(path: string): Promise<readonly string[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });

@@ -8,7 +8,7 @@ import { givenClassifier } from '../models/classifier/given.ts';
 import { hasGraph } from '../models/classifier/read.ts';
 import type { Sizes } from '../models/networks/index.ts';
 import { firstOf } from '../runtime/data/source.ts';
-import { checkClassifier, withoutGradient } from '../runtime/audit/classifier-checks.ts';
+import { checkClassifier, gradientLack } from '../runtime/audit/classifier-checks.ts';
 import {
   InputError,
   type CellConfig,
@@ -51,8 +51,7 @@ export async function readGiven(
 ): Promise<{ readonly given: Given; readonly sources: GivenSources } | null> {
   if (against === undefined) return null;
   const one = await readClassifier(against, sizes, adopt);
-  const { noGradient, gradientEnds } = one.brought.classifier;
-  const lack = noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
+  const lack = gradientLack(one.brought.classifier);
   if (lack !== null) {
     const wayOut = `train against another classifier and measure this one with --transfer ${against}`;
     throw new InputError(`${against}: ${lack}; ${wayOut}`);

@@ -12,5 +12,6 @@ export function commandLine(...words: readonly string[]): string {
   return [isCheckout ? runner : 'npx sparring', command, ...rest].join(' ');
 }
 
-const quoted = (word: string): string =>
+/** A word as a POSIX shell takes it. */
+export const quoted = (word: string): string =>
   /^[\w.,:=/@+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

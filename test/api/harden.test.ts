@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { hardenOn, type HardenOptions } from '../../src/api/harden.ts';
+import { hardenHash, hardenOn, hardenPlan, type HardenOptions } from '../../src/api/harden.ts';
+import { loadClassifier, type LoadOptions } from '../../src/api/load.ts';
 import { node } from '../../src/api/node.ts';
 import { decodeModel } from '../../src/onnx/decode.ts';
 import { fileWeights } from '../../src/onnx/index.ts';
 import { limit, type ImageSource } from '../../src/runtime/data/source.ts';
+import { InputError } from '../../src/runtime/errors.ts';
 import { loadDigits } from '../../src/runtime/experiment/digits.ts';
 import type { HardenCheckpoint, HardenProgress } from '../../src/runtime/training/harden.ts';
+import { digits } from '../support/examples.ts';
+import { quantisedMean } from '../support/quantised.ts';
 import { trainable, trainedNames } from '../support/trainable.ts';
+import { traps } from '../support/traps.ts';
 
 const { train } = await loadDigits('mnist');
 const some = limit(train, 500);
@@ -95,16 +100,58 @@ it.for<readonly [Partial<HardenOptions>, string]>([
   [{ epochs: 0 }, 'epochs must be an integer from 1 on, got 0'],
   [{ average: 1 }, 'average must be from 0 to below 1, got 1'],
   [{ warmup: 3 }, 'warmup must be from 0 to the number of epochs, got 3'],
+  [{ norm: 'l1' as never }, 'norm must be linf or l2, got l1'],
+  [{ method: 'pdg' as never }, 'method must be one of fast, pgd, trades, got pdg'],
+  [{ device: 'gpu' as never }, 'device must be one of cpu, cuda, webgpu, got gpu'],
+  [{ seed: 1.5 }, 'seed must be an integer from 0 on, got 1.5'],
+  [{ seed: NaN }, 'seed must be an integer from 0 on, got NaN'],
+  [{ threads: 0 }, 'threads must be an integer from 1 on, got 0'],
+  [{ attack: { stepSize: Infinity } }, 'stepSize of the attack must be a number above 0, got Infinity'],
+  [
+    { attack: { start: undefined as never } },
+    'start of the attack must be a number from 0 on, got undefined',
+  ],
+  [{ attack: { beta: Infinity } }, 'beta must be a number from 0 on, got Infinity'],
   [{ attack: { steps: 0 } }, 'steps of the attack must be an integer from 1 on, got 0'],
   [
     { validation: 480 },
     'mnist: 500 training images, 480 of them held out, are no batch of 50; take a smaller batch size or more images',
   ],
 ])('rejects %j', async ([more, message]) => {
-  await expect(harden(more)).rejects.toThrow(message);
+  const rejected = harden(more);
+  await expect(rejected).rejects.toThrow(message);
+  await expect(rejected).rejects.toBeInstanceOf(InputError);
 });
 
 it('rejects images of other classes', async () => {
   const eleven = { ...some, classes: Array.from({ length: 11 }, (_, i) => String(i)) };
   await expect(harden({}, eleven)).rejects.toThrow('it has 10 classes, mnist has 11');
+});
+
+it('ties a checkpoint to how the classifier is read, not to its file alone', async () => {
+  const { bytes, external } = trainable('outside');
+  const hashed = async (reading: LoadOptions): Promise<string> =>
+    hardenHash(await loadClassifier(node, bytes, { external, ...reading }), some, hardenPlan(options, some));
+  const plain = await hashed({});
+  expect(await hashed({})).toBe(plain);
+  const others = await Promise.all([
+    hashed({ mean: [0.1307] }),
+    hashed({ std: [0.5] }),
+    hashed({ scale: '0..255' }),
+  ]);
+  expect(new Set([plain, ...others]).size).toBe(4);
+});
+
+it('says in one sentence why a file without a gradient, or a quantised one, cannot be trained', async () => {
+  const { known } = await digits(100);
+  const on = (bytes: Uint8Array) => hardenOn(node, bytes, some, options);
+  await expect(on(traps.rounded(known))).rejects.toThrow(
+    'the model: it cannot be trained: the gradient is zero by construction (it ends at Round)',
+  );
+  await expect(on(quantisedMean(known, 'MatMulInteger'))).rejects.toThrow(
+    /^it cannot be trained: \S.*computes in integers, which have no gradient/,
+  );
+  await expect(on(quantisedMean(known, 'QDQ'))).rejects.toThrow(
+    /^the model: it cannot be trained: its weights are quantised \(\w+\); harden the float model$/,
+  );
 });

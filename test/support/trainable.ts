@@ -43,8 +43,12 @@ export const frozenNames = {
  * field that nobody knows.
  *
  * @param where its weights lie.
+ * @param location the name of the file of weights that lie outside.
  */
-export function trainable(where: 'inside' | 'outside' = 'inside'): {
+export function trainable(
+  where: 'inside' | 'outside' = 'inside',
+  location = 'weights.bin',
+): {
   readonly bytes: Uint8Array;
   readonly external: Readonly<Record<string, Uint8Array>>;
 } {
@@ -101,7 +105,7 @@ export function trainable(where: 'inside' | 'outside' = 'inside'): {
   let offset = 0;
   const outside = initializer.map(({ rawData, ...tensor }): Message<'Tensor'> => {
     const data = rawData!;
-    const place = { location: 'weights.bin', offset: String(offset), length: String(data.length) };
+    const place = { location, offset: String(offset), length: String(data.length) };
     parts.push(data);
     offset += data.length;
     return {
@@ -112,7 +116,7 @@ export function trainable(where: 'inside' | 'outside' = 'inside'): {
   });
   return {
     bytes: model(outside),
-    external: { 'weights.bin': Uint8Array.from(parts.flatMap((p) => [...p])) },
+    external: { [location]: Uint8Array.from(parts.flatMap((p) => [...p])) },
   };
 }
 

@@ -2,26 +2,25 @@ import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { openLoaded } from '../../api/classifier.ts';
-import { loadClassifier, naming, type Loaded } from '../../api/load.ts';
+import { hashOf, identityOf } from '../../api/identity.ts';
+import { loadClassifier, naming, withGradient, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import { input, type Graph } from '../../builder/index.ts';
 import type { AttackerKind, AttackerPlan, AttackerTraining, Objective } from '../../models/attackers.ts';
 import { givenClassifier } from '../../models/classifier/given.ts';
-import { hasGraph } from '../../models/classifier/read.ts';
 import type { Bound } from '../../models/networks/generator.ts';
 import type { AttackerCard, AttackerMeasure } from '../../runtime/attacker/card.ts';
 import { loadAttackerCheckpoint, saveAttacker } from '../../runtime/attacker/checkpoint.ts';
 import { measureAttacker } from '../../runtime/attacker/measure.ts';
 import { trainAttacker, type AttackerCheckpoint } from '../../runtime/attacker/train.ts';
-import { withoutGradient } from '../../runtime/audit/classifier-checks.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
 import { openDataset } from '../../runtime/data/formats.ts';
 import { makeFolder, writeAtomic } from '../../runtime/files.ts';
 import { InputError, limit, type ImageSource, type Tensors } from '../../runtime/index.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
-import { hashOf } from '../audit/subject.ts';
 import { probeFile } from '../audit/write.ts';
 import { commandLine } from '../command-line.ts';
+import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
@@ -122,7 +121,8 @@ async function prepare(
   const victims: Victim[] = [];
   for (const model of models) {
     const loaded = await loadClassifier(node, model, options);
-    victims.push({ loaded, graph: graphOf(loaded) });
+    const { graph } = await naming(model, () => withGradient(loaded.classifier, 'trained against'));
+    victims.push({ loaded, graph });
   }
   const { image, classes, labels } = victims[0]!.loaded.classifier;
   const plan: AttackerPlan = {
@@ -156,16 +156,6 @@ async function prepare(
     session,
     flags,
   };
-}
-
-/** The graph of a classifier that gradients can be taken of. Throws InputError. */
-function graphOf({ name, classifier }: Loaded): Graph {
-  const { noGradient, gradientEnds } = classifier;
-  const lack = noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
-  if (lack !== null || !hasGraph(classifier)) {
-    throw new InputError(`${name}: ${lack}; train against another classifier`);
-  }
-  return classifier.graph;
 }
 
 /** Images with labels: where they have none, the answers of the first classifier. */
@@ -218,8 +208,12 @@ async function train(
       from,
       signal: stop.signal,
     });
-    let next = await work.next();
-    for (; !next.done; next = await work.next()) {
+    const advance = () =>
+      work.next().catch(async (error: unknown) => {
+        throw await withForce(error, kept);
+      });
+    let next = await advance();
+    for (; !next.done; next = await advance()) {
       const event = next.value;
       if (event.kind === 'checkpoint') {
         await saveAttacker(kept, event.checkpoint, settings);
@@ -253,7 +247,7 @@ async function settingsHash(
   session: Prepared['session'],
 ): Promise<string> {
   const { onnxruntime, sparring } = await environment(session, 0);
-  const against = victims.map(({ loaded }) => hashOf(loaded));
+  const against = victims.map(({ loaded }) => identityOf(loaded));
   const all = { ...what, against, data: { sha256, count, labels }, session, onnxruntime, sparring };
   return createHash('sha256').update(JSON.stringify(all)).digest('hex');
 }

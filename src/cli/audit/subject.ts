@@ -1,18 +1,11 @@
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { OpenClassifier } from '../../api/classifier.ts';
+import { hashOf } from '../../api/identity.ts';
 import type { Loaded } from '../../api/load.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
 import { openImages } from '../../runtime/data/formats.ts';
 import { numbered, type ImageSource } from '../../runtime/data/source.ts';
-
-/** What the files of a classifier hold, as one hash: that of its file alone where its weights lie in it. */
-export function hashOf({ files: { bytes, external } }: Loaded): string {
-  const sha256 = createHash('sha256').update(bytes);
-  for (const name of Object.keys(external).toSorted()) sha256.update(external[name]!);
-  return sha256.digest('hex');
-}
 
 /** The classifier, as the document has it. */
 export function classifierAbout(path: string, loaded: Loaded, opened: OpenClassifier): Audit['classifier'] {

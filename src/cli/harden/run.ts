@@ -9,16 +9,18 @@ import { limit } from '../../runtime/data/source.ts';
 import { rm } from 'node:fs/promises';
 import { chooseDevice, InputError, loadDataset, type Device, type ImageSource } from '../../runtime/index.ts';
 import { loadHardening, saveHardening } from '../../runtime/training/harden-checkpoint.ts';
-import type { HardenCheckpoint, HardenProgress } from '../../runtime/training/harden.ts';
+import { isFinished, type HardenCheckpoint, type HardenProgress } from '../../runtime/training/harden.ts';
 import type { Schedule } from '../../runtime/training/schedule.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { within } from '../audit/options.ts';
 import { commandLine } from '../command-line.ts';
+import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { measureBoth } from './measure.ts';
-import { hardenFiles, probeOut, writeModel, writeReport } from './write.ts';
+import { readingWords } from './reading.ts';
+import { hardenFiles, probeOut, probeResumed, probeWeights, writeModel, writeReport } from './write.ts';
 
 /** The flags of `sparring harden`, as commander gives them. */
 export interface HardenFlags {
@@ -75,23 +77,29 @@ export async function runHarden(
   within(flags.norm, flags.eps, '--eps');
   const prepared = await prepare(path, flags, adopt);
   const progress = createProgress(process.stderr);
-  const stop = stopController((signal) => progress.log(`${signal}: saving a checkpoint; ${quitHint}`));
+  let isMeasuring = false;
+  const stop = stopController((signal) =>
+    progress.log(`${signal}: ${isMeasuring ? 'leaving the audits' : 'saving a checkpoint'}; ${quitHint}`),
+  );
+  const stopped = (saved: readonly string[], goOn: string): void => {
+    progress.done();
+    const again = words.includes('--resume') ? words : [...words, '--resume'];
+    process.stderr.write(`saved ${saved.join(', ')}; ${goOn} with: ${commandLine(...again)}\n`);
+    process.exitCode = exitCodeOf(stop.received() ?? 'SIGTERM');
+  };
   try {
     const hardened = await train(prepared, flags, progress, stop.signal);
-    const received = stop.received();
-    if (!hardened) {
-      progress.done();
-      const again = words.includes('--resume') ? words : [...words, '--resume'];
-      process.stderr.write(
-        `saved ${hardenFiles(flags.out).checkpoint}; resume with: ${commandLine(...again)}\n`,
-      );
-      process.exitCode = exitCodeOf(received ?? 'SIGTERM');
-      return;
-    }
-    const written = await writeModel(flags.out, hardened);
-    const both = await measureBoth(prepared, hardened, progress, stop.signal);
+    if (!hardened) return stopped([hardenFiles(flags.out).checkpoint], 'resume');
+    const written = await writeModel(flags.out, hardened, flags);
+    isMeasuring = true;
+    const both = await measureBoth(prepared, hardened, progress, stop.signal).catch((error: unknown) => {
+      if (stop.signal.aborted) return null;
+      throw error;
+    });
+    if (!both) return stopped(written, 'measure it');
     progress.done();
-    const { text, report } = await writeReport({ path, flags, words, hardened, both, ...prepared });
+    const reading = await readingWords(flags.out, prepared.loaded, adopt);
+    const { text, report } = await writeReport({ path, flags, words, reading, hardened, both, ...prepared });
     await rm(hardenFiles(flags.out).checkpoint, { force: true });
     console.log(text);
     for (const file of [...written, report]) console.log(file);
@@ -104,6 +112,7 @@ export async function runHarden(
 async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Promise<Prepared> {
   await probeOut(flags.out, path, flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
+  await probeWeights(flags.out, path, loaded.files.external, flags);
   const { image, classes, labels } = loaded.classifier;
   const data = await loadDataset(flags.data, {
     shape: image,
@@ -140,6 +149,9 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
   if (flags.resume && !from) {
     throw new InputError(`there is no checkpoint ${hardenFiles(flags.out).checkpoint}; leave --resume out`);
   }
+  if (from && !isFinished(from.records, plan.settings)) {
+    await probeResumed(flags.out, loaded.files.external, flags);
+  }
   const test = limit(data.test, Math.min(flags.images, data.test.count));
   return { loaded, train: some, test, plan, from, hash };
 }
@@ -166,7 +178,9 @@ async function train(
   if (from) progress.log(`resuming after ${from.records.length} epochs`);
   const work = hardenLoaded(node, loaded, images, plan, { rename, signal, ...(from && { from }) });
   for (;;) {
-    const next = await work.next();
+    const next = await work.next().catch(async (error: unknown) => {
+      throw await withForce(error, checkpoint);
+    });
     if (next.done) return next.value;
     const event = next.value;
     show(event, progress);

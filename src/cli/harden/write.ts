@@ -1,10 +1,11 @@
-import { stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Hardened, HardenPlan } from '../../api/harden.ts';
 import type { AuditResult } from '../../api/audit.ts';
 import { InputError, type ImageSource } from '../../runtime/index.ts';
 import { writeAtomic } from '../../runtime/files.ts';
 import { probeFile } from '../audit/write.ts';
+import { quoted } from '../command-line.ts';
 import { columnsOf, textTable } from '../table.ts';
 import { environment } from '../version.ts';
 import type { Both } from './measure.ts';
@@ -34,12 +35,10 @@ export async function probeOut(
   if (resolve(out) === resolve(model)) {
     throw new InputError(`--out ${out} is the model itself; choose another file`);
   }
-  const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null;
   const { report, checkpoint } = hardenFiles(out);
   for (const path of [out, report]) {
-    if (!force && (await exists(path))) {
-      throw new InputError(`${path} exists; choose another --out FILE, or replace it with --force`);
-    }
+    // what a finished training wrote before its audits is compared with what it would write
+    if (!force && !(resume && path === out)) await demandFree(path);
     await probeFile(path, '--out FILE');
   }
   if (!resume && !force && (await exists(checkpoint))) {
@@ -49,11 +48,77 @@ export async function probeOut(
   }
 }
 
-/** Writes the hardened model, the weights that lie outside it first. Gives the paths. */
-export async function writeModel(out: string, { model, external }: Hardened): Promise<readonly string[]> {
+/**
+ * Finds out, before long work, whether a hardening would replace the weights of the classifier itself, or those of others.
+ *
+ * @param model the path of the classifier.
+ * @param external the files that its weights lie in, by the names that it gives them.
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeWeights(
+  out: string,
+  model: string,
+  external: Readonly<Record<string, Uint8Array>>,
+  { force, resume }: { readonly force?: true; readonly resume?: true },
+): Promise<void> {
+  const { report, checkpoint, rename } = hardenFiles(out, external);
+  const beside = (path: string, name: string): string => join(dirname(path), name);
+  const sources = await Promise.all(Object.keys(external).map((name) => placeOf(beside(model, name))));
+  const outside = Object.keys(external).map((name) => beside(out, rename(name)));
+  for (const path of [out, report, checkpoint, ...outside]) {
+    if (sources.includes(await placeOf(path))) {
+      throw new InputError(
+        `--out ${out} would replace ${path}, which holds weights of ${model}; choose another file`,
+      );
+    }
+  }
+  if (!force && !resume) for (const path of outside) await demandFree(path);
+}
+
+const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null;
+
+/** Where a file really lies, whatever links lead to it. */
+const placeOf = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
+
+async function demandFree(path: string): Promise<void> {
+  if (await exists(path)) {
+    throw new InputError(`${path} exists; choose another --out FILE, or replace it with --force`);
+  }
+}
+
+/**
+ * Finds out, before a training continues, whether its files are there already: only one that is finished wrote them.
+ *
+ * @throws InputError in one line, with the way out.
+ */
+export async function probeResumed(
+  out: string,
+  external: Readonly<Record<string, Uint8Array>>,
+  { force }: { readonly force?: true },
+): Promise<void> {
+  if (force) return;
+  const { rename } = hardenFiles(out, external);
+  const outside = Object.keys(external).map((name) => join(dirname(out), rename(name)));
+  for (const path of [out, ...outside]) await demandFree(path);
+}
+
+/**
+ * Writes the hardened model, the weights that lie outside it first. Gives the paths.
+ *
+ * @throws InputError where another file is there, before anything is written.
+ */
+export async function writeModel(
+  out: string,
+  { model, external }: Hardened,
+  { force }: { readonly force?: true },
+): Promise<readonly string[]> {
   const outside = Object.entries(external).map(([name, data]) => [join(dirname(out), name), data] as const);
-  for (const [path, data] of outside) await writeAtomic(path, data);
-  await writeAtomic(out, model);
+  const files = [...outside, [out, model] as const];
+  for (const [path, data] of files) {
+    if (force || !(await exists(path)) || (await readFile(path)).equals(data)) continue;
+    throw new InputError(`${path} exists and holds something else; replace it with --resume --force`);
+  }
+  for (const [path, data] of files) await writeAtomic(path, data);
   return [out, ...outside.map(([path]) => path)];
 }
 
@@ -62,6 +127,8 @@ interface Reported {
   readonly path: string;
   readonly flags: { readonly out: string; readonly data: string };
   readonly words: readonly string[];
+  /** The options that the new file must be read with. */
+  readonly reading: readonly string[];
   readonly hardened: Hardened;
   readonly both: Both;
   readonly plan: HardenPlan;
@@ -70,12 +137,23 @@ interface Reported {
 }
 
 /** Writes the report as JSON; gives its path, and what is printed. */
-export async function writeReport({ path, flags, words, hardened, both, plan, train, test }: Reported) {
+export async function writeReport({
+  path,
+  flags,
+  words,
+  reading,
+  hardened,
+  both,
+  plan,
+  train,
+  test,
+}: Reported) {
   const { report } = hardenFiles(flags.out);
   const { records, epoch, trained, frozen, apart } = hardened;
   const document = {
     schema: 1,
     model: basename(path),
+    reading,
     data: { source: flags.data, sha256: train.sha256, train: train.count, test: test.count },
     ...plan,
     trained,
@@ -90,7 +168,12 @@ export async function writeReport({ path, flags, words, hardened, both, plan, tr
     command: words,
   };
   await writeAtomic(report, `${JSON.stringify(document, null, 2)}\n`);
-  return { report, text: hardenText(hardened, both, plan) };
+  const read = reading.map(quoted).join(' ');
+  const text = hardenText(hardened, both, plan);
+  return {
+    report,
+    text: read === '' ? text : `${text}\nit is read with ${read}; audit it with these options`,
+  };
 }
 
 const figuresOf = ({ images, clean, attacks, worst, checks }: AuditResult) => ({

@@ -19,7 +19,7 @@ import { checkFit, type FitOptions } from '../../runtime/data/fit.ts';
 import { InputError } from '../../runtime/errors.ts';
 import { describeFsError } from '../../runtime/files.ts';
 import type { AttackOffer, ClassifierSource, ModelCatalogue, ModelSource } from '../../server/index.ts';
-import { hashOf } from '../audit/subject.ts';
+import { hashOf } from '../../api/identity.ts';
 
 /** How a classifier is to be served. Plain data, so that another process can prepare it. */
 export interface ServeModel {

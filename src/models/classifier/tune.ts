@@ -62,9 +62,7 @@ export function tunable(
 ): Tunable {
   const quantised = Object.keys(file.operators).find((name) => /quantize|qlinear|integer/i.test(name));
   if (quantised) {
-    throw new Error(
-      `its weights are quantised (${quantised}), so they cannot be trained; harden the float model`,
-    );
+    throw new Error(`it cannot be trained: its weights are quantised (${quantised}); harden the float model`);
   }
   const all = fileWeights(bytes, external);
   const open = (weights: readonly FileWeight[]): Graph => {

@@ -48,6 +48,15 @@ function demandSameLogits(own: Logits, ofGradient: Logits, { form, tolerance }: 
   );
 }
 
+/** Why there is no gradient of a classifier to follow, in one line; null where there is one. */
+export const gradientLack = ({
+  noGradient,
+  gradientEnds,
+}: {
+  readonly noGradient: string | null;
+  readonly gradientEnds: readonly string[] | null;
+}): string | null => noGradient ?? (gradientEnds && withoutGradient(gradientEnds).message);
+
 /** A gradient that is zero by construction. */
 export function withoutGradient(ends: readonly string[]): Finding {
   const where = ends.length === 0 ? 'the logits do not depend on the image' : `it ends at ${ends.join(', ')}`;

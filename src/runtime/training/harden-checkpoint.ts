@@ -55,7 +55,7 @@ export async function loadHardening(path: string, hash: string): Promise<HardenC
   }
   if (metadata['config'] !== hash) {
     throw new InputError(
-      `${path}: was begun with another model, other images or options; repeat the command that began it, or remove it`,
+      `${path}: was begun with another model, other preprocessing, images or options; repeat the command that began it, or remove it`,
     );
   }
   const position = Position.safeParse(JSON.parse(metadata['position'] ?? 'null'));

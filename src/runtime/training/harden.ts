@@ -88,7 +88,7 @@ export async function* hardenEpochs(work: HardenWork): AsyncGenerator<HardenProg
   let { records, running, state, best } = work.from;
   const checkpoint = (): HardenCheckpoint => ({ records, running, state, best });
   try {
-    for (let epoch = records.length + 1; epoch <= epochs && !isOver(records, settings); epoch++) {
+    for (let epoch = records.length + 1; !isFinished(records, settings); epoch++) {
       const trainer = new Trainer<'model'>({
         config: { device, threads, seed, batchSize },
         split: train,
@@ -139,8 +139,12 @@ export const bestOf = (records: readonly HardenRecord[]): HardenRecord | null =>
     null,
   );
 
-/** Whether the accuracy has not risen for as long as it may. */
-function isOver(records: readonly HardenRecord[], { patience, warmup }: HardenSettings): boolean {
+/** Whether no epoch follows: all are done, or the accuracy has not risen for as long as it may. */
+export function isFinished(
+  records: readonly HardenRecord[],
+  { epochs, patience, warmup }: HardenSettings,
+): boolean {
+  if (records.length >= epochs) return true;
   const since = records.length - Math.max(bestOf(records)?.epoch ?? 0, Math.ceil(warmup));
   return patience !== null && since >= patience;
 }

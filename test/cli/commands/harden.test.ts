@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { start } from '../../support/cli.ts';
 import { command } from '../../support/command.ts';
 import { trainable } from '../../support/trainable.ts';
 
@@ -49,9 +50,91 @@ describe('harden', () => {
     [['--warmup', '5'], 'warmup must be from 0 to the number of epochs, got 5'],
     [['--out', at('model.onnx')], 'is the model itself; choose another file'],
     [['--out', at('nowhere/x.onnx')], 'cannot write'],
+    [['--out', at('weights.bin'), '--force'], 'which holds weights of'],
   ])('rejects %j before it trains', async ([more, message]) => {
     const { code, stderr } = await harden('other.onnx', ...more);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
   });
+
+  it('never replaces the weights of the model itself, and those of others only when it is told to', async () => {
+    const { bytes, external } = trainable('outside', 'own.onnx.data');
+    const weights = external['own.onnx.data']!;
+    mkdirSync(at('own'));
+    writeFileSync(at('own/original.onnx'), bytes);
+    writeFileSync(at('own/own.onnx.data'), weights);
+    const run = (out: string, ...more: readonly string[]) =>
+      command('harden', at('own/original.onnx'), '--out', at(out), ...small.split(' '), ...more);
+    const own = await run('own/own.onnx', '--force');
+    expect(own.code).toBe(2);
+    expect(own.stderr).toContain(
+      `--out ${at('own/own.onnx')} would replace ${at('own/own.onnx.data')}, which holds weights of`,
+    );
+    expect(new Uint8Array(readFileSync(at('own/own.onnx.data')))).toEqual(weights);
+    writeFileSync(at('own/taken.onnx.data'), 'of somebody');
+    const taken = await run('own/taken.onnx');
+    expect(taken.code).toBe(2);
+    expect(taken.stderr).toContain('taken.onnx.data exists; choose another --out FILE');
+  });
+
+  it('says how the new file is read, where the options or a file beside the old one say it', async () => {
+    const plain = await harden('plain.onnx');
+    expect(plain.stdout).not.toContain('it is read with');
+    const mean = ['--mean', '0.1307', '--std', '0.3081'];
+    const told = await harden('told.onnx', ...mean);
+    expect(told.stdout).toContain('it is read with --mean 0.1307 --std 0.3081; audit it with these options');
+    expect(JSON.parse(readFileSync(at('told.harden.json'), 'utf8'))).toMatchObject({ reading: mean });
+    mkdirSync(at('kept'));
+    writeFileSync(at('kept/model.onnx'), model.bytes);
+    writeFileSync(at('kept/weights.bin'), model.external['weights.bin']!);
+    const processor = { do_normalize: true, image_mean: [0.1307], image_std: [0.3081] };
+    writeFileSync(at('kept/preprocessor_config.json'), JSON.stringify(processor));
+    const beside = (out: string) =>
+      command('harden', at('kept/model.onnx'), '--out', at(out), ...small.split(' '));
+    const { stdout } = await beside('away.onnx');
+    expect(stdout).toContain('it is read with --scale 0..1 --mean 0.1307 --std 0.3081; audit');
+    expect((await beside('kept/near.onnx')).stdout).not.toContain('it is read with');
+  });
+
+  it('names --force beside a smaller rate where a training that diverged left a checkpoint', async () => {
+    const none = await harden('steep.onnx', '--learning-rate', '1e38');
+    expect(none.code).toBe(1);
+    expect(none.stderr).toMatch(/try a smaller --learning-rate\n$/);
+    writeFileSync(at('steep.checkpoint'), 'of a training');
+    const { stderr } = await harden('steep.onnx', '--learning-rate', '1e38', '--force');
+    expect(stderr).toContain(
+      `try a smaller --learning-rate and --force, which replaces ${at('steep.checkpoint')}`,
+    );
+  });
+
+  it('says, when its audits are interrupted, what is written and how to measure it, and then measures it', async () => {
+    const words = [
+      'harden',
+      at('model.onnx'),
+      '--out',
+      at('stopped.onnx'),
+      ...small.split(' '),
+      '--images',
+      '120',
+    ];
+    const child = start(words, { cwd: folder });
+    await child.says('before: ');
+    child.process.kill('SIGINT');
+    const { code, stderr } = await child.finished;
+    expect(stderr).toContain('SIGINT: leaving the audits');
+    expect(stderr).toContain(`saved ${at('stopped.onnx')}, ${at('stopped.onnx.data')}; measure it with: `);
+    expect(stderr).toMatch(/--resume\n$/);
+    expect(code).toBe(130);
+    const written = readFileSync(at('stopped.onnx'));
+    writeFileSync(at('stopped.onnx'), 'of somebody');
+    const other = await command(...words, '--resume');
+    expect(other.stderr).toContain('stopped.onnx exists and holds something else');
+    expect(other.code).toBe(2);
+    writeFileSync(at('stopped.onnx'), written);
+    const resumed = await command(...words, '--resume');
+    expect(resumed.code).toBe(0);
+    expect(resumed.stdout).toMatch(/worst case +│/);
+    expect(readFileSync(at('stopped.onnx')).equals(written)).toBe(true);
+    expect(existsSync(at('stopped.checkpoint'))).toBe(false);
+  }, 240_000);
 });

@@ -131,6 +131,6 @@ it('rejects a file without weights and one whose weights are quantised', () => {
     outputs: [{ name: 'logits', type: { dtype: 'float32', shape: ['n', 10] } }],
   });
   expect(() => tunable(quantised, read(quantised), batch)).toThrow(
-    'its weights are quantised (DequantizeLinear), so they cannot be trained; harden the float model',
+    'it cannot be trained: its weights are quantised (DequantizeLinear); harden the float model',
   );
 });
