@@ -254,7 +254,11 @@ async function settingsHash(
   session: Prepared['session'],
 ): Promise<string> {
   const { onnxruntime, sparring } = await environment(session, 0);
-  const against = victims.map(({ loaded }) => hashOf(loaded));
+  const against = victims.map(({ loaded }) => {
+    const { image, ports, origin } = loaded.classifier;
+    // the same file may be read in other ways; the facts round their numbers, the ports do not
+    return { sha256: hashOf(loaded), image, ports, facts: origin.facts };
+  });
   const all = { ...what, against, data: { sha256, count, labels }, session, onnxruntime, sparring };
   return createHash('sha256').update(JSON.stringify(all)).digest('hex');
 }

@@ -142,6 +142,11 @@ describe('sparring train-attacker that is interrupted', () => {
     second.process.kill('SIGINT');
     await second.finished;
     expect(await readFile('stopped.onnx', 'utf8')).toBe('an older one');
+
+    // the same bytes, read in another way
+    const other = await command(...words, '--mean', '0.50001', '--std', '0.5');
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('is of a training with another classifier, data, option or version');
   }, 120_000);
 });
 
