@@ -402,7 +402,12 @@ describe('what is offered', () => {
         against: [],
         training: {
           data: { name: 'none', sha256: '', images: 1 },
-          ...{ epochs: 1, batchSize: 1, learningRate: 1, objective: 'ce', spread: 0, seed: 1 },
+          epochs: 1,
+          batchSize: 1,
+          learningRate: 1,
+          objective: 'ce',
+          spread: 0,
+          seed: 1,
         },
         measured: [],
       };
