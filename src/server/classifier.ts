@@ -1,8 +1,8 @@
-import { balls, to8Bits, type Images } from '../runtime/attacks/index.ts';
+import { balls, to8Bits, type Images, type Trained } from '../runtime/attacks/index.ts';
 import { answerOf } from '../runtime/attacks/score.ts';
 import { attackBatch } from '../runtime/audit/attack-batch.ts';
 import { counted } from '../runtime/audit/counted.ts';
-import { openOracle, type OpenOracle } from '../runtime/audit/oracle.ts';
+import { openOracle, type AttackerModel, type OpenOracle } from '../runtime/audit/oracle.ts';
 import { readModelFile } from './model-files.ts';
 import type { ClassifierSource, ModelSource } from './sources.ts';
 import { OutOfTime } from './supervised.ts';
@@ -17,10 +17,15 @@ export interface ServedClassifier {
 
 /** Opens a classifier on `threads` threads of the CPU. A gradient is opened when an attack first asks for it. */
 export async function openServed(source: ClassifierSource, threads: number): Promise<ServedClassifier> {
-  const { file, external, gradients, gradientBatch, attacker, ports, image, classes, optimized } = source;
+  const { file, external, gradients, gradientBatch, attackers, ports, image, classes, optimized } = source;
   const read = ({ path, sha256 }: ModelSource): Promise<Uint8Array> => readModelFile(path, sha256);
   const beside: Record<string, Uint8Array> = {};
   for (const [name, one] of Object.entries(external)) beside[name] = await read(one);
+  const trained: Partial<Record<Trained, AttackerModel>> = {};
+  for (const name of ['generator', 'universal'] as const) {
+    const own = attackers[name];
+    if (own) trained[name] = { ...own, attacker: await read(own.file) };
+  }
   const oracle = await openOracle(
     {
       classifier: await read(file),
@@ -37,7 +42,7 @@ export async function openServed(source: ClassifierSource, threads: number): Pro
         },
         gradientBatch: gradientBatch ?? null,
       }),
-      ...(attacker && { generator: { attacker: await read(attacker.file), eps: attacker.eps } }),
+      ...trained,
     },
     { device: 'cpu', threads },
   );

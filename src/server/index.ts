@@ -14,6 +14,6 @@ export { createMetrics, type Metrics } from './metrics.ts';
 export { createPool, type Pool, type PoolOptions } from './pool.ts';
 export { serve, type ServeOptions, type Serving } from './serve.ts';
 export type { AttackOffer, ModelCatalogue } from './model/catalogue.ts';
-export type { ClassifierSource, ModelSource } from './sources.ts';
+export type { AttackerSource, ClassifierSource, ModelSource } from './sources.ts';
 export type { Served } from './served.ts';
 export { clientsBy } from './client.ts';

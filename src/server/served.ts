@@ -70,5 +70,5 @@ const classifierOf = (
   image: card.image,
   classes: card.classes,
   gradients: null,
-  attacker: null,
+  attackers: {},
 });

@@ -1,6 +1,6 @@
 import type { ImageShape } from '../runtime/attacks/images.ts';
-import type { LossName } from '../runtime/attacks/index.ts';
-import type { OracleFiles } from '../runtime/audit/oracle.ts';
+import type { LossName, Trained } from '../runtime/attacks/index.ts';
+import type { AttackerModel, OracleFiles } from '../runtime/audit/oracle.ts';
 
 /** A model file, and the hash that it must have whenever a worker opens it. */
 export interface ModelSource {
@@ -36,6 +36,11 @@ export interface ClassifierSource extends Pick<
   readonly external: Readonly<Record<string, ModelSource>>;
   /** The program of each loss that attacks may climb; null where there is no gradient. */
   readonly gradients: Readonly<Partial<Record<LossName, ModelSource>>> | null;
-  /** A network that was trained to attack it, and the eps that it was trained for. */
-  readonly attacker: { readonly file: ModelSource; readonly eps: number } | null;
+  /** What was trained to attack it, by its attack. */
+  readonly attackers: Readonly<Partial<Record<Trained, AttackerSource>>>;
+}
+
+/** The file of a trained attacker, and what it was trained for. */
+export interface AttackerSource extends Omit<AttackerModel, 'attacker'> {
+  readonly file: ModelSource;
 }

@@ -7,11 +7,16 @@ import { PNG } from 'pngjs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { constant, matmul, reshape, round, tensorOf } from '../../src/builder/index.ts';
+import { attackerFile } from '../../src/cli/attacker/programs.ts';
 import { prepareModel } from '../../src/cli/serve/prepare.ts';
+import { attackerUse, type AttackerPlan } from '../../src/models/attackers.ts';
+import type { AttackerCard } from '../../src/runtime/attacker/card.ts';
 import { attackNames, type AttackName } from '../../src/runtime/attacks/index.ts';
 import { nestedOf } from '../../src/runtime/classifier-card.ts';
 import { fitPicture } from '../../src/runtime/data/fit.ts';
 import { decodePicture } from '../../src/runtime/data/picture.ts';
+import { stream } from '../../src/runtime/random.ts';
+import { float32 } from '../../src/runtime/tensor.ts';
 import type { ModelCatalogue } from '../../src/server/index.ts';
 import { modelSchemas, type ModelSchemas } from '../../src/server/model/schemas.ts';
 import { modelOf } from '../support/classifiers.ts';
@@ -352,7 +357,7 @@ describe('what is offered', () => {
     const model = serving(join(cell, 'classifier-c1.onnx'), { eps: 0.16, attack: 'generator' });
     await expect(prepareModel(model, join(folder, 'none'))).rejects.toThrow('name its file with --attacker');
     const attacker = join(cell, 'attacker.onnx');
-    const own = await prepareModel({ ...model, attacker }, join(folder, 'own'));
+    const own = await prepareModel({ ...model, attackers: [attacker] }, join(folder, 'own'));
     const opened = await inThread(own);
     const image = new Float32Array(784).fill(0.5);
     const response = await opened.app().request('/attack', {
@@ -365,7 +370,66 @@ describe('what is offered', () => {
     const { perturbation } = await session.run({ image: new ort.Tensor('float32', image, [1, 1, 28, 28]) });
     expect(result!.perturbation.flat()).toBeAllClose(perturbation!.data as Float32Array, { atol: 1e-6 });
     await opened.close();
-    const wrong = prepareModel({ ...model, attacker: model.path }, join(folder, 'wrong'));
-    await expect(wrong).rejects.toThrow('is no attacker of this program');
+    const wrong = prepareModel({ ...model, attackers: [model.path] }, join(folder, 'wrong'));
+    await expect(wrong).rejects.toThrow('is no attacker of sparring');
+    expect(own.attacks.names).not.toContain('universal');
+    const photo = serving(join(folder, 'photo.onnx'), { attackers: [attacker] });
+    await expect(prepareModel(photo, join(folder, 'wrong'))).rejects.toThrow(
+      `${attacker}: attacks images of 1x28x28, the classifier takes 3x224x224; train another`,
+    );
+  });
+
+  it('attacks with a network and a perturbation that train-attacker wrote', async () => {
+    const plan = { image: photoShape, classes: photoClasses, bound: 'tanh', width: 1 } as const;
+    const attackers: string[] = [];
+    for (const kind of ['generator', 'universal'] as const) {
+      const targeted = kind === 'universal';
+      const own: AttackerPlan = { ...plan, kind, targeted, eps: [0, eps] };
+      const state = new Map(
+        attackerUse(own).metadata.frozen.map(({ name, shape: dims }, i) => {
+          const random = stream(i, kind);
+          const shape = dims.map(Number);
+          const data = new Float32Array(shape.reduce((a, b) => a * b, 1)).map(() => 0.5 + random.uniform());
+          return [name, float32(shape, data)] as const;
+        }),
+      );
+      const card: AttackerCard = {
+        schema: 1,
+        ...own,
+        eps: [0, eps],
+        image: { ...photoShape },
+        width: null,
+        against: [],
+        training: {
+          data: { name: 'none', sha256: '', images: 1 },
+          epochs: 1,
+          batchSize: 1,
+          learningRate: 1,
+          objective: 'ce',
+          spread: 0,
+          seed: 1,
+        },
+        measured: [],
+      };
+      const file = join(folder, `${kind}.onnx`);
+      await writeFile(file, attackerFile(own, state, card));
+      attackers.push(file);
+    }
+    const model = serving(join(folder, 'photo.onnx'), { attackers, attacks: ['generator', 'universal'] });
+    const opened = await inThread(await prepareModel(model, join(folder, 'both')));
+    for (const name of ['generator', 'universal']) {
+      const response = await opened.app().request(`/attack?attack=${name}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: new Uint8Array(one.slice().buffer),
+      });
+      const text = await response.text();
+      expect(text).not.toContain('detail');
+      const { attack, results } = schemas.answer.parse(JSON.parse(text));
+      expect(attack.name).toBe(name);
+      expect(results[0]!.linf).toBeGreaterThan(0);
+      expect(results[0]!.linf).toBeLessThanOrEqual(eps + 1e-6);
+    }
+    await opened.close();
   });
 });

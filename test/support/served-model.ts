@@ -23,7 +23,7 @@ export const serving = (path: string, more: Partial<ServeModel> = {}): ServeMode
   eps: 8 / 255,
   mostEps: null,
   most: { steps: 100, queries: 1000, restarts: 10 },
-  attacker: null,
+  attackers: [],
   fit: null,
   ...more,
 });

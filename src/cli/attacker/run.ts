@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { rm, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { openLoaded } from '../../api/classifier.ts';
 import { hashOf, identityOf } from '../../api/identity.ts';
 import { loadClassifier, naming, withGradient, type Loaded } from '../../api/load.ts';
@@ -15,16 +15,16 @@ import { measureAttacker } from '../../runtime/attacker/measure.ts';
 import { trainAttacker, type AttackerCheckpoint } from '../../runtime/attacker/train.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
 import { openDataset } from '../../runtime/data/formats.ts';
-import { makeFolder, writeAtomic } from '../../runtime/files.ts';
+import { writeAtomic } from '../../runtime/files.ts';
 import { InputError, limit, type ImageSource, type Tensors } from '../../runtime/index.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
-import { probeFile } from '../audit/write.ts';
 import { commandLine } from '../command-line.ts';
 import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { environment } from '../version.ts';
+import { checkpointOf, demandOut, makeOut } from './out.ts';
 import { attackerFile, trainingProgram } from './programs.ts';
 import { measuresText } from './table.ts';
 
@@ -88,15 +88,10 @@ export async function runTrainAttacker(
   adopt: AdoptFlags,
   words: readonly string[],
 ): Promise<void> {
-  await makeFolder(dirname(flags.out));
-  await probeFile(flags.out, '--out FILE');
-  if (!flags.force && (await stat(flags.out).catch(() => null))) {
-    throw new InputError(`${flags.out} exists; choose another --out, or replace it with --force`);
-  }
   const prepared = await prepare(models, flags, adopt);
   const progress = createProgress(process.stderr);
   try {
-    const kept = `${flags.out}.checkpoint`;
+    const kept = checkpointOf(flags.out);
     const trained = await train(prepared, kept, progress, words);
     if (!trained) return;
     const measured = await measure(prepared, trained.state, progress);
@@ -124,6 +119,8 @@ async function prepare(
     const { graph } = await naming(model, () => withGradient(loaded.classifier, 'trained against'));
     victims.push({ loaded, graph });
   }
+  const loaded = victims.map((victim) => victim.loaded);
+  await demandOut(flags.out, flags.force ?? false, loaded);
   const { image, classes, labels } = victims[0]!.loaded.classifier;
   const plan: AttackerPlan = {
     kind,
@@ -139,6 +136,7 @@ async function prepare(
     await naming(loaded.name, () => givenClassifier(graph, batch, classes));
   }
   const dataset = await openDataset(flags.data, { shape: image, classes: labels ?? classes, train: true });
+  await makeOut(flags.out);
   const subjects = await labelled([dataset.train ?? dataset.test, dataset.test], victims[0]!, session);
   const [all, test] = [subjects[0]!, subjects[1]!];
   const train = flags.trainLimit === undefined ? all : limit(all, flags.trainLimit);
@@ -231,13 +229,16 @@ async function train(
     progress.done();
     const received = stop.received();
     if (next.value.epochs.length === epochs) return next.value;
-    process.stderr.write(`saved ${kept}; resume with: ${commandLine(...words)}\n`);
+    process.stderr.write(`saved ${kept}; resume with: ${commandLine(...resuming(words))}\n`);
     process.exitCode = exitCodeOf(received ?? 'SIGTERM');
     return null;
   } finally {
     stop.dispose();
   }
 }
+
+/** A command that goes on from a checkpoint, which `--force` would remove. */
+const resuming = (words: readonly string[]): readonly string[] => words.filter((word) => word !== '--force');
 
 /** Of all that decides the bits. */
 async function settingsHash(

@@ -7,11 +7,11 @@ import { isTrained, type AttackName, type Trained } from '../../runtime/attacks/
 import type { Audit } from '../../runtime/audit/document.ts';
 import { InputError } from '../../runtime/index.ts';
 
-/** The attackers of an audit, by the name of their attack. */
+/** The attackers of a classifier, by the name of their attack. */
 export type Attackers = Partial<Readonly<Record<Trained, LoadedAttacker>>>;
 
 /**
- * Reads the files of `--attacker`.
+ * Reads the files of `--attacker`, of an audit or a server.
  *
  * @param attacks those that are listed, of which the trained ones need a file.
  * @throws InputError in one line when a file is no attacker of such images, two are of a kind, or one is missing.
@@ -33,7 +33,7 @@ export async function readAttackers(
     const other = found[attacker.kind];
     if (other) {
       throw new InputError(
-        `--attacker: ${other.name} and ${file} are both of kind ${attacker.kind}; audit one after the other`,
+        `--attacker: ${other.name} and ${file} are both of kind ${attacker.kind}; give one of them`,
       );
     }
     found[attacker.kind] = attacker;

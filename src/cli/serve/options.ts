@@ -16,7 +16,7 @@ export interface ModelFlags {
   readonly maxEps?: number;
   readonly maxSteps?: number;
   readonly maxQueries?: number;
-  readonly attacker?: string;
+  readonly attacker?: readonly string[];
   readonly resize?: number | true;
 }
 
@@ -46,7 +46,10 @@ export function withModelOptions<C extends CommandUnknownOpts>(command: C): C {
       count,
     ),
     new Option('--max-queries <n>', 'queries that a request may ask for (default: 1000)').argParser(count),
-    new Option('--attacker <file>', 'a trained attacker, attacker.onnx of a run, for the attack generator'),
+    new Option(
+      '--attacker <files...>',
+      'trained attackers, one of a kind, for the attacks generator and universal (sparring train-attacker writes them)',
+    ),
     new Option(
       '--resize [pixels]',
       'take pictures of any size: resize the shorter side to so many pixels and crop the middle (default: as an audit does)',
@@ -69,7 +72,7 @@ export async function serveModel(path: string, flags: ModelFlags & AdoptFlags): 
     eps: within(norm, flags.eps ?? Math.min(usualEps[norm], flags.maxEps ?? Infinity), '--eps'),
     mostEps: flags.maxEps ?? null,
     most: { steps: flags.maxSteps ?? 100, queries: flags.maxQueries ?? 1000, restarts },
-    attacker: flags.attacker ?? null,
+    attackers: flags.attacker ?? [],
     fit: fitOf(flags.resize),
   };
 }

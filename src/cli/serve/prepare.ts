@@ -1,24 +1,31 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { openWithFiles } from '../../api/classifier.ts';
 import { loadClassifier, naming } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import type { AdoptOptions } from '../../models/classifier/options.ts';
-import { decodeProgram } from '../../onnx/index.ts';
 import {
   attackNames,
   attackOf,
+  isTrained,
   type AttackName,
   type ImageShape,
   type LossName,
+  type Trained,
 } from '../../runtime/attacks/index.ts';
 import { climbed } from '../../runtime/attacks/settings.ts';
 import { valuesOf } from '../../runtime/classifier-card.ts';
 import { checkFit, type FitOptions } from '../../runtime/data/fit.ts';
 import { InputError } from '../../runtime/errors.ts';
-import { describeFsError } from '../../runtime/files.ts';
-import type { AttackOffer, ClassifierSource, ModelCatalogue, ModelSource } from '../../server/index.ts';
+import type {
+  AttackerSource,
+  AttackOffer,
+  ClassifierSource,
+  ModelCatalogue,
+  ModelSource,
+} from '../../server/index.ts';
+import { readAttackers, type Attackers } from '../audit/attackers.ts';
 import { hashOf } from '../../api/identity.ts';
 
 /** How a classifier is to be served. Plain data, so that another process can prepare it. */
@@ -34,8 +41,8 @@ export interface ServeModel {
   /** Largest eps of a request; as large as images allow when null. */
   readonly mostEps: number | null;
   readonly most: Omit<AttackOffer['most'], 'eps'>;
-  /** The file of a trained attacker. */
-  readonly attacker: string | null;
+  /** The files of trained attackers, one of a kind. */
+  readonly attackers: readonly string[];
   readonly fit: FitOptions | null;
 }
 
@@ -49,6 +56,7 @@ export async function prepareModel(model: ServeModel, folder: string): Promise<M
   const { path, adopt, fit } = model;
   await mkdir(folder, { recursive: true });
   const loaded = await loadClassifier(node, path, adopt);
+  const trained = await readAttackers(model.attackers, loaded, []);
   return await naming(path, async () => {
     const { classifier, files } = await openWithFiles(node, loaded, { device: 'cpu', threads: 1 });
     await classifier.close();
@@ -59,7 +67,7 @@ export async function prepareModel(model: ServeModel, folder: string): Promise<M
       await writeFile(file, bytes);
       return { path: file, sha256: createHash('sha256').update(bytes).digest('hex') };
     };
-    const attacks = offerOf(model, noGradient, image);
+    const attacks = offerOf(model, trained, noGradient, image);
     const gradients: Partial<Record<LossName, ModelSource>> = {};
     for (const loss of files.gradient ? lossesOf(attacks.names, classes) : []) {
       gradients[loss] = await save(`gradient-${loss}.onnx`, await files.gradient!(loss));
@@ -67,6 +75,10 @@ export async function prepareModel(model: ServeModel, folder: string): Promise<M
     const external: Record<string, ModelSource> = {};
     for (const [i, [name, bytes]] of Object.entries(files.external ?? {}).entries()) {
       external[name] = await save(`weights-${i}`, bytes);
+    }
+    const attackers: Partial<Record<Trained, AttackerSource>> = {};
+    for (const { kind, attacker, eps, targeted = false } of Object.values(trained)) {
+      attackers[kind] = { file: await save(`${kind}.onnx`, attacker), eps, targeted };
     }
     const sha256 = hashOf(loaded);
     const name = nameOf(path);
@@ -81,7 +93,7 @@ export async function prepareModel(model: ServeModel, folder: string): Promise<M
       ...(files.optimized !== undefined && { optimized: files.optimized }),
       gradients: files.gradient ? gradients : null,
       gradientBatch: files.gradientBatch ?? null,
-      attacker: model.attacker === null ? null : await attackerOf(model.attacker, save),
+      attackers,
     };
     return {
       name,
@@ -109,7 +121,8 @@ function lossesOf(names: readonly AttackName[], classes: number): readonly LossN
 }
 
 function offerOf(
-  { attack, attacks, norm, eps, mostEps, most, attacker }: ServeModel,
+  { attack, attacks, norm, eps, mostEps, most }: ServeModel,
+  trained: Attackers,
   noGradient: string | null,
   image: ImageShape,
 ): AttackOffer {
@@ -118,8 +131,7 @@ function offerOf(
     if (access === 'gradient' && noGradient !== null)
       return `needs gradients of the classifier (${noGradient})`;
     if (access === 'surrogate') return 'trains a network first; run it with sparring audit';
-    if (access === 'model' && attacker === null)
-      return 'needs a trained attacker; name its file with --attacker';
+    if (isTrained(name) && !trained[name]) return 'needs a trained attacker; name its file with --attacker';
     return norms.includes(norm) ? null : `knows ${norms.join(' and ')} only, not ${norm}`;
   };
   for (const name of [...(attack ? [attack] : []), ...(attacks ?? [])]) {
@@ -138,24 +150,4 @@ function offerOf(
     eps,
     most: { ...most, eps: largest },
   };
-}
-
-async function attackerOf(path: string, save: (name: string, bytes: Uint8Array) => Promise<ModelSource>) {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new InputError(describeFsError(error, `cannot read ${path}`), { cause: error });
-  });
-  const eps = epsOf(bytes);
-  if (eps === null)
-    throw new InputError(`${path} is no attacker of this program, such as attacker.onnx of a run`);
-  return { file: await save('attacker.onnx', bytes), eps };
-}
-
-/** The eps that an attacker says it was trained for; null where the file is none. */
-function epsOf(bytes: Uint8Array): number | null {
-  try {
-    const { eps } = decodeProgram(bytes).metadata.options as { readonly eps?: unknown };
-    return typeof eps === 'number' ? eps : null;
-  } catch {
-    return null;
-  }
 }

@@ -16,7 +16,7 @@ const AttackerMeasure = z.object({
   attacked: Fraction,
   /** The part of the images whose answer changes, whatever the label (fooling rate). */
   fooling: Fraction,
-  /** The part of the attacked images that get the target as answer, of all other classes the mean; null where untargeted. */
+  /** The part of the attacked images that get the target as answer, of the classes aimed at (nine at most) the mean; null where untargeted. */
   success: Fraction.nullable(),
   /** The class that is answered most often to attacked images that are wrong, and its part of them; null where none is. */
   favourite: z.object({ label: z.int().nonnegative(), part: Fraction }).nullable(),

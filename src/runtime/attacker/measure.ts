@@ -9,14 +9,15 @@ import {
   type ThreatModel,
   type Trained,
 } from '../attacks/index.ts';
+import { mostTargets } from '../attacks/targets.ts';
 import { inOrder, type ImageSource } from '../data/source.ts';
 import type { AttackerMeasure } from './card.ts';
 
 const batchSize = 100;
 
 /**
- * What a trained attacker does to images at one eps. A targeted one is aimed at each other class in turn, and its figures
- * are means over them. Yields the number of images that are done.
+ * What a trained attacker does to images at one eps. A targeted one is aimed at other classes in turn, the ones after
+ * the label and nine at most, and its figures are means over them. Yields the number of images that are done.
  *
  * @param oracle with the attacker.
  * @param source with labels.
@@ -35,7 +36,7 @@ export async function* measureAttacker(
     range: [0, 1],
     goal: targeted ? 'targeted' : 'untargeted',
   };
-  const turns = targeted ? classes - 1 : 1;
+  const turns = targeted ? Math.min(classes - 1, mostTargets) : 1;
   const wrong = new Float64Array(classes);
   let [clean, attacked, fooled, reached] = [0, 0, 0, 0];
   for await (const { start, image, label } of inOrder(source, batchSize)) {

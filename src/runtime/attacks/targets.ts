@@ -1,5 +1,8 @@
 import type { Logits } from './images.ts';
 
+/** How many classes an attacker that aims is tried with at most. */
+export const mostTargets = 9;
+
 /**
  * The classes other than the label that a classifier finds likeliest: first those of the largest logit, one an image, then
  * those of the second, and so on.

@@ -3,7 +3,7 @@ import { balls } from './ball.ts';
 import { imagesAt, imagesLike, sizeOf, type Batch, type Images } from './images.ts';
 import type { Generator, Oracle } from './oracle.ts';
 import { offer, reaches, searchOf, stillOpen } from './search.ts';
-import { likeliestOthers } from './targets.ts';
+import { likeliestOthers, mostTargets } from './targets.ts';
 import type { ThreatModel } from './threat.ts';
 
 /** What was trained to attack a classifier, by the name of its attack. */
@@ -50,9 +50,6 @@ async function moved(
   const sum = imagesLike(images, (at) => images.data[at]! + Math.fround(scale * perturbation[at]!));
   return balls[norm].project(sum, images, eps, range);
 }
-
-/** How many classes are tried at most, the likeliest first. */
-const mostTargets = 9;
 
 /** Towards one of the other classes after another, each image until the classifier is wrong about it. */
 async function* anyOther(

@@ -1,4 +1,4 @@
-import { attackOf, scoresOf, type Oracle } from '../attacks/index.ts';
+import { attackOf, scoresOf, type Oracle, type Trained } from '../attacks/index.ts';
 import { findingsOf, type Evidence } from './checks/index.ts';
 import { demandsOf, type Demanded } from './demands.ts';
 import type { Audit, Figures } from './document.ts';
@@ -31,7 +31,7 @@ export interface Finished {
 
 /** The figures of an audit, from what was measured. Pure. */
 export function figuresOf(
-  { image, classes }: Pick<Oracle, 'image' | 'classes'>,
+  { image, classes, generator, universal }: Pick<Oracle, 'image' | 'classes' | Trained>,
   { threat, seed, curve: planned }: AuditPlan,
   finished: Finished,
   demanded: Demanded,
@@ -58,6 +58,10 @@ export function figuresOf(
     attacks: rowsOf(begun),
     threat: about,
     classes,
+    trainedFor: {
+      ...(generator && { generator: generator.eps }),
+      ...(universal && { universal: universal.eps }),
+    },
     gradient: { available: finished.noGradient === null, why: finished.noGradient },
     labels: finished.labels,
     largeEps: largeEpsOf(threat, image),

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import { openModel } from '../../../src/runtime/session.ts';
 import { float32 } from '../../../src/runtime/tensor.ts';
 import { fileOf } from '../../support/classifiers.ts';
 import { command } from '../../support/command.ts';
+import { start } from '../../support/cli.ts';
 import { drawnBatch, smallClassifier } from '../../support/oracles.ts';
 
 const home = process.cwd();
@@ -121,6 +122,34 @@ describe('sparring train-attacker on colour images', () => {
   });
 });
 
+describe('sparring train-attacker that is interrupted', () => {
+  const long = ['one.onnx', '--eps', '0.2', '--width', '4', '--data', '.', '--batch-size', '10'];
+  const limits = ['--threads', '1', '--epochs'];
+
+  it('prints a command that keeps its checkpoint, although the file exists', async () => {
+    const words = ['train-attacker', ...long, '--out', 'stopped.onnx', ...limits, '100000'];
+    await writeFile('stopped.onnx', 'an older one');
+    const first = start([...words, '--force'], { cwd: folder });
+    await first.says('epoch 1/');
+    first.process.kill('SIGINT');
+    const { code } = await first.finished;
+    expect(code).toBe(130);
+    const line = first.stderr().split('resume with: ')[1]!;
+    expect(line).toContain('train-attacker one.onnx');
+    expect(line).not.toContain('--force');
+    const second = start(words, { cwd: folder });
+    await second.says('resuming after');
+    second.process.kill('SIGINT');
+    await second.finished;
+    expect(await readFile('stopped.onnx', 'utf8')).toBe('an older one');
+
+    // the same bytes, read in another way
+    const other = await command(...words, '--mean', '0.50001', '--std', '0.5');
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('is of a training with another classifier, data, option or version');
+  }, 120_000);
+});
+
 describe('sparring train-attacker rejects', () => {
   const rejected = async (...args: readonly string[]): Promise<string> => {
     const { code, stderr } = await train(...args);
@@ -132,6 +161,31 @@ describe('sparring train-attacker rejects', () => {
     expect(await rejected('one.onnx', '--eps', '0.1', '--out', 'two.onnx')).toContain(
       'two.onnx exists; choose another --out, or replace it with --force',
     );
+  });
+
+  it('an --out that is a classifier, whatever --force', async () => {
+    const before = await readFile('two.onnx');
+    await symlink('two.onnx', 'link.onnx');
+    for (const out of ['two.onnx', './two.onnx', 'link.onnx']) {
+      expect(await rejected('one.onnx', 'two.onnx', '--eps', '0.1', '--out', out, '--force')).toContain(
+        `--out: ${out} is a file of the classifier two.onnx; choose another --out`,
+      );
+    }
+    expect(await readFile('two.onnx')).toEqual(before);
+    await writeFile('x.onnx.checkpoint', before);
+    expect(await rejected('x.onnx.checkpoint', '--eps', '0.1', '--out', 'x.onnx', '--force')).toContain(
+      'x.onnx.checkpoint is a file of the classifier',
+    );
+    await rm('x.onnx.checkpoint');
+  });
+
+  it('a model or data that cannot be read, and makes no folder', async () => {
+    const out = ['--eps', '0.1', '--out', 'new/deep/a.onnx'];
+    expect(await rejected('none.onnx', ...out)).toContain('none.onnx');
+    await mkdir('empty');
+    const noData = await command('train-attacker', 'one.onnx', ...out, '--data', 'empty');
+    expect(noData.code).toBe(2);
+    await expect(stat('new')).rejects.toThrow('ENOENT');
   });
 
   it.each([

@@ -30,6 +30,7 @@ const attack = (
 const well: Evidence = {
   images,
   classes: 10,
+  trainedFor: {},
   largeEps: 0.5,
   clean: measure(190),
   worst: measure(80),
@@ -132,6 +133,15 @@ describe('the checks of an audit', () => {
     ],
   ] as const)('find %s', ([, change, expected]) => {
     expect(found(change as Partial<Evidence>)).toEqual([expected]);
+  });
+
+  test('name both eps of an attacker that was trained for others', () => {
+    const brought = attacks({ generator: attack('model', 'all', 190, 90, 100) });
+    const titles = (eps: number | readonly [number, number]) =>
+      findingsOf({ ...well, ...brought, trainedFor: { generator: eps } }).checks.map(({ title }) => title);
+    expect(titles([0, 8 / 255])).toEqual(['generator was trained for eps 0..0.03137 and is scaled to 0.1']);
+    expect(titles(0.2)).toEqual(['generator was trained for eps 0.2 and is scaled to 0.1']);
+    expect([...titles(0.1), ...titles([0, 0.1])]).toEqual([]);
   });
 
   test('find attacks strong enough that break all, that ran again, or that ask where there is no gradient', () => {

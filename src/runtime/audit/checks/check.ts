@@ -1,3 +1,4 @@
+import type { Generator, Trained } from '../../attacks/index.ts';
 import type { Audit, Check } from '../document.ts';
 import type { Probe } from '../probe.ts';
 
@@ -7,6 +8,8 @@ export interface Evidence extends Pick<
   'attacks' | 'byClass' | 'clean' | 'curve' | 'images' | 'threat' | 'worst'
 > {
   readonly classes: number;
+  /** The least and the largest eps, or the only one, that each trained attacker was trained for. */
+  readonly trainedFor: Readonly<Partial<Record<Trained, Generator['eps']>>>;
   /** With so much room every image can become grey, so that all are alike. */
   readonly largeEps: number;
   readonly gradient: Audit['classifier']['gradient'];

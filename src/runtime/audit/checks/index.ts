@@ -4,7 +4,7 @@ import type { AuditCheck, Evidence } from './check.ts';
 import { fewImages, lostByRounding, nearChance, ownAnswers, preparation } from './numbers.ts';
 import { aboveChance, attackAboveNoise, fgsmBelowPgd, stepsNotEnough } from './order.ts';
 import { batchDependent, fewClasses, noGradient, randomAnswers, squareBetter } from './queries.ts';
-import { weakAttacks } from './strength.ts';
+import { attackerEps, weakAttacks } from './strength.ts';
 
 export type { AuditCheck, Evidence, Preparations } from './check.ts';
 
@@ -25,6 +25,7 @@ export const auditChecks: readonly AuditCheck[] = [
   fgsmBelowPgd,
   squareBetter,
   stepsNotEnough,
+  attackerEps,
   fewClasses,
   fewImages,
   lostByRounding,

@@ -1,4 +1,4 @@
-import { doubt, type AuditCheck, type Evidence } from './check.ts';
+import { doubt, note, type AuditCheck, type Evidence } from './check.ts';
 
 /** Attacks by gradient that choose their own steps or their own direction. FGSM and plain PGD are misled too easily. */
 const strong = ['apgd', 'apgd-t', 'fab', 'pgd-adam'];
@@ -23,3 +23,22 @@ export const weakAttacks: AuditCheck = {
     return missing.length === 0 ? null : doubt(`only weak attacks were run: ${missing.join(' and ')}`);
   },
 };
+
+export const attackerEps: AuditCheck = {
+  id: 'attacker-eps',
+  why: 'A perturbation that was trained for one eps and is scaled to another may break less than one trained for that.',
+  whatToDo:
+    'Train an attacker for this eps (sparring train-attacker --eps), or audit at one that it was trained for.',
+  applies: ({ trainedFor }) => Object.keys(trainedFor).length > 0,
+  look: ({ attacks, threat: { eps }, trainedFor }) => {
+    const scaled = Object.entries(trainedFor).flatMap(([name, known]) => {
+      const [low, high] = typeof known === 'number' ? [known, known] : known;
+      if (!attacks[name] || (eps >= low && eps <= high)) return [];
+      const range = low === high ? `${short(high)}` : `${short(low)}..${short(high)}`;
+      return [`${name} was trained for eps ${range}`];
+    });
+    return scaled.length === 0 ? null : note(`${scaled.join(', ')} and is scaled to ${short(eps)}`);
+  },
+};
+
+const short = (eps: number): number => Number(eps.toPrecision(4));
