@@ -413,7 +413,7 @@ describe('the table of forms', () => {
       'ConvTranspose of stride 1 to few channels',
       convTranspose(32, 16, 5, { pads: [2, 2, 2, 2] }),
       'as it is',
-      'as it is',
+      'flip',
       'flip',
       'phases',
     ],

@@ -65,8 +65,6 @@ interface Facts {
   readonly mostlyPadding: boolean;
   readonly inputChannels: number;
   readonly outputChannels: number;
-  /** A transposed convolution of stride 1 to fewer channels, and few. */
-  readonly narrows: boolean;
 }
 
 /** Targets whose convolutions are matrix products. */
@@ -97,9 +95,6 @@ const table: readonly Row[] = [
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
   { op: 'Conv', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   { op: 'Conv', on: lowered, if: (f) => f.plain && f.stride > 1, form: 'gemm' },
-  // one product an image, whose columns are summed: a convolution would gather the columns of more channels (32 -> 16 at
-  // 14x14 takes two thirds of the time, 16 -> 1 at 28x28 a fifteenth)
-  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.narrows, form: 'as it is' },
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
   { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   {
@@ -129,9 +124,5 @@ function facts(node: AnyNode): Facts {
     mostlyPadding: kernel.length === 2 && mostlyPadding(node, g),
     inputChannels: Number(x.shape[1]),
     outputChannels: Number(y.shape[1]),
-    narrows:
-      Math.max(...g.strides) === 1 &&
-      kernel.every((k, i) => g.begins[i]! < k && g.ends[i]! < k) &&
-      Number(y.shape[1]) < Math.min(Number(x.shape[1]), 24),
   };
 }
