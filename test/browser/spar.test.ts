@@ -9,6 +9,10 @@ import { axeOn, chromiumPath, launch, overflowOf, serveFolder } from '../support
 const patience = 300_000;
 const reason = chromiumPath ? '' : ' (skipped: no Chromium here; install it or set SPARRING_CHROMIUM)';
 
+/** Minutes each on two cores. */
+const slow = process.env['SPARRING_SLOW_TESTS'] === '1';
+const why = slow ? '' : ' (skipped: it takes minutes; SPARRING_SLOW_TESTS=1 runs it)';
+
 let browser: Browser;
 let site: Awaited<ReturnType<typeof serveFolder>>;
 
@@ -47,8 +51,8 @@ describe.skipIf(!chromiumPath)(`live training in Chromium${reason}`, () => {
       { timeout: patience },
     );
 
-  it(
-    'fools the target on most digits at eps 0.16, offline, while the page goes on drawing frames',
+  it.runIf(slow)(
+    `fools the target on most digits at eps 0.16, offline, while the page goes on drawing frames${why}`,
     async () => {
       const page = await opened('spar&speed=fast&backend=wasm');
       await page.getByText('4,000 handwritten digits').waitFor();
@@ -104,8 +108,8 @@ describe.skipIf(!chromiumPath)(`live training in Chromium${reason}`, () => {
     patience,
   );
 
-  it(
-    'trains on WebGPU as on WASM',
+  it.runIf(slow)(
+    `trains on WebGPU as on WASM${why}`,
     async () => {
       const after = async (backend: string) => {
         const page = await opened(`spar&backend=${backend}`);
