@@ -10,12 +10,10 @@ import {
   greater,
   input,
   less,
-  log,
   max,
   min,
   mul,
   nn,
-  reduceMax,
   reduceMean,
   reduceSum,
   reduceSumSquare,
@@ -26,6 +24,7 @@ import {
   type Program,
   type Value,
 } from '../builder/index.ts';
+import { logSoftmax } from './log-softmax.ts';
 import { accuracy } from './accuracy.ts';
 import { losses } from './classifier/losses.ts';
 import type { Tunable } from './classifier/tune.ts';
@@ -192,10 +191,4 @@ const unit = (x: Value): Value => div(x, norms(x));
 function divergence(a: Value, b: Value): Value {
   const [p, q] = [logSoftmax(a), logSoftmax(b)];
   return reduceSum(mul(exp(p), sub(p, q)), { axes: [1] });
-}
-
-/** x - log(sum(exp(x))), with operators that every provider has. */
-function logSoftmax(logits: Value): Value {
-  const shifted = sub(logits, stopGradient(reduceMax(logits, { axes: [1], keepdims: true })));
-  return sub(shifted, log(reduceSum(exp(shifted), { axes: [1], keepdims: true })));
 }

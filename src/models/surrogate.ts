@@ -4,23 +4,19 @@ import {
   constant,
   inference,
   input,
-  log,
   mul,
   neg,
   nn,
-  reduceMax,
   reduceMean,
   reduceSum,
-  exp,
   softmax,
-  stopGradient,
-  sub,
   trainStep,
   type Graph,
   type Program,
   type Tensor,
   type Value,
 } from '../builder/index.ts';
+import { logSoftmax } from './log-softmax.ts';
 import type { Sizes } from './networks/index.ts';
 import { surrogate } from './networks/surrogate.ts';
 
@@ -70,11 +66,4 @@ export function surrogateGraph(sizes: Sizes, weights: ReadonlyMap<string, Tensor
   });
   const values = metadata.frozen.map(({ name }) => [name, constant(weights.get(name)!, name)] as const);
   return bind(graph, new Map(values));
-}
-
-/** The logarithm of softmax, without overflow. */
-function logSoftmax(logits: Value): Value {
-  const rows = { axes: [1], keepdims: true } as const;
-  const shifted = sub(logits, stopGradient(reduceMax(logits, rows)));
-  return sub(shifted, log(reduceSum(exp(shifted), rows)));
 }

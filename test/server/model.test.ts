@@ -416,7 +416,23 @@ describe('what is offered', () => {
       attackers.push(file);
     }
     const model = serving(join(folder, 'photo.onnx'), { attackers, attacks: ['generator', 'universal'] });
-    const opened = await inThread(await prepareModel(model, join(folder, 'both')));
+    const prepared = await prepareModel(model, join(folder, 'both'));
+    // the same model beside another attacker is not what a worker has open
+    const alone = await prepareModel(
+      { ...model, attackers: attackers.slice(1), attacks: ['universal'] },
+      join(folder, 'alone'),
+    );
+    expect(alone.sha256).toBe(prepared.sha256);
+    expect(alone.source.id).not.toBe(prepared.source.id);
+    const opened = await inThread(prepared);
+    const aimed = (name: string) =>
+      opened.app().request(`/attack?attack=${name}&target=0`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: new Uint8Array(one.slice().buffer),
+      });
+    // only the second was trained to aim
+    expect([(await aimed('generator')).status, (await aimed('universal')).status]).toEqual([422, 200]);
     for (const name of ['generator', 'universal']) {
       const response = await opened.app().request(`/attack?attack=${name}`, {
         method: 'POST',

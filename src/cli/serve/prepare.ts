@@ -26,7 +26,7 @@ import type {
   ModelSource,
 } from '../../server/index.ts';
 import { readAttackers, type Attackers } from '../audit/attackers.ts';
-import { hashOf } from '../../api/identity.ts';
+import { hashOf, identityOf } from '../../api/identity.ts';
 
 /** How a classifier is to be served. Plain data, so that another process can prepare it. */
 export interface ServeModel {
@@ -82,9 +82,14 @@ export async function prepareModel(model: ServeModel, folder: string): Promise<M
     }
     const sha256 = hashOf(loaded);
     const name = nameOf(path);
+    // the files of attackers and how the model is read change what a worker must open, too
+    const others = Object.values(attackers).map(({ file, ...one }) => ({ sha256: file.sha256, ...one }));
+    const identity = createHash('sha256')
+      .update(JSON.stringify([identityOf(loaded), others]))
+      .digest('hex');
     const source: ClassifierSource = {
       kind: 'classifier',
-      id: `${name}@${sha256.slice(0, 16)}`,
+      id: `${name}@${identity.slice(0, 16)}`,
       file: await save('classifier.onnx', files.classifier),
       external,
       image,
@@ -146,6 +151,7 @@ function offerOf(
     throw new InputError(`--eps ${eps} is more than the largest eps, ${largest[norm]}`);
   return {
     names: [...new Set([attack ?? usual, ...offered])],
+    untargeted: Object.values(trained).flatMap(({ kind, targeted }) => (targeted ? [] : [kind])),
     norm,
     eps,
     most: { ...most, eps: largest },

@@ -62,8 +62,8 @@ export async function modelSubject(model: ServeModel, images: number): Promise<S
   let before: Version | null = null;
   const reload = async (serving: Serving, log: ServeOptions['log']): Promise<void> => {
     const next = await folder.prepare();
-    const { sha256 } = next.catalogue;
-    if (sha256 === now.catalogue.sha256) {
+    const { sha256, source } = next.catalogue;
+    if (source.id === now.catalogue.source.id) {
       await next.remove();
       log.info({ model: name, sha256 }, 'the model has not changed');
       return;

@@ -24,6 +24,7 @@ const trained = (name: Trained, title: string): Attack<NoSettings> => ({
   async *run(oracle, batch, threat) {
     const own = oracle[name]!;
     if (threat.goal === 'untargeted' && own.targeted) return yield* anyOther(oracle, own, batch, threat);
+    if (threat.goal === 'targeted' && !own.targeted) throw new Error(`this ${title} aims at no class`);
     const targets = threat.goal === 'targeted' ? batch.targets! : null;
     const attacked = await moved(own, batch.images, targets, threat);
     yield 1;

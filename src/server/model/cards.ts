@@ -1,4 +1,4 @@
-import { attackOf, type AttackName, type Configured } from '../../runtime/attacks/index.ts';
+import { attackOf, type AttackName, type Configured, type Goal } from '../../runtime/attacks/index.ts';
 import { domainOf, isIn, type Domain } from '../../runtime/attacks/settings.ts';
 import { invalid, shorten } from '../problem.ts';
 import type { AttackOffer, Bounds } from './catalogue.ts';
@@ -40,17 +40,24 @@ function defaultsOf(name: AttackName, most: Bounds): Readonly<Record<string, Val
   );
 }
 
+/** What an attack that is offered can aim at. */
+export const goalsOf = (
+  { untargeted }: Pick<AttackOffer, 'untargeted'>,
+  name: AttackName,
+): readonly Goal[] => (untargeted.includes(name) ? ['untargeted'] : attackOf(name).goals);
+
 /** The cards of the attacks that are offered. */
-export const attackCards = ({ names, most }: AttackOffer): readonly AttackCard[] =>
-  names.map((name) => {
-    const { access, norms, goals, title } = attackOf(name);
+export const attackCards = (offer: AttackOffer): readonly AttackCard[] =>
+  offer.names.map((name) => {
+    const { most } = offer;
+    const { access, norms, title } = attackOf(name);
     const defaults = defaultsOf(name, most);
     return {
       name,
       title: title(defaults as never),
       access,
       norms,
-      goals,
+      goals: goalsOf(offer, name),
       settings: Object.fromEntries(
         Object.entries(defaults).map(([setting, value]) => [
           setting,

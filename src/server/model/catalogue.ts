@@ -24,6 +24,8 @@ export interface ModelCatalogue {
 export interface AttackOffer {
   /** By name, each suited to the classifier. The first is the default. */
   readonly names: readonly AttackName[];
+  /** Those that were trained to aim at no class: they cannot be told a target, whatever the attack can. */
+  readonly untargeted: readonly AttackName[];
   /** The norm and eps of requests that name none; the eps goes with this norm alone. */
   readonly norm: Norm;
   readonly eps: number;

@@ -15,7 +15,7 @@ import {
 import { arrayOf, imagesOf, parseJson } from '../json-body.ts';
 import { invalid, unsupported } from '../problem.ts';
 import type { RequestLimits } from '../schemas.ts';
-import { configured } from './cards.ts';
+import { configured, goalsOf } from './cards.ts';
 import type { AttackOffer } from './catalogue.ts';
 import type { ReadPicture } from './pictures.ts';
 import { settingNames, type ModelOptions, type ModelSchemas } from './schemas.ts';
@@ -138,7 +138,8 @@ function askOf(options: ModelOptions, count: number, { offer }: ModelReading): A
       limit: offer.names,
     });
   }
-  const { norms, goals } = attackOf(attack);
+  const { norms } = attackOf(attack);
+  const goals = goalsOf(offer, attack);
   const goal = target === undefined ? 'untargeted' : 'targeted';
   if (!norms.includes(norm)) {
     throw invalid({ field: 'norm', message: `${attack} has other norms`, value: norm, limit: norms });

@@ -63,7 +63,7 @@ function linear(classes: number, asked: Set<LossName>): Oracle {
       return slope(batch);
     },
     surrogate: slope,
-    generator: { eps: 0.1, perturbation: (images) => Promise.resolve(images) },
+    generator: { eps: 0.1, targeted: true, perturbation: (images) => Promise.resolve(images) },
   };
 }
 
