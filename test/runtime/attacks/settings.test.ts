@@ -64,6 +64,7 @@ function linear(classes: number, asked: Set<LossName>): Oracle {
     },
     surrogate: slope,
     generator: { eps: 0.1, targeted: true, perturbation: (images) => Promise.resolve(images) },
+    universal: { eps: 0.1, targeted: true, perturbation: (images) => Promise.resolve(images) },
   };
 }
 
