@@ -137,6 +137,11 @@ async function prepare(
   }
   const dataset = await openDataset(flags.data, { shape: image, classes: labels ?? classes, train: true });
   await makeOut(flags.out);
+  if (!dataset.train) {
+    process.stderr.write(
+      `${flags.data} has one part: the attacker is trained on the images that it is measured on, and others may withstand it better\n`,
+    );
+  }
   const subjects = await labelled([dataset.train ?? dataset.test, dataset.test], victims[0]!, session);
   const [all, test] = [subjects[0]!, subjects[1]!];
   const train = flags.trainLimit === undefined ? all : limit(all, flags.trainLimit);
