@@ -4,7 +4,7 @@ import type { FitOptions } from '../../runtime/data/fit.ts';
 import { InputError } from '../../runtime/errors.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { size, within } from '../audit/options.ts';
-import { count, listOf } from '../options.ts';
+import { count, listOf, repeated } from '../options.ts';
 import type { ServeModel } from './prepare.ts';
 
 /** What a person says of a classifier that is to be served, as commander gives it. */
@@ -47,13 +47,13 @@ export function withModelOptions<C extends CommandUnknownOpts>(command: C): C {
     ),
     new Option('--max-queries <n>', 'queries that a request may ask for (default: 1000)').argParser(count),
     new Option(
-      '--attacker <files...>',
-      'trained attackers, one of a kind, for the attacks generator and universal (sparring train-attacker writes them)',
-    ),
+      '--attacker <file>',
+      'a trained attacker, for the attack generator or universal (sparring train-attacker writes it); repeat it for the other',
+    ).argParser(repeated),
     new Option(
       '--resize [pixels]',
       'take pictures of any size: resize the shorter side to so many pixels and crop the middle (default: as an audit does)',
-    ).argParser(count),
+    ).argParser(pixels),
   ];
   command.optionsGroup('Attacks on a model:');
   for (const option of all) command.addOption(option);
@@ -79,6 +79,12 @@ export async function serveModel(path: string, flags: ModelFlags & AdoptFlags): 
 
 const fitOf = (resize: ModelFlags['resize']): FitOptions | null =>
   resize === undefined ? null : resize === true ? {} : { resize };
+
+/** Pixels of `--resize`, which may stand alone, before the model too. */
+function pixels(text: string): number {
+  if (/^\d/.test(text)) return count(text);
+  throw new InvalidArgumentError(`It must be a positive integer, got ${text}; name the model before it.`);
+}
 
 function attackName(text: string): AttackName {
   const found = attackNames.find((name) => name === text);
