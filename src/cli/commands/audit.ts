@@ -3,7 +3,7 @@ import { attackNames } from '../../runtime/attacks/index.ts';
 import { presetNames } from '../../runtime/audit/plan-audit.ts';
 import { expectedData } from '../../runtime/data/formats.ts';
 import { InputError } from '../../runtime/index.ts';
-import { withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
+import { adoptNames, withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
 import * as parse from '../audit/options.ts';
 import { answerProperty } from '../audit/property.ts';
 import { runAuditCommand } from '../audit/run.ts';
@@ -31,15 +31,7 @@ const ofImages = [
   'shard',
   'merge',
   'batchSize',
-  'input',
-  'output',
-  'layout',
-  'scale',
-  'mean',
-  'std',
-  'channels',
-  'labels',
-  'size',
+  ...adoptNames,
 ];
 
 /** `sparring audit`: how easily a classifier is fooled. */

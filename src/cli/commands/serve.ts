@@ -86,7 +86,7 @@ export function serveCommand() {
       }
       const subject = isModel
         ? await modelSubject(
-            await serveModel(named, self.opts() as ModelFlags & AdoptFlags),
+            await serveModel(named, self.opts() as ModelFlags & Omit<AdoptFlags, 'resize'>),
             maxImages,
           )
         : await runSubject(named ?? flags.run ?? 'runs/latest');
@@ -131,7 +131,7 @@ export function serveCommand() {
       setTimeout(() => process.exit(), 500).unref();
       if (!answered) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
     });
-  return withAdoptOptions(withModelOptions(command));
+  return withAdoptOptions(withModelOptions(command), ['resize', 'interpolation']);
 }
 
 const isFolder = async (path: string): Promise<boolean> =>

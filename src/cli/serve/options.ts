@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type CommandUnknownOpts } from '@commande
 import { attackNames, type AttackName, type Norm } from '../../runtime/attacks/index.ts';
 import type { FitOptions } from '../../runtime/data/fit.ts';
 import { InputError } from '../../runtime/errors.ts';
-import { adoption, type AdoptFlags } from '../adopt-options.ts';
+import { adoption, adoptNames, type AdoptFlags } from '../adopt-options.ts';
 import { size, within } from '../audit/options.ts';
 import { count, listOf, repeated } from '../options.ts';
 import type { ServeModel } from './prepare.ts';
@@ -61,7 +61,10 @@ export function withModelOptions<C extends CommandUnknownOpts>(command: C): C {
 }
 
 /** What the flags say. Throws InputError when they do not fit each other. */
-export async function serveModel(path: string, flags: ModelFlags & AdoptFlags): Promise<ServeModel> {
+export async function serveModel(
+  path: string,
+  { resize, ...flags }: ModelFlags & Omit<AdoptFlags, 'resize'>,
+): Promise<ServeModel> {
   const { norm = 'linf' } = flags;
   return {
     path,
@@ -73,7 +76,7 @@ export async function serveModel(path: string, flags: ModelFlags & AdoptFlags): 
     mostEps: flags.maxEps ?? null,
     most: { steps: flags.maxSteps ?? 100, queries: flags.maxQueries ?? 1000, restarts },
     attackers: flags.attacker ?? [],
-    fit: fitOf(flags.resize),
+    fit: fitOf(resize),
   };
 }
 
@@ -101,16 +104,7 @@ const ofModels = [
   'maxSteps',
   'maxQueries',
   'attacker',
-  'resize',
-  'input',
-  'output',
-  'layout',
-  'scale',
-  'mean',
-  'std',
-  'channels',
-  'labels',
-  'size',
+  ...adoptNames,
 ] as const;
 
 /** Throws InputError when there are flags that a run has no use for, which must not be ignored in silence. */
