@@ -103,7 +103,7 @@ function suit(images: ImageSource, source: string, { shape, classes }: ImageOpti
   if (wanted !== found) {
     const isGrey = wanted!.replace(/^3x/, '1x') === found;
     const wayOut = isGrey
-      ? 'say channels: grey, which gives a grey image to all three channels'
+      ? 'open the classifier with channels grey (--channels grey), which gives it the grey image three times'
       : 'resize them, or give them as a folder of pictures, which are resized';
     throw new InputError(
       `${source}: images of ${found} (channels x height x width), the classifier takes ${wanted}; ${wayOut}`,
