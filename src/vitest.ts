@@ -50,10 +50,10 @@ export async function toWithstand(
   const isFile = typeof model === 'string' || model instanceof Uint8Array;
   const classifier = isFile ? await openClassifier(model, open) : model;
   try {
-    const { image, classes, labels } = classifier;
+    const { image, classes, labels, pictures } = classifier;
     const source =
       typeof images === 'string'
-        ? await openImages(images, { shape: image, classes: labels ?? classes, count })
+        ? await openImages(images, { shape: image, classes: labels ?? classes, count, pictures })
         : images;
     const found = await audit(classifier, source, { ...options, failUnder: atLeast });
     return { pass: found.verdict === 'passed', message: () => messageOf(found) };
