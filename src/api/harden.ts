@@ -10,6 +10,7 @@ import {
 import { weightPrefix, type Frozen, type Tunable } from '../models/classifier/tune.ts';
 import { withWeights } from '../onnx/index.ts';
 import type { Norm } from '../runtime/attacks/index.ts';
+import { Tally } from '../runtime/audit/tally.ts';
 import { heldOut } from '../runtime/data/chosen.ts';
 import type { ImageSource } from '../runtime/data/source.ts';
 import { deviceNames, type Device } from '../runtime/devices/index.ts';
@@ -27,12 +28,14 @@ import {
 } from '../runtime/training/harden.ts';
 import { schedules, type Schedule } from '../runtime/training/schedule.ts';
 import { openLoaded, type OpenClassifier } from './classifier.ts';
-import { evaluate } from './evaluate.ts';
+import { checkedBatch, examplesFrom } from './examples.ts';
 import { identityOf } from './identity.ts';
 import { loadClassifier, naming, readAgain, type Loaded, type LoadOptions } from './load.ts';
 import { apartFromTrained, beginning, openTunable, programFile } from './hardening.ts';
+import { chosen } from './method.ts';
 import type { Files } from './parting.ts';
 import type { Platform } from './platform.ts';
+import { afterAttack, asTheyAre, planOf, type Seen } from './run.ts';
 
 /** How a classifier is hardened. */
 export interface HardenOptions {
@@ -327,12 +330,16 @@ async function accuracies(
   { settings: { eps, seed }, defence: { norm } }: HardenPlan,
   signal?: AbortSignal,
 ): Promise<Judged> {
-  const { clean, worst } = await evaluate(opened, images, {
-    eps,
-    norm,
-    seed,
-    attacks: [{ method: 'pgd', steps: judgeSteps }],
-    ...(signal && { signal }),
-  });
-  return { clean: clean.accuracy, robust: worst.accuracy };
+  const plan = planOf({ eps, norm, seed, ...(signal && { signal }) });
+  const all = checkedBatch(opened, await examplesFrom(images), plan.threat.range);
+  const pgd = chosen({ method: 'pgd', steps: judgeSteps });
+  const clean = await tallyOf(asTheyAre(opened, all, plan), all.labels.length);
+  const attacked = await tallyOf(afterAttack(pgd, opened, all, plan), all.labels.length);
+  return { clean: clean.measure().accuracy, robust: Tally.worst([clean, attacked]).measure().accuracy };
+}
+
+async function tallyOf(seen: AsyncIterable<Seen>, count: number): Promise<Tally> {
+  const tally = new Tally(count);
+  for await (const { start, batch, logits } of seen) tally.set(start, logits.data, batch.labels);
+  return tally;
 }

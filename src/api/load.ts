@@ -125,12 +125,16 @@ export function withGradient(
   return classifier;
 }
 
+/** Whether a line says of which model it is: `NAME: ...`, or `cannot read NAME: ...`. */
+const isNamed = (line: string, name: string): boolean =>
+  ['', 'cannot read ', 'cannot fetch '].some((start) => line.startsWith(`${start}${name}: `));
+
 /** Does work on a model; what it throws becomes one line that names the model. */
 export async function naming<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const line = (error as Error).message.split('\n', 1)[0]!;
-    throw new InputError(line.includes(name) ? line : `${name}: ${line}`, { cause: error });
+    throw new InputError(isNamed(line, name) ? line : `${name}: ${line}`, { cause: error });
   }
 }

@@ -3,6 +3,7 @@ import { openLoaded, type OpenClassifier } from '../../api/classifier.ts';
 import { loadClassifier, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import { selfTestModel } from '../../models/selftest.ts';
+import { imagesChosen } from '../../report/audit/words.ts';
 import type { AttackName, Norm } from '../../runtime/attacks/index.ts';
 import { conductAudit } from '../../runtime/audit/conduct.ts';
 import { demandComparable, type Demanded } from '../../runtime/audit/demands.ts';
@@ -156,7 +157,8 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
   const settings = { plan, classifier, data, images: source.count, environment: found, ...brought };
   const own = partsPath(out, settings);
   const parts = await openParts(own, await mergedParts(flags.merge ?? [], own));
-  const conducted = await conduct(parts, prepared, (signal) =>
+  const about = `${data.name}: ${imagesChosen({ images: source.count, data })} (--seed ${seed})`;
+  const conducted = await conduct(about, parts, prepared, (signal) =>
     conductAudit(opened, source, plan, {
       parts,
       signal,
@@ -211,8 +213,9 @@ function demandBlocks({ index, count }: Shard, blocks: number, size: number): vo
   );
 }
 
-/** Follows an audit to its end, to the time limit, or to a signal: then it is null, and the exit code is set. */
+/** Says which images are used, and follows an audit to its end, to the time limit, or to a signal: then it is null, and the exit code is set. */
 async function conduct(
+  about: string,
   parts: PartsFolder,
   { flags: { timeLimit }, words }: Prepared,
   begin: (signal: AbortSignal) => ReturnType<typeof conductAudit>,
@@ -220,6 +223,7 @@ async function conduct(
   const progress = createProgress(process.stderr);
   const stop = stopController((signal) => progress.log(`${signal}: keeping what is finished; ${quitHint}`));
   try {
+    progress.log(about);
     if (parts.found > 0) progress.log(`resuming with ${partsText(parts.found)} that were finished before`);
     const limit = timeLimit === undefined ? [] : [AbortSignal.timeout(1000 * timeLimit)];
     const conducted = await followAudit(begin(AbortSignal.any([stop.signal, ...limit])), progress);

@@ -30,22 +30,25 @@ export function classifierAbout(path: string, loaded: Loaded, opened: OpenClassi
 export interface DataFlags {
   readonly data: string;
   readonly images: number;
+  /** Chooses the images. */
+  readonly seed: number;
   readonly dataLabels?: string;
   readonly skipBad?: true;
 }
 
 /**
- * Opens the images for a classifier: the first so many.
+ * Opens the images for a classifier: so many, of each class its share.
  *
  * @throws InputError when they are none for it.
  */
 export const openSubjects = (
   loaded: Loaded,
-  { data, images, dataLabels, skipBad }: DataFlags,
+  { data, images, seed, dataLabels, skipBad }: DataFlags,
 ): Promise<ImageSource> =>
   openImages(data, {
     ...imageOptions(loaded),
     count: images,
+    seed,
     ...(dataLabels !== undefined && { labels: dataLabels }),
     ...(skipBad && { onBad: 'skip' as const }),
   });
@@ -69,6 +72,7 @@ export const dataAbout = (data: string, source: ImageSource): Audit['data'] => (
   sha256: source.sha256,
   classes: [...source.classes],
   count: source.total ?? source.count,
+  chosen: 'spread',
   labels: source.labels === 'answers' ? 'answers' : 'true',
   skipped: (source.skipped ?? []).map(({ name, reason }) => ({ name, reason })),
 });

@@ -63,11 +63,16 @@ export function auditCommand() {
       'an attacker that sparring train-attacker or train wrote: attack generator or universal; repeat it for the other',
       repeated,
     )
-    .option('--images <n>', 'use the first n images, of each class in turn in a folder', count, 1000)
+    .option(
+      '--images <n>',
+      'how many images to use, of each class its share, chosen by the seed',
+      count,
+      1000,
+    )
     .option('--data-labels <file>', 'the class of each picture of a folder: CSV or JSON; of an npy file: npy')
     .option('--skip-bad', 'leave out pictures that cannot be read')
     .option('--eps-curve <list>', 'eps of the accuracy-against-eps curve, or none', parse.curve)
-    .option('--seed <integer>', 'of all random numbers', seed, 1)
+    .option('--seed <integer>', 'of all random numbers, and of which images are used', seed, 1)
     .addOption(
       new Option(
         '--vnnlib <file>',

@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { ImageShape } from '../attacks/images.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError } from '../files.ts';
-import { chosenPlaces } from './chosen.ts';
+import { spread, type Choice } from './chosen.ts';
 import { nameClasses, type Naming } from './classes.ts';
 import { datasetOf, type Dataset, type Format, type Wanted } from './dataset.ts';
 import { checkFit, fitPicture, type FitOptions } from './fit.ts';
@@ -17,7 +17,7 @@ import { batchOf, memory, storedSource, valuesOf, type ImageSource, type Skipped
  * A folder of pictures: one folder a class, or pictures with a file of labels, or pictures alone, whose labels are then
  * unknown. It may have the two parts `train` and `test` (or `val`, `validation`), each such a folder.
  *
- * Pictures come one of each class in turn, so that the first of them are of all classes. The hash is that of one line a
+ * Without a seed, pictures come one of each class in turn, so that the first of them are of all classes. The hash is that of one line a
  * picture: the SHA-256 of the file, its name and its label.
  */
 export const folder: Format = {
@@ -107,8 +107,7 @@ async function readPart(
   fit: FitOptions,
   most: number,
 ): Promise<ImageSource> {
-  const inTurn = oneOfEachInTurn(files);
-  const chosen = Array.from(chosenPlaces(files.length, wanted), (place) => inTurn[place]!);
+  const chosen = chosenFiles(files, wanted);
   const shape = wanted.shape ?? (await shapeOfFirst(folder, chosen));
   const options = wanted.shape ? fit : null;
   const readOne = (file: string): Promise<Outcome> => readPicture(join(folder, file), shape, options);
@@ -215,6 +214,14 @@ function bad(folder: string, skipped: readonly Skipped[]): InputError {
 
 const sizeText = ({ channels, height, width }: ImageShape): string =>
   `${channels}x${height}x${width} (channels x height x width)`;
+
+/** The files to read, in their order. */
+function chosenFiles(files: FolderFiles['files'], { count, seed }: Choice): FolderFiles['files'] {
+  if (seed === undefined) return oneOfEachInTurn(files).slice(0, count);
+  const numbers = new Map([...new Set(files.map(({ label }) => label))].map((label, i) => [label, i]));
+  const labels = Int32Array.from(files, ({ label }) => numbers.get(label)!);
+  return Array.from(spread(labels, seed).subarray(0, count), (place) => files[place]!);
+}
 
 /** The first file of each class, then the second of each, and so on. */
 function oneOfEachInTurn(files: FolderFiles['files']): FolderFiles['files'] {

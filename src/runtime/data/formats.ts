@@ -74,11 +74,13 @@ export async function openDataset(source: string, wanted: Wanted): Promise<Datas
     );
     if (other !== undefined)
       throw new InputError(`${source}: ${other} does not go with this data set; leave it out`);
-    const suited = (part: ImageSource): ImageSource => ({
-      total: part.count,
-      ...suit(chosenOf(part, wanted), source, wanted),
-    });
-    return { ...dataset, test: suited(dataset.test), train: dataset.train && suited(dataset.train) };
+    const suited = async (part: ImageSource): Promise<ImageSource> => {
+      // what has a total was chosen before it was read
+      const chosen = part.total === undefined ? await chosenOf(part, wanted) : part;
+      return { total: part.count, ...suit(chosen, source, wanted) };
+    };
+    const { test, train } = dataset;
+    return { ...dataset, test: await suited(test), train: train && (await suited(train)) };
   }
   await stat(source).catch((error: unknown) => {
     const problem = describeFsError(error, `cannot read the data set ${source}`);
