@@ -89,6 +89,22 @@ describe('lineUp', () => {
     expect(classifiers.c1!.url).toBe('consecutive-eps0.16/c1');
   });
 
+  it("aims a hardened cell's attacker at the C1 of that cell", () => {
+    const run = manifest(...sweep.cells, cell('hardened', 0.16));
+    const [, , hardened] = seriesOf(run);
+    expect(hardened!.title).toBe('hardened, clipped, tanh, seed 1');
+    const { target, classifiers, attacker } = lineUp(run, {
+      series: hardened!.id,
+      eps: 0.16,
+      weights: 'compact',
+    });
+    expect([target, classifiers.c1!.url, attacker.url]).toEqual([
+      'c1',
+      'hardened-eps0.16/c1',
+      'hardened-eps0.16/attacker',
+    ]);
+  });
+
   it('falls back to the full attacker, and does without gradients, where a run has no others', () => {
     expect(choose('unknown', 0.16, 'compact').attacker.url).toBe('consecutive-eps0.16/attacker');
     expect(choose('unknown', 0.16).gradient).toBeNull();
