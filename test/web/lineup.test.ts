@@ -17,7 +17,7 @@ function cell(mode: ManifestCell['mode'], eps: number, more: Partial<CellModels>
     seed: 1,
     final: { c1: scores, c2: scores },
     models: {
-      c1: file('c1', mode === 'consecutive' ? 'C1' : `C1 ${eps}`),
+      c1: file('c1', mode === 'consecutive' ? 'C1' : `C1 ${mode} ${eps}`),
       c2: file('c2', 'C2'),
       attacker: file('attacker', folder),
       ...more,

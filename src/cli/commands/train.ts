@@ -85,7 +85,7 @@ export function trainCommand() {
     )
     .option(
       '--mode <modes>',
-      `consecutive, alternating (C1 learns from the attacks), both, or hardened (see --defence) ${ofPreset('modes')}`,
+      `consecutive, alternating (C1 learns from the attacks), both, or hardened (C1 learns from gradient attacks) ${ofPreset('modes')}`,
       modeList,
     )
     .addOption(

@@ -17,9 +17,10 @@ import {
   openRun,
   readResult,
   runFolder,
+  type CellConfig,
   type Result,
 } from '../../../src/runtime/index.ts';
-import { loadHardening } from '../../../src/runtime/training/harden-checkpoint.ts';
+import { loadHardening, saveHardening } from '../../../src/runtime/training/harden-checkpoint.ts';
 import type { HardenCheckpoint } from '../../../src/runtime/training/harden.ts';
 import { command } from '../../support/command.ts';
 
@@ -40,6 +41,40 @@ beforeAll(async () => {
   result = await resultOf();
 }, 240_000);
 afterAll(() => rmSync(folder, { recursive: true }));
+
+type Work = (from: HardenCheckpoint | null, signal?: AbortSignal) => ReturnType<typeof hardenC1>;
+
+/** The hardened cell of the run, and its hardening once more. */
+async function hardening(): Promise<{ readonly cell: CellConfig; readonly work: Work }> {
+  const cells = cellsOf((await openRun(run)).config);
+  const cell = cells.find(({ mode }) => mode === 'hardened')!;
+  const own = classifiersOf(cells)[0]!;
+  const begin = await loadCheckpoint(classifierCheckpoint(run, own), configHash(own), ClassifierRecord);
+  const programs = programsFor(cell);
+  const train = limit((await loadDigits('mnist')).train, cell.trainLimit!);
+  const work: Work = (from, signal) =>
+    hardenC1({
+      config: cell,
+      train,
+      programs: { ...programs.hardening!, classifierModel: programs.classifierModel },
+      c1: begin!.states.get('c1')!,
+      from,
+      runTime: 0,
+      ...(signal && { signal }),
+    });
+  return { cell, work };
+}
+
+/** Where a hardening stands that is stopped after so many events. */
+async function interrupted(work: Work, after: number): Promise<HardenCheckpoint> {
+  const controller = new AbortController();
+  let events = 0;
+  for await (const event of work(null, controller.signal)) {
+    if (++events === after) controller.abort();
+    if (event.kind === 'interrupted') return event.checkpoint;
+  }
+  return expect.fail('it was not interrupted');
+}
 
 describe('a run with --defence', () => {
   it('has a hardened cell beside the others: its own C1 and attacker, and the same C2', () => {
@@ -75,15 +110,18 @@ describe('a run with --defence', () => {
     ]);
   });
 
-  it('is resumed to the same bits, before and after C1 is hardened', async () => {
+  it('is resumed to the same bits in the middle of a hardening', async () => {
     const metrics = read('metrics.jsonl');
     const paths = cellFolder(run, result.runs[1]!);
-    for (const gone of [[paths.checkpoint], [paths.checkpoint, paths.hardening]]) {
-      for (const path of [join(run, 'result.json'), ...gone]) rmSync(path);
-      expect((await command('train', '--resume', run)).code).toBe(0);
-      expect((await resultOf()).runs).toEqual(result.runs);
-      expect(read('metrics.jsonl').equals(metrics)).toBe(true);
-    }
+    const { cell, work } = await hardening();
+    // the first epoch is whole, the second begun
+    const kept = await interrupted(work, 5);
+    expect(kept.records).toHaveLength(1);
+    await saveHardening(paths.hardening, kept, configHash(cell));
+    for (const path of [join(run, 'result.json'), paths.checkpoint]) rmSync(path);
+    expect((await command('train', '--resume', run)).code).toBe(0);
+    expect((await resultOf()).runs).toEqual(result.runs);
+    expect(read('metrics.jsonl').equals(metrics)).toBe(true);
   });
 
   it('is evaluated, reported and exported', async () => {
@@ -133,36 +171,11 @@ describe('a run with --defence', () => {
 
 describe('the hardening of C1', () => {
   it.for([1, 3, 5])('gives the same bits when it is interrupted after event %d and resumed', async (at) => {
-    const { config } = await openRun(run);
-    const cell = cellsOf(config).find(({ mode }) => mode === 'hardened')!;
-    const [own] = classifiersOf([cell]);
-    const begin = await loadCheckpoint(
-      classifierCheckpoint(run, own!),
-      configHash(classifiersOf(cellsOf(config))[0]!),
-      ClassifierRecord,
-    );
-    const { hardening, classifierModel } = programsFor(cell);
-    const train = limit((await loadDigits('mnist')).train, 100);
-    const work = (from: HardenCheckpoint | null, signal?: AbortSignal) =>
-      hardenC1({
-        config: cell,
-        train,
-        programs: { ...hardening!, classifierModel },
-        c1: begin!.states.get('c1')!,
-        from,
-        runTime: 0,
-        ...(signal && { signal }),
-      });
-    const controller = new AbortController();
-    let [events, last]: [number, HardenCheckpoint | null] = [0, null];
-    for await (const event of work(null, controller.signal)) {
-      if (++events === at) controller.abort();
-      if (event.kind === 'interrupted') last = event.checkpoint;
-    }
-    expect(last).not.toBeNull();
+    const { cell, work } = await hardening();
+    let last = await interrupted(work, at);
     for await (const event of work(last)) if (event.kind === 'done') last = event.checkpoint;
     const whole = await loadHardening(cellFolder(run, cell).hardening, configHash(cell));
-    expect(last!.records).toEqual(whole!.records);
-    expect(hardenedWeights(last!)).toEqual(hardenedWeights(whole!));
+    expect(last.records).toEqual(whole!.records);
+    expect(hardenedWeights(last)).toEqual(hardenedWeights(whole!));
   });
 });
