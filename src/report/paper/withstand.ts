@@ -132,6 +132,8 @@ export function withstandPanels(withstand: Withstand, id: string): readonly Pane
           tickRotate: -35,
         },
         y: { label: 'accuracy (%)', domain: [0, 100], ticks: 5 },
+        // room for the names
+        marginBottom: 64,
       },
       { id: eps.length === 1 ? id : `${id}-${i + 1}`, title: `Who withstands whom, eps ${one}`, description },
     );

@@ -55,9 +55,8 @@ export async function* hardenC1({
   const { eps, batchSize, learningRate, seed, device, threads } = config;
   const { epochs } = config.defence!;
   const [validation, others] = heldOut(train, validationOf(train.count), seed);
-  const begin = new Map(
-    [...initialState(programs.train.metadata, [])].map(([name, zeros]) => [name, c1.get(name) ?? zeros]),
-  );
+  // the weights alone: the optimizer is another, and has not moved
+  const begin = new Map([...initialState(programs.train.metadata, []), ...weightsIn(c1)]);
   yield* hardenEpochs({
     settings: { ...hardenDefaults(epochs), eps, epochs, batchSize, learningRate, seed },
     device,
@@ -73,8 +72,10 @@ export async function* hardenC1({
 }
 
 /** The weights that a hardening ends with: those of its best epoch. */
-export const hardenedWeights = ({ best, state }: HardenCheckpoint): Tensors =>
-  new Map([...(best ?? state)].filter(([name]) => name.startsWith('classifier/')));
+export const hardenedWeights = ({ best, state }: HardenCheckpoint): Tensors => weightsIn(best ?? state);
+
+const weightsIn = (state: Tensors): Tensors =>
+  new Map([...state].filter(([name]) => name.startsWith('classifier/')));
 
 async function* judge(
   classifier: Uint8Array,
