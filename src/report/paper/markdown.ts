@@ -27,7 +27,7 @@ export function renderMarkdown({ cells, evaluations, withstands }: Inputs, folde
     '## Every cell',
     "Accuracy after the last epoch, with Wilson's 95 % interval over the test images. The command trains the cell again. It is reproducible bit for bit on the same commit, machine, device and thread count.",
     table(withCommands(cells)),
-    ...withstands.flatMap((each) => withstandBlocks(each, near(each.source))),
+    ...withstands.flatMap((each) => withstandBlocks(each, near(each.source), cells)),
     ...evaluations.flatMap((each) => evaluationBlocks(each, near(each.source))),
     '## Where the numbers come from',
     table(sources(cells, near)),
@@ -125,12 +125,16 @@ function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): read
   ];
 }
 
-function withstandBlocks({ withstand }: NamedWithstand, source: string): readonly string[] {
+function withstandBlocks(
+  { withstand }: NamedWithstand,
+  source: string,
+  cells: readonly Cell[],
+): readonly string[] {
   const { head, rows } = withstandCommands(withstand);
   return [
     `## Who withstands whom (${source})`,
     `Accuracy of each C1 under each attacker, with the 95 % interval in brackets. ${opponentsText}`,
-    table(withstandTable(withstand)),
+    table(withstandTable(withstand, cells)),
     'Each number is measured again by its command, on the first so many test images:',
     table({ head, rows: rows.map((row) => [...row.slice(0, -1), `\`${cellText(row.at(-1)!)}\``]) }),
   ];

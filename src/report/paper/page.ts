@@ -85,7 +85,7 @@ export async function renderPage({
                   ${cellTable(cells)}`
               : attackSection(evaluations)
           }
-          ${withstands.length === 0 ? '' : withstandSection(withstands)}
+          ${withstands.length === 0 ? '' : withstandSection(withstands, cells)}
           ${confused.length === 0 ? '' : confusionSection(confused)} ${course} ${threatHeader(cells)}
           ${paperSection(parts)}
           ${

@@ -24,7 +24,7 @@ export const cellTable = (cells: readonly Cell[]): Markup =>
     ${dataTable('Final accuracies of every cell', cellData(cells), { stacked: true })}`;
 
 /** Epochs on clean images, of C1 on images under gradient attacks where it is hardened, of the attacker. */
-const epochsOf = ({ config: { classifierEpochs, defence, attackerEpochs } }: Cell): string =>
+export const epochsOf = ({ config: { classifierEpochs, defence, attackerEpochs } }: Cell): string =>
   [classifierEpochs, ...(defence ? [defence.epochs] : []), attackerEpochs].join(' + ');
 
 /** A line a cell: what it is, and its final accuracies with intervals. */

@@ -7,6 +7,8 @@ import { brackets, count, list, percent } from '../kit/format.ts';
 import { dataTable, panelGrid, type Markup } from '../kit/markup.ts';
 import { quoted } from '../kit/shell.ts';
 import { colour } from '../kit/theme.ts';
+import { epochsOf } from './provenance.ts';
+import { trainImages, type Cell } from './results.ts';
 
 /** A `withstand.json`, and what it was read from. */
 export interface NamedWithstand {
@@ -25,12 +27,13 @@ const titles: Readonly<Record<Opponent, string>> = {
   standard: 'standard',
 };
 
-/** Who the attackers are, in the order of the table. */
+/** Who the attackers are, in the order of the table, and how the training is written. */
 export const opponentsText =
   'universal: one perturbation for all images, trained against this C1. Own A: the attacker of the cell; in alternating ' +
   'training C1 learned from it, in the others it was trained against the finished C1. Fresh A: another attacker, trained ' +
   'against the finished C1. FGSM, PGD-40: along the gradient of this C1. Standard: the worst case of the four attacks of ' +
-  'the audit of that name.';
+  'the audit of that name. Training: epochs of C1 on clean images, on images under gradient attacks where it is hardened, ' +
+  'and of A, in which an alternating C1 learns too.';
 
 const lookOf: Readonly<
   Record<Mode, { readonly colour: string; readonly symbol: 'circle' | 'square' | 'diamond' }>
@@ -63,15 +66,28 @@ const figured = ({
   readonly interval: { readonly low: number; readonly high: number };
 }): DataCell => ({ value: percent(accuracy), detail: brackets(interval), lost: 1 - accuracy });
 
-/** A line a classifier, a column an attacker. */
-export function withstandTable(withstand: Withstand): DataTable {
+/** How long C1 was trained, on how many images: `2 + 1 + 1 epochs, 10,000 images`; nothing where no result says so. */
+function trainingOf({ model }: Classifier, cells: readonly Cell[]): string {
+  const cell = cells.find(({ models }) => models.c1 === model);
+  if (!cell) return 'not known';
+  const images = trainImages(cell);
+  return `${epochsOf(cell)} epochs, ${images === null ? 'all images' : count(images, 'image')}`;
+}
+
+/**
+ * A line a classifier, a column an attacker.
+ *
+ * @param cells those that the classifiers are of.
+ */
+export function withstandTable(withstand: Withstand, cells: readonly Cell[]): DataTable {
   const columns = met(withstand);
   const all = inOrder(withstand);
   return {
-    head: ['C1', 'eps', 'clean', ...columns.map((name) => titles[name])],
+    head: ['C1', 'eps', 'training', 'clean', ...columns.map((name) => titles[name])],
     rows: all.map((each) => [
       nameOf(each, all),
       String(each.eps),
+      trainingOf(each, cells),
       figured(each.clean),
       ...columns.map((name) => {
         const measured = each.under[name];
@@ -143,6 +159,7 @@ export function withstandPanels(withstand: Withstand, id: string): readonly Pane
 /** What every C1 withstands, side by side. */
 export const withstandSection = (
   all: readonly (NamedWithstand & { readonly panels: readonly Panel[] })[],
+  cells: readonly Cell[],
 ): Markup =>
   html`<h2 id="withstand">Who withstands whom</h2>
     ${all.map(({ withstand, source, panels }) => {
@@ -153,7 +170,7 @@ export const withstandSection = (
           Accuracy of each C1 under each attacker, with the 95 % interval (Wilson) in brackets, on the first
           ${list(images.map((n) => n.toLocaleString('en-US')))} test images. ${opponentsText}
         </p>
-        ${dataTable(`Who withstands whom, ${source}`, withstandTable(withstand), { stacked: true })}
+        ${dataTable(`Who withstands whom, ${source}`, withstandTable(withstand, cells), { stacked: true })}
         ${panelGrid(panels)}
         <details>
           <summary>The command of every number</summary>

@@ -19,6 +19,7 @@ import {
   runFolder,
   type CellConfig,
   type Result,
+  type Tensors,
 } from '../../../src/runtime/index.ts';
 import { loadHardening, saveHardening } from '../../../src/runtime/training/harden-checkpoint.ts';
 import type { HardenCheckpoint } from '../../../src/runtime/training/harden.ts';
@@ -45,11 +46,16 @@ afterAll(() => rmSync(folder, { recursive: true }));
 type Work = (from: HardenCheckpoint | null, signal?: AbortSignal) => ReturnType<typeof hardenC1>;
 
 /** The hardened cell of the run, and its hardening once more. */
-async function hardening(): Promise<{ readonly cell: CellConfig; readonly work: Work }> {
+async function hardening(): Promise<{
+  readonly cell: CellConfig;
+  readonly c1: Tensors;
+  readonly work: Work;
+}> {
   const cells = cellsOf((await openRun(run)).config);
   const cell = cells.find(({ mode }) => mode === 'hardened')!;
   const own = classifiersOf(cells)[0]!;
   const begin = await loadCheckpoint(classifierCheckpoint(run, own), configHash(own), ClassifierRecord);
+  const c1 = begin!.states.get('c1')!;
   const programs = programsFor(cell);
   const train = limit((await loadDigits('mnist')).train, cell.trainLimit!);
   const work: Work = (from, signal) =>
@@ -57,17 +63,18 @@ async function hardening(): Promise<{ readonly cell: CellConfig; readonly work: 
       config: cell,
       train,
       programs: { ...programs.hardening!, classifierModel: programs.classifierModel },
-      c1: begin!.states.get('c1')!,
+      c1,
       from,
       runTime: 0,
       ...(signal && { signal }),
     });
-  return { cell, work };
+  return { cell, c1, work };
 }
 
 /** Where a hardening stands that is stopped after so many events. */
 async function interrupted(work: Work, after: number): Promise<HardenCheckpoint> {
   const controller = new AbortController();
+  if (after === 0) controller.abort();
   let events = 0;
   for await (const event of work(null, controller.signal)) {
     if (++events === after) controller.abort();
@@ -170,6 +177,16 @@ describe('a run with --defence', () => {
 });
 
 describe('the hardening of C1', () => {
+  it('begins with the weights after the clean epochs, and with an optimizer that has not moved', async () => {
+    const { c1, work } = await hardening();
+    const { state } = await interrupted(work, 0);
+    for (const [name, { data }] of state) {
+      const begin = name.startsWith('classifier/') ? c1.get(name)!.data : data.map(() => 0 as never);
+      expect([name, data]).toEqual([name, begin]);
+    }
+    expect([...state.keys()]).toContain('adam/m/classifier/conv1/weight');
+  });
+
   it.for([1, 3, 5])('gives the same bits when it is interrupted after event %d and resumed', async (at) => {
     const { cell, work } = await hardening();
     let last = await interrupted(work, at);

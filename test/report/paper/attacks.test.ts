@@ -99,7 +99,7 @@ describe('who withstands whom', () => {
         mode: 'consecutive',
         eps: 0.16,
         seed: 1,
-        model: '2'.repeat(64),
+        model: inputs.cells.find(({ mode }) => mode === 'consecutive')!.models.c1,
         clean: measure(0.98),
         under: { own: under(0.1, 'evaluate', 'my run') },
       },
@@ -120,9 +120,9 @@ describe('who withstands whom', () => {
 
   it('stands in the Markdown, with what was not measured', () => {
     const text = renderMarkdown(joined, 'results');
-    expect(text).toContain('| C1 | eps | clean | own A | standard |');
+    expect(text).toContain('| C1 | eps | training | clean | own A | standard |');
     expect(text).toContain(
-      '| undefended | 0.16 | 98.0 % [96.0, 100.0] | 10.0 % [8.0, 12.0] | not measured |',
+      '| undefended | 0.16 | 20 + 20 epochs, 60,000 images | 98.0 % [96.0, 100.0] | 10.0 % [8.0, 12.0] | not measured |',
     );
     expect(text).toContain(
       '| hardened-eps0.16-seed1 | standard | 500 | `npx -y pnpm@10 sparring audit c1.onnx` |',
