@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/build.ts',
     testTimeout: 60_000,
     // ONNX Runtime takes its own threads; two test files at a time keep a small machine honest.
     maxWorkers: 2,

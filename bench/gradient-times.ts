@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { execFile, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -55,6 +55,7 @@ const beside = (file: string): string => fileURLToPath(new URL(file, import.meta
 export async function timeGradients(options: GradientOptions) {
   const { python, only = '' } = options;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'sparring-gradients-')));
+  await mkdir(folder, { recursive: true });
   try {
     await promisify(execFile)(python, [beside('gradients_peer.py'), 'save', folder, only]);
     return await compare(folder, options);

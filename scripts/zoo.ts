@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
-import { Command } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 import { count, listOf } from '../src/cli/options.ts';
 import { check, isNear, type Row } from './zoo/check.ts';
 import { line, page, printedHead, summary } from './zoo/page.ts';
@@ -19,6 +19,11 @@ const command = new Command('zoo')
   .option('--threads <n>', 'of ONNX Runtime and of PyTorch', count, availableParallelism())
   .option('--keep', 'writes each gradient beside its model, as ours.f32: for scripts/zoo/ties.py')
   .option('--time', 'times a forward pass with the gradient too')
+  .addOption(
+    new Option('--clock <clock>', 'of --time: processor time holds on a machine that does other work too')
+      .choices(['wall', 'processor'] as const)
+      .default('wall' as const),
+  )
   .option('--python <path>', 'an interpreter that has PyTorch, to be timed beside ours')
   .option('--modules <list>', 'folders of Python modules that the networks were made of', listOf(String), [])
   .option('--json <file>', 'writes the rows as JSON after each; those that it holds already are kept')
@@ -31,6 +36,7 @@ const {
   threads,
   keep = false,
   time = false,
+  clock,
   python = null,
   modules,
   json,
@@ -41,7 +47,7 @@ const {
 const files = (await readdir(folder, { recursive: true }))
   .filter((file) => file.endsWith('.onnx'))
   .toSorted();
-const watch = time ? stopwatch(python, threads, modules) : null;
+const watch = time ? stopwatch(python, threads, modules, clock) : null;
 const rows: Row[] =
   json !== undefined && existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Row[]) : [];
 const known = new Set(rows.map(({ file }) => file));

@@ -15,6 +15,9 @@ const leastRuns = 3;
 /** In which threads of the other side come to rest. */
 const pause = 500;
 
+/** What is read before and after a run: time, or the processor time of all threads, which other programs disturb less. */
+export type Clock = 'wall' | 'processor';
+
 const Answer = z.object({ ms: z.array(z.number()) });
 
 /** Times both sides on the same images: ours, and PyTorch in a process of its own. */
@@ -26,14 +29,20 @@ export interface Stopwatch {
 /**
  * @param python an interpreter that has PyTorch, or null to time our side alone.
  * @param modules folders of Python modules that the networks were made of.
+ * @param clock of both sides.
  */
-export function stopwatch(python: string | null, threads: number, modules: readonly string[]): Stopwatch {
-  const side = python === null ? null : torch(python, threads, modules);
+export function stopwatch(
+  python: string | null,
+  threads: number,
+  modules: readonly string[],
+  clock: Clock,
+): Stopwatch {
+  const side = python === null ? null : torch(python, threads, modules, clock);
   const known = new Map<string, readonly number[]>();
   return {
     async time(opened, own, meta) {
       const ours: number[] = [];
-      for (const batch of batches) ours.push(await timed(opened, repeated(own, batch)));
+      for (const batch of batches) ours.push(await timed(opened, repeated(own, batch), clock));
       const theirs = meta?.pt === undefined || !side ? null : (known.get(meta.pt) ?? (await side.time(meta)));
       if (theirs) known.set(meta!.pt!, theirs);
       return batches.map((batch, i) => ({ batch, ours: ours[i]!, torch: theirs?.[i] ?? null }));
@@ -58,23 +67,33 @@ function repeated({ images, labels }: Case, batch: number): Pick<Case, 'images' 
 }
 
 /** The median of some runs, in milliseconds. */
-async function timed(opened: OpenClassifier, batch: Pick<Case, 'images' | 'labels'>): Promise<number> {
+async function timed(
+  opened: OpenClassifier,
+  batch: Pick<Case, 'images' | 'labels'>,
+  clock: Clock,
+): Promise<number> {
+  const now = clock === 'wall' ? () => performance.now() : processorTime;
   await new Promise((resolve) => setTimeout(resolve, pause));
   await opened.gradient!(batch, 'ce');
   const runs: number[] = [];
   const end = performance.now() + milliseconds;
   while (runs.length < leastRuns || performance.now() < end) {
-    const begun = performance.now();
+    const begun = now();
     await opened.gradient!(batch, 'ce');
-    runs.push(performance.now() - begun);
+    runs.push(now() - begun);
   }
   return runs.toSorted((a, b) => a - b)[Math.floor(runs.length / 2)]!;
 }
 
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** PyTorch, asked in lines of JSON. */
-function torch(python: string, threads: number, modules: readonly string[]) {
+function torch(python: string, threads: number, modules: readonly string[], clock: Clock) {
   const script = fileURLToPath(new URL('time_torch.py', import.meta.url));
-  const numbers = [threads, milliseconds, leastRuns].map(String);
+  const numbers = [clock, ...[threads, milliseconds, leastRuns].map(String)];
   const child = spawn(python, [script, ...numbers, ...batches.map(String)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...torchEnvironment(threads), PYTHONPATH: modules.join(':'), PYTHONDONTWRITEBYTECODE: '1' },

@@ -188,7 +188,7 @@ describe.skipIf(noTerminal)(`in a terminal${noTerminal ? `: skipped, ${noTermina
         /SIGINT: saving a checkpoint; Ctrl-C again after 2 s quits at once$/,
       );
       expect(lines.at(-2)).toMatch(
-        new RegExp(`saved runs/a/${checkpoint}; resume with: npx -y pnpm@10 train --resume runs/a$`),
+        new RegExp(`saved runs/a/${checkpoint}; resume with: npx sparring train --resume runs/a$`),
       );
       expect(existsSync(join(cwd, 'runs/a', checkpoint))).toBe(true);
 

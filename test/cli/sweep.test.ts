@@ -1,10 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import {
@@ -16,6 +14,7 @@ import {
   type Result,
   type RunConfig,
 } from '../../src/runtime/index.ts';
+import { bin } from '../support/build.ts';
 import { sparring, type Finished } from '../support/cli.ts';
 import { examples, writeIdxFolder } from '../support/idx.ts';
 
@@ -174,14 +173,12 @@ describe('a sweep', () => {
   describe('in shards, by the examples of docs/sweeps.md,', () => {
     /** A `npx` that runs this checkout and makes the training small: written once, as examples run at the same time. */
     beforeAll(async () => {
-      const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-      const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
       const small = [...settings, '--classifier-epochs', '1', ...sweep].join(' ');
       const script = [
         '#!/bin/sh',
         '[ "$1 $2 $3" = "-y pnpm@10 train" ] || exit 9',
         'shift 2',
-        `exec '${process.execPath}' --import '${tsx}' '${bin}' "$@" ${small}`,
+        `exec '${process.execPath}' '${bin}' "$@" ${small}`,
       ];
       await mkdir(join(cwd, 'bin'));
       await writeFile(join(cwd, 'bin', 'npx'), `${script.join('\n')}\n`, { mode: 0o755 });

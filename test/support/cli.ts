@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bin } from './build.ts';
 
 /** How a process ended, and what it wrote. */
 export interface Finished {
@@ -30,19 +29,10 @@ export interface Where {
   readonly stdout?: string;
 }
 
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
+/** The command line of `sparring` with these arguments. */
+export const commandOf = (args: readonly string[]): readonly string[] => [process.execPath, bin, ...args];
 
-/** The command line of `sparring` with these arguments, from source. */
-export const commandOf = (args: readonly string[]): readonly string[] => [
-  process.execPath,
-  '--import',
-  tsx,
-  bin,
-  ...args,
-];
-
-/** Starts `sparring` with these arguments, from source. */
+/** Starts `sparring` with these arguments. */
 export function start(args: readonly string[], { cwd, fileLimit, openFiles, stdout }: Where): Command {
   const node = commandOf(args);
   const limit =
@@ -51,9 +41,7 @@ export function start(args: readonly string[], { cwd, fileLimit, openFiles, stdo
   const into = stdout === undefined ? '' : `> '${stdout}'`;
   const [file, ...rest] =
     limit + into === '' ? node : ['sh', '-c', `${limit} exec "$@" ${into}`, 'sh', ...node];
-  // tsx must not be caught by the limit when it writes its cache.
-  const env = { ...process.env, ...(fileLimit !== undefined && { TSX_DISABLE_CACHE: '1' }) };
-  const child = spawn(file!, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file!, rest, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (chunk: string) => (written[stream] += chunk));

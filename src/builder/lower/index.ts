@@ -3,6 +3,7 @@ import { apply, reduceMean } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 import { foldBatchNorm, scaleAndShift } from './batchnorm.ts';
 import { dropExpands } from './expand.ts';
+import { factorSums } from './factors.ts';
 import { foldTransposes } from './fold.ts';
 import { formOf, type Form, type Target } from './forms.ts';
 import { convTransposeByConvs, isFrozen } from './frozen.ts';
@@ -18,6 +19,7 @@ import { averagePoolByTaps, maxPoolByTaps, maxPoolGradByMasks } from './pool.ts'
 import { sinkTransposes } from './layout.ts';
 import { convWeightGradByConv, maxPoolGradByScatter, maxPoolGradByUnpool } from './native.ts';
 import { reduceByEdges } from './reduce.ts';
+import { gatherScales } from './scales.ts';
 import { share } from './share.ts';
 import { stepsByHardSigmoid } from './steps.ts';
 import { sumsByProduct } from './sums.ts';
@@ -36,7 +38,7 @@ export function lower(graph: Graph, target: Target): Graph {
   const tidy = (g: Graph): Graph => foldTransposes(sinkTransposes(dropExpands(g)));
   // some forms are written with an operator that has a form of its own on CUDA: a mask compares with the pool's maxima
   if (target === 'cuda') return share(reduceByEdges(tidy(inForms(formed))));
-  if (place === 'frozen') return share(tidy(stepsByHardSigmoid(formed)));
+  if (place === 'frozen') return share(tidy(factorSums(gatherScales(stepsByHardSigmoid(formed)))));
   return share(place === 'cpu' ? sumsByProduct(tidy(formed)) : tidy(formed));
 }
 

@@ -1,4 +1,4 @@
-import { isFloat, type Value } from '../../builder/ir.ts';
+import { constantNumbers, isFloat, type Value } from '../../builder/ir.ts';
 import {
   abs,
   add,
@@ -63,8 +63,22 @@ function clipped({ x, maybe }: Foreign): Value {
   return high ? min(above, high) : above;
 }
 
+/** Powers that cost less as products and roots, in the gradient above all. */
+const powers: Readonly<Record<string, (x: Value) => Value>> = {
+  '-1': (x) => div(1, x),
+  '0.5': sqrt,
+  '1': (x) => x,
+  '2': (x) => mul(x, x),
+  '3': (x) => mul(mul(x, x), x),
+};
+
 /** The base and the exponent may differ in type: the result is of the base's. */
-const power = ({ x, at }: Foreign): Value => pow(x, cast(at(1), x.dtype));
+const power = ({ x, at }: Foreign): Value => {
+  const exponent = at(1);
+  const numbers = exponent.shape.length <= x.shape.length ? constantNumbers(exponent) : null;
+  const short = numbers?.length === 1 && isFloat(x) ? powers[String(numbers[0])] : undefined;
+  return short ? short(x) : pow(x, cast(exponent, x.dtype));
+};
 
 /** 2^places, exactly. */
 const shifted = ({ x, at, text }: Foreign): Value => {

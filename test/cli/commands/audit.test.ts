@@ -220,7 +220,7 @@ describe('sparring audit', () => {
     await stopped.says('apgd  ');
     stopped.process.kill('SIGINT');
     const { code, stderr } = await stopped.finished;
-    expect(stderr).toContain('resume with: npx -y pnpm@10 sparring audit');
+    expect(stderr).toContain('resume with: npx sparring audit');
     expect(code).toBe(130);
     const resumed = await command(...words('plain.onnx', 'killed', ...flags));
     expect(resumed.stderr).toContain('resuming with');

@@ -167,7 +167,7 @@ describe('an evaluation that is interrupted', () => {
       const { code, stdout, stderr } = await command.finished;
       expect({ code, stdout }).toEqual({ code: 128 + constants.signals[signal], stdout: '' });
       expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
-        /^saved \d parts of the evaluation; resume with: npx -y pnpm@10 evaluate run .*/,
+        /^saved \d parts of the evaluation; resume with: npx sparring evaluate run .*/,
       );
       expect(await partials(signal)).toHaveLength(1);
     },

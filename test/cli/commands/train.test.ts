@@ -410,7 +410,7 @@ describe('sparring train --resume', () => {
     'resumes after SIGINT, SIGTERM and SIGHUP to the same files',
     async () => {
       const saved = (file: string) =>
-        `saved runs/stopped/${file}; resume with: npx -y pnpm@10 train --resume runs/stopped\n`;
+        `saved runs/stopped/${file}; resume with: npx sparring train --resume runs/stopped\n`;
       const end = ({ stderr }: Finished): string => `${stderr.trimEnd().split('\n').at(-1)}\n`;
       const stopped = async (command: Command, text: string, signal: NodeJS.Signals): Promise<Finished> => {
         await command.says(text);
