@@ -148,9 +148,17 @@ describe('a wrong command line is refused in one line:', () => {
     ['--eps', '1e-46', 'eps 1e-46 is 0 as a 32-bit float, so there would be no attack.'],
     ['--eps', '0.04,0.08,0.04', '0.04 is listed twice in 0.04,0.08,0.04.'],
     ['--seed', '1,x', 'It must be an integer from 0 on, got x.'],
-    ['--mode', 'consecutive,both', 'Allowed choices are consecutive, alternating, both; got both.'],
+    [
+      '--mode',
+      'consecutive,both',
+      'Allowed choices are consecutive, alternating, hardened, both (the first two); got both.',
+    ],
     ['--preset', 'slow', 'Allowed choices are quick, paper.'],
-    ['--mode', 'alternate', 'Allowed choices are consecutive, alternating, both; got alternate.'],
+    [
+      '--mode',
+      'alternate',
+      'Allowed choices are consecutive, alternating, hardened, both (the first two); got alternate.',
+    ],
     ['--bound', 'sigmoid', 'Allowed choices are tanh, clamp.'],
     ['--device', 'tpu', 'Allowed choices are auto, cpu, cuda, webgpu.'],
   ] as const)('train %s "%s"', async (option, value, reason) => {

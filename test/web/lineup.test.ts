@@ -17,7 +17,7 @@ function cell(mode: ManifestCell['mode'], eps: number, more: Partial<CellModels>
     seed: 1,
     final: { c1: scores, c2: scores },
     models: {
-      c1: file('c1', mode === 'consecutive' ? 'C1' : `C1 ${eps}`),
+      c1: file('c1', mode === 'consecutive' ? 'C1' : `C1 ${mode} ${eps}`),
       c2: file('c2', 'C2'),
       attacker: file('attacker', folder),
       ...more,
@@ -87,6 +87,22 @@ describe('lineUp', () => {
     expect(target).toBe('alternating');
     expect(classifiers.alternating!.url).toBe('alternating-eps0.16/c1');
     expect(classifiers.c1!.url).toBe('consecutive-eps0.16/c1');
+  });
+
+  it("aims a hardened cell's attacker at the C1 of that cell", () => {
+    const run = manifest(...sweep.cells, cell('hardened', 0.16));
+    const [, , hardened] = seriesOf(run);
+    expect(hardened!.title).toBe('hardened, clipped, tanh, seed 1');
+    const { target, classifiers, attacker } = lineUp(run, {
+      series: hardened!.id,
+      eps: 0.16,
+      weights: 'compact',
+    });
+    expect([target, classifiers.c1!.url, attacker.url]).toEqual([
+      'c1',
+      'hardened-eps0.16/c1',
+      'hardened-eps0.16/attacker',
+    ]);
   });
 
   it('falls back to the full attacker, and does without gradients, where a run has no others', () => {

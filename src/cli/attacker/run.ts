@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { openLoaded } from '../../api/classifier.ts';
@@ -23,8 +22,8 @@ import { commandLine } from '../command-line.ts';
 import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
+import { settingsHash } from '../settings-hash.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
-import { environment } from '../version.ts';
 import { checkpointOf, demandOut, makeOut } from './out.ts';
 import { attackerFile, trainingProgram } from './programs.ts';
 import { measuresText } from './table.ts';
@@ -190,7 +189,10 @@ async function train(
   words: readonly string[],
 ): Promise<AttackerCheckpoint | null> {
   const { epochs, seed, batchSize } = flags;
-  const settings = await settingsHash({ plan, training, epochs, seed }, victims, source, session);
+  const { sha256, count, labels } = source;
+  const against = victims.map(({ loaded }) => identityOf(loaded));
+  const what = { plan, training, epochs, seed, against, data: { sha256, count, labels } };
+  const settings = await settingsHash(what, session);
   if (flags.force) await rm(kept, { force: true });
   const from = await loadAttackerCheckpoint(kept, settings);
   if (from) progress.log(`resuming after ${from.epochs.length} of ${epochs} epochs`);
@@ -247,19 +249,6 @@ async function train(
 /** A command that goes on from a checkpoint, which `--force` would remove. */
 const resuming = (words: readonly string[]): readonly string[] => words.filter((word) => word !== '--force');
 
-/** Of all that decides the bits. */
-async function settingsHash(
-  what: object,
-  victims: readonly Victim[],
-  { sha256, count, labels }: ImageSource,
-  session: Prepared['session'],
-): Promise<string> {
-  const { onnxruntime, sparring } = await environment(session, 0);
-  const against = victims.map(({ loaded }) => identityOf(loaded));
-  const all = { ...what, against, data: { sha256, count, labels }, session, onnxruntime, sparring };
-  return createHash('sha256').update(JSON.stringify(all)).digest('hex');
-}
-
 /** What the attacker does to the first classifier, by eps. */
 async function measure(
   prepared: Prepared,
@@ -278,10 +267,11 @@ async function measure(
     const measured: AttackerMeasure[] = [];
     for (const size of sizes) {
       const work = measureAttacker(opened, kind, test, size);
+      const shown = (done: number): void =>
+        progress.update({ title: `measuring at eps ${size}`, done, total: test.count });
+      shown(0);
       let next = await work.next();
-      for (; !next.done; next = await work.next()) {
-        progress.update({ title: `eps ${size}`, done: next.value, total: test.count });
-      }
+      for (; !next.done; next = await work.next()) shown(next.value);
       measured.push(next.value);
     }
     progress.done();

@@ -1,4 +1,10 @@
-import { hardenHash, hardenLoaded, hardenPlan, type Hardened, type HardenPlan } from '../../api/harden.ts';
+import {
+  hardenIdentity,
+  hardenLoaded,
+  hardenPlan,
+  type Hardened,
+  type HardenPlan,
+} from '../../api/harden.ts';
 import { openTunable } from '../../api/hardening.ts';
 import { imageOptions, loadClassifier, naming, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
@@ -18,6 +24,7 @@ import { commandLine } from '../command-line.ts';
 import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
+import { settingsHash } from '../settings-hash.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { measureBoth } from './measure.ts';
 import { readingWords } from './reading.ts';
@@ -144,7 +151,7 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
     throw new InputError(`--beta is of --method trades alone, and this is ${flags.method}; leave it out`);
   }
   await naming(loaded.name, () => openTunable(loaded, some, plan.settings.batchSize));
-  const hash = hardenHash(loaded, some, plan);
+  const hash = await settingsHash(hardenIdentity(loaded, some, plan), plan);
   const from = flags.resume ? await loadHardening(hardenFiles(flags.out).checkpoint, hash) : null;
   if (flags.resume && !from) {
     throw new InputError(`there is no checkpoint ${hardenFiles(flags.out).checkpoint}; leave --resume out`);
@@ -202,6 +209,9 @@ function show(event: HardenProgress, progress: ProgressReporter): void {
       total,
       note: `loss ${loss.toFixed(3)}, attacked ${percent(accuracy)}`,
     });
+  } else if (event.kind === 'judge') {
+    const { epoch, epochs, done, total } = event;
+    progress.update({ title: `epoch ${epoch}/${epochs}: PGD on held-out images`, done, total });
   } else if (event.kind === 'epoch') {
     const { clean, robust, restored } = event.record;
     const after = restored ? '; it collapsed, so the best weights are restored' : '';

@@ -1,4 +1,4 @@
-import { cellsOf, type CellConfig, type Mode } from '../../runtime/experiment/config.ts';
+import { cellsOf, modes, type CellConfig, type Mode } from '../../runtime/experiment/config.ts';
 import { classifiersShown } from '../../runtime/experiment/config.ts';
 import { InputError } from '../../runtime/errors.ts';
 import type { CellResult, Environment, Result } from '../../runtime/experiment/result.ts';
@@ -73,7 +73,7 @@ export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
     return JSON.stringify([others.map(Number).join(''), against, data, architecture, bound]);
   };
   const order = (a: Cell, b: Cell): number =>
-    Number(a.mode === 'alternating') - Number(b.mode === 'alternating') || a.eps - b.eps || a.seed - b.seed;
+    modes.indexOf(a.mode) - modes.indexOf(b.mode) || a.eps - b.eps || a.seed - b.seed;
   return [...new Set(cells.map(rank))].sort().map((key) => {
     const members = cells.filter((cell) => rank(cell) === key).sort(order);
     return { ...threatOf(members[0]!), cells: members };

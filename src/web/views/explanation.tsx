@@ -35,6 +35,12 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
         {cells.some(({ mode }) => mode === 'alternating') && (
           <p>The Trained sparring partner is a classifier that learned from its attacker’s attacks.</p>
         )}
+        {cells.some(({ mode }) => mode === 'hardened') && (
+          <p>
+            Where the training is hardened, the Target learned from gradient attacks before the attacker was
+            trained against it.
+          </p>
+        )}
         <p>
           One {demo.words.thing} proves nothing, and neither does one attack. Accuracy under an attack is an
           upper bound on robustness, never a claim of it. Random noise of the same size is the floor that any

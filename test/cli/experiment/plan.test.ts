@@ -28,6 +28,21 @@ describe('the plan of a run', () => {
     expect(planOf(config, images).map((task) => task.images)).toEqual([80, 80, 20, 80, 80, 20, 80, 20]);
   });
 
+  it('has the hardening of C1, and its test on the images held out of it', () => {
+    const defence = { method: 'pgd', epochs: 1, steps: 7, stepSize: 0.25, start: 1, beta: 0 } as const;
+    const of = { modes: ['hardened' as const], classifierEpochs: { hardened: 1 }, defence };
+    expect(titles(of).slice(3)).toEqual([
+      'hardened: C1 epoch 1/1',
+      'hardened: test',
+      'hardened: attacker epoch 1/1',
+      'hardened: test',
+    ]);
+    // 8 of 83 are held out
+    expect(planOf({ ...config, ...of }, images).map((task) => task.images)).toEqual([
+      80, 80, 20, 72, 8, 80, 20,
+    ]);
+  });
+
   it('knows both modes, several cells and further targets', () => {
     const modes = ['consecutive', 'alternating'] as const;
     const classifierEpochs = { consecutive: 1, alternating: 1 };

@@ -134,7 +134,10 @@ it('an attacker that was trained against a given classifier stands by itself, wi
   const command = trainingCommand(fresh!.cells[0]!);
   expect(command).toContain('--against runs/a/classifier-c1.onnx');
   expect(command).not.toContain('--classifier-epochs');
-  const text = renderMarkdown({ cells: fresh!.cells, evaluations: [], results: [] }, 'results');
+  const text = renderMarkdown(
+    { cells: fresh!.cells, evaluations: [], results: [], withstands: [] },
+    'results',
+  );
   expect(text).toContain(`The classifier is \`runs/a/classifier-c1.onnx\`, SHA-256 \`${'d'.repeat(64)}\`.`);
   expect(text).not.toContain('reproduced?');
 });
