@@ -74,6 +74,7 @@ export function App({ demo }: { readonly demo: Demo }) {
                 target={target}
                 card={demo.card}
                 label={shown?.clean?.label ?? null}
+                aim={shown?.choice.aim ?? null}
                 before={shown?.clean?.predictions[name] ?? null}
                 after={shown?.outcomes[method]?.predictions[name] ?? null}
               />

@@ -105,6 +105,8 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         ['fgsm', 1],
         ['mi-fgsm', 10],
         ['pgd', 40],
+        ['apgd', expect.any(Number)],
+        ['square', 0],
         ['noise', 0],
       ]);
       for (const { linf } of attacks) expect(linf).toBeLessThanOrEqual(0.3 + 1e-6);
@@ -122,6 +124,28 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       await settled(page);
       expect((await savedBy(page)).label).toBe(3);
       await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'aims at a class that is chosen, and goes back to any',
+    async () => {
+      const page = await fresh();
+      await page.getByLabel('Make it look like').selectOption('3');
+      await settled(page);
+      // what was trained aims at no class: PGD stands in for it
+      expect(await page.getByRole('radio', { name: /^PGD-40/ }).isChecked()).toBe(true);
+      const { attacks, label } = await savedBy(page);
+      expect(attacks.map(({ method }) => method)).not.toContain('attacker');
+      const of = (method: string) => attacks.find((one) => one.method === method)!.after['c1']!.probabilities;
+      expect(of('pgd')[3]).toBeGreaterThan(of('noise')[3]!);
+      const read = of('pgd').indexOf(Math.max(...of('pgd')));
+      const badge = read === 3 ? 'Fooled' : read === label ? 'Not fooled' : 'Missed its aim';
+      expect(await page.locator('.badge').innerText()).toBe(badge);
+      await page.getByLabel('Make it look like').selectOption({ label: 'anything else' });
+      await settled(page);
+      expect((await savedBy(page)).attacks).toHaveLength(7);
     },
     patience,
   );
@@ -180,7 +204,15 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         atol: 1e-4,
       });
       expect(before['c1']!.probabilities).toBeAllClose(probabilities!.data as Float32Array, { atol: 1e-4 });
-      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'mi-fgsm', 'pgd', 'noise']);
+      expect(attacks.map(({ method }) => method)).toEqual([
+        'attacker',
+        'fgsm',
+        'mi-fgsm',
+        'pgd',
+        'apgd',
+        'square',
+        'noise',
+      ]);
 
       await page.getByLabel('Computed here by').selectOption('wasm');
       await settled(page);
@@ -416,7 +448,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       await page.getByRole('slider', { name: /^eps/ }).focus();
       await page.keyboard.press('Home');
       await settled(page);
-      expect((await savedBy(page)).attacks.map(({ linf }) => linf)).toEqual([0, 0, 0, 0, 0]);
+      expect((await savedBy(page)).attacks.map(({ linf }) => linf)).toEqual([0, 0, 0, 0, 0, 0, 0]);
     },
     patience,
   );

@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks';
+import { shownAttacks } from '../attacks.ts';
 import { number } from '../format.ts';
 import { diverging, grey, type Theme } from '../picture/palette.ts';
 import { Pixels } from '../views/pixels.tsx';
-import { ownAttacks } from './methods.ts';
 import type { Own, OwnResult } from './own.ts';
 import { Trail } from './trail.tsx';
 
@@ -24,7 +24,7 @@ export function OwnPanels({
     () => outcome?.attacked.map((x, i) => x - picture.values[i]!) ?? null,
     [outcome, picture],
   );
-  const title = outcome ? ownAttacks[outcome.method].title : 'the attack';
+  const title = outcome ? shownAttacks[outcome.method].title : 'the attack';
   const panels = [
     ['Original', picture.values, grey, `The picture ${picture.name}`, picture.name],
     [
