@@ -151,6 +151,23 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   );
 
   it(
+    'finds the smallest eps that fools',
+    async () => {
+      const page = await fresh();
+      await page.getByRole('radio', { name: /^PGD-40/ }).check();
+      await page.getByRole('button', { name: 'Find the smallest eps' }).click();
+      const said = await page.getByText('The smallest that was found to fool is').innerText();
+      const smallest = Number(/is ([\d.]+)\./.exec(said)![1]);
+      expect(smallest).toBeGreaterThan(0);
+      expect(smallest).toBeLessThan(0.3);
+      await settled(page);
+      expect((await savedBy(page)).threat.eps).toBeCloseTo(smallest, 3);
+      expect(await page.locator('.badge').innerText()).toBe('Fooled');
+    },
+    patience,
+  );
+
+  it(
     'gives the perturbations of onnxruntime-node and of the server, for 100 test digits within 1e-4',
     async () => {
       const page = await open();

@@ -3,8 +3,8 @@ import { shownAttacks } from '../attacks.ts';
 import { number } from '../format.ts';
 import { diverging, grey, type Theme } from '../picture/palette.ts';
 import { Pixels } from '../views/pixels.tsx';
+import { Trail } from '../views/trail.tsx';
 import type { Own, OwnResult } from './own.ts';
-import { Trail } from './trail.tsx';
 
 /** The picture, what the attack added, and the sum. */
 export function OwnPanels({
@@ -59,7 +59,7 @@ export function OwnPanels({
           </figure>
         ))}
       </div>
-      {tried.length > 0 && <Trail tried={tried} />}
+      {tried.length > 0 && <Trail tried={tried} say={(one) => `${number(255 * one, 1)}/255`} />}
     </>
   );
 }

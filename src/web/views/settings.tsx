@@ -3,6 +3,7 @@ import type { Backend } from '../engine/protocol.ts';
 import { megabytes, number } from '../format.ts';
 import { snap } from '../lineup.ts';
 import { ClassSelect } from './class-select.tsx';
+import { Smallest } from './smallest.tsx';
 
 const step = 0.005;
 
@@ -49,6 +50,7 @@ export function Settings({ demo }: { readonly demo: Demo }) {
         <p id="eps-note" class="fine">
           <EpsNote demo={demo} />
         </p>
+        <Smallest demo={demo} most={most} />
       </div>
       <ClassSelect
         title="Make it look like"
