@@ -332,7 +332,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   );
 
   it(
-    'saves a figure, and opens again as it was from its link',
+    'saves a picture, and opens again as it was from its link',
     async () => {
       const page = await fresh();
       await page
@@ -343,10 +343,10 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       await settled(page);
       const [download] = await Promise.all([
         page.waitForEvent('download'),
-        page.getByRole('button', { name: 'Save PNG' }).click(),
+        page.getByRole('button', { name: 'Save picture' }).click(),
       ]);
       const figure = PNG.sync.read(await readFile(await download.path()));
-      expect([figure.width, figure.height]).toEqual([1200, 792]);
+      expect([figure.width, figure.height]).toEqual([1200, 944]);
       await page.getByRole('button', { name: 'Copy link' }).click();
       await page.getByText(/The link is in/).waitFor();
       const link = page.url();
@@ -452,7 +452,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         'eps',
         'Original image',
         'method',
-        'Save PNG',
+        'Save picture',
       ])
         expect(
           reached.some((text) => text.startsWith(name)),
