@@ -168,6 +168,33 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   );
 
   it(
+    'measures how attacks on each classifier of the run carry over to the others',
+    async () => {
+      const page = await fresh();
+      await page.getByRole('button', { name: 'Measure with MI-FGSM at eps 0.3' }).click();
+      await page.locator('.transfer[aria-busy="false"]').waitFor();
+      const rows = await page
+        .locator('.matrix tbody tr')
+        .evaluateAll((all) => all.map((row) => [...row.children].map(({ textContent }) => textContent)));
+      expect(rows.map(([on]) => on)).toEqual([
+        'No attack',
+        'Random noise',
+        'Target',
+        'Bystander',
+        'Trained sparring partner',
+      ]);
+      const share = (row: number, column: number): number => Number.parseFloat(rows[row]![column + 1]!);
+      for (const own of [0, 1, 2]) {
+        expect(share(2 + own, own)).toBeLessThan(share(0, own));
+        // nobody else's attack does better than the one on the classifier itself
+        for (const other of [0, 1, 2]) expect(share(2 + own, own)).toBeLessThanOrEqual(share(2 + other, own));
+      }
+      expect(await axeOn(page)).toEqual([]);
+    },
+    patience,
+  );
+
+  it(
     'gives the perturbations of onnxruntime-node and of the server, for 100 test digits within 1e-4',
     async () => {
       const page = await open();
