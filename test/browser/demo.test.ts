@@ -40,6 +40,8 @@ let browser: Browser;
 /** A page of the static demo that most tests share: opening one compiles 14 MB of WebAssembly. */
 let shared: Page;
 let site: { readonly url: string; readonly close: () => void };
+/** What the host has besides, or in the place of files of the folder. */
+const newer = new Map<string, Uint8Array>();
 let server: Command;
 let serverUrl: string;
 let test: StoredSource;
@@ -58,7 +60,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     await succeeds(`train ${options} --out run`);
     await succeeds('demo --run run --out site');
     // no headers that isolate the page: a plain file host, and WASM with one thread
-    site = await serveFolder(join(cwd, 'site'));
+    site = await serveFolder(join(cwd, 'site'), newer);
     server = start('serve --run run --port 0 --workers 1 --log-level silent'.split(' '), { cwd });
     serverUrl = await addressOf(server);
     ({ test } = await loadDigits('mnist'));
@@ -87,7 +89,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   }, patience);
 
   it(
-    'attacks a digit when it opens, by every method and with noise, without asking anybody else',
+    'attacks a digit when it opens, by every method and with noise, and asks nobody else: without a network nobody at all',
     async () => {
       const page = await open();
       const asked: string[] = [];
@@ -115,14 +117,31 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       expect(fgsm).toBeGreaterThan(before!);
       expect(momentum).toBeGreaterThan(before!);
       expect(pgd).toBeGreaterThan(before!);
+
+      // the page, ONNX Runtime and each model
+      await page.waitForFunction(async () => {
+        if (!navigator.serviceWorker.controller) return false;
+        const [name] = await caches.keys();
+        const kept = (await (await caches.open(name!)).keys()).map(({ url }) => url);
+        return ['wasm', 'attacker-compact', 'gradient', 'c1', 'c2', 'digits.bin'].every((part) =>
+          kept.some((url) => url.includes(part)),
+        );
+      });
       await page.context().setOffline(true);
-      await page.getByRole('button', { name: 'Clear' }).click();
+      await page.reload();
       await page
         .getByRole('radio', { name: /^3, test image/ })
         .first()
         .click();
       await settled(page);
       expect((await savedBy(page)).label).toBe(3);
+      await page.context().setOffline(false);
+
+      const html = await readFile(join(cwd, 'site/index.html'), 'utf8');
+      newer.set('index.html', Buffer.from(html.replace('<title>', '<title>Newer: ')));
+      await page.reload();
+      expect(await page.title()).toMatch(/^Newer/);
+      newer.clear();
       await page.close();
     },
     patience,
