@@ -160,11 +160,14 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
     const { attacker, classifiers, gradient } = line.value;
     return { attacker, classifiers, gradient };
   });
-  // what an attack depends on: not the method, because all of them are computed
-  const wanted = computed(() => ({ ...choice.value, method: undefined, backend: undefined }));
-  const key = computed(() => JSON.stringify({ ...wanted.value, pixels: Array.from(wanted.value.pixels) }));
+  // changes with what an attack depends on: not with the method, because all of them are computed
+  let asked = choice.peek();
+  const wanted = computed(() => {
+    if (!sameAttack(asked, choice.value)) asked = choice.value;
+    return asked;
+  });
   effect(() => {
-    void key.value;
+    void wanted.value;
     void again.value;
     const own = engine.value;
     if (!own) return;

@@ -40,7 +40,7 @@ export function sameAttack(a: Choice, b: Choice): boolean {
     a.series === b.series &&
     a.label === b.label &&
     a.aim === b.aim &&
-    a.pixels.every((value, i) => value === b.pixels[i])
+    (a.pixels === b.pixels || a.pixels.every((value, i) => value === b.pixels[i]))
   );
 }
 
