@@ -31,6 +31,14 @@ export function threatHeader(cells: readonly Cell[]): Markup {
       </dd>
       <dt>training</dt>
       <dd>${unique((cell) => trainedOn[cell.mode](cell)).map((each) => html`<div>${each}</div>`)}</dd>
+      ${
+        cells.some(({ config }) => config.readings?.length)
+          ? html`<dt>readings</dt>
+              <dd>
+                ${unique(({ config }) => readingsOf(config.readings)).map((each) => html`<div>${each}</div>`)}
+              </dd>`
+          : ''
+      }
       <dt>data</dt>
       <dd>
         ${list(unique(({ config }) => config.data.source))}:
@@ -52,6 +60,19 @@ const trainedOn: Readonly<Record<Mode, (cell: Cell) => string>> = {
   hardened: ({ config: { defence } }) =>
     `hardened: C1 and C2 on clean images, then C1 on images under gradient attacks (${defence!.method}, ${count(defence!.epochs, 'epoch')}), then the attacker against the frozen C1`,
 };
+
+/** What is different from the cells without readings: `docs/sweeps.md` has the same in a table. */
+const readAs: Readonly<Record<NonNullable<Cell['config']['readings']>[number], string>> = {
+  dcgan: 'the attacker by Adam with learning rate 2e-4 and beta1 0.5, from small kernels',
+  'target-batch-statistics': 'C1 normalises by the batch while the attacker learns',
+  'batch-statistics': 'every network normalises by the batch, also when it is measured',
+  'separate-batches': 'attacker and C1 learn on separate halves of a batch',
+  'five-attacker-steps': 'a step of C1 at every fifth of the attacker',
+  'clean-too': 'C1 learns from clean images as well',
+};
+
+const readingsOf = (taken: Cell['config']['readings'] = []): string =>
+  taken.length > 0 ? taken.map((name) => `${name}: ${readAs[name]}`).join('; ') : 'ours';
 
 const images = (n: number | null, what: string): string =>
   n === null ? `all ${what} images` : count(n, `${what} image`);

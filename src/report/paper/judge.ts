@@ -99,7 +99,7 @@ const otherAttacks = (cell: Cell, evaluations: readonly NamedEvaluation[]): read
 /** In what cells differ from the paper's: fewer epochs or images, another threat model, one seed. */
 function caveats(
   cells: readonly Cell[],
-  { clip, architecture, data, against }: Omit<ThreatModel, 'cells'>,
+  { clip, architecture, data, against, readings }: Omit<ThreatModel, 'cells'>,
 ): readonly string[] {
   const fewer = (mode: PaperMode): string[] => {
     const of = cells.filter((cell) => cell.mode === mode);
@@ -125,6 +125,7 @@ function caveats(
     ...(architecture === 'paper' ? [] : [`network ${architecture}, not the paper's`]),
     ...(data === 'mnist' ? [] : [`data ${data}, not MNIST`]),
     ...(against === null ? [] : [`attacker trained ${against.replace(/^(?=\d)/, 'on ')}`]),
+    ...(readings === null ? [] : [`read with ${readings}`]),
     ...(seeds === 1 ? ['one seed'] : []),
   ];
 }
