@@ -29,7 +29,7 @@ const titles: Readonly<Record<Opponent, string>> = {
 
 /** Who the attackers are, in the order of the table, and how the training is written. */
 export const opponentsText =
-  'universal: one perturbation for all images, trained against this C1. Own A: the attacker of the cell; in alternating ' +
+  'Universal: one perturbation for all images, trained against this C1. Own A: the attacker of the cell; in alternating ' +
   'training C1 learned from it, in the others it was trained against the finished C1. Fresh A: another attacker, trained ' +
   'against the finished C1. FGSM, PGD-40: along the gradient of this C1. Standard: the worst case of the four attacks of ' +
   'the audit of that name. Training: epochs of C1 on clean images, on images under gradient attacks where it is hardened, ' +
