@@ -1,9 +1,10 @@
 """The Python side of truth.ts: AutoAttack's own code, and that of torchattacks where it is installed, on the same images.
 
-Arguments: the classifier's ONNX file, a safetensors file with `image` and `label`, and with eps, seed, threads and attacks (a
-list, or `standard`) in its metadata. Prints a JSON list of {code, attack, right, seconds}: which images are right after each
-attack, 1 or 0, each on what the ones before left. torchattacks has its standard version alone, as one attack. Needs torch,
-numpy, onnx and pyautoattack.
+Arguments: the classifier's ONNX file, and a safetensors file with `image` and `label`. Its metadata has eps, seed, threads and
+attacks (a list, or `standard`), and the mean and std of the network's pixels where it has them. Prints a JSON list of {code,
+attack, right, seconds}: which images are right after each attack, 1 or 0, each on what the ones before left. torchattacks has
+its standard version alone, as one attack. Needs torch, numpy, onnx and pyautoattack, and onnx2torch for networks other than
+that of Wong and Kolter 2017.
 """
 
 import json
@@ -19,9 +20,50 @@ from onnx import numpy_helper
 from pyautoattack import AutoAttack
 
 
-def load(path):
-    """The network of Wong and Kolter 2017, with the weights of its ONNX file."""
-    model = torch.nn.Sequential(
+def load(path, metadata):
+    """The network of an ONNX file, for pixels in 0..1."""
+    graph = onnx.load(path)
+    weights = {each.name: torch.from_numpy(numpy_helper.to_array(each).copy()) for each in graph.graph.initializer}
+    model = wong_kolter()
+    if model.state_dict().keys() == weights.keys():
+        model.load_state_dict(weights)
+    else:
+        from onnx2torch import convert
+
+        model = FirstOutput(convert(graph))
+    if "mean" in metadata:
+        model = torch.nn.Sequential(Normalized(json.loads(metadata["mean"]), json.loads(metadata["std"])), model)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model.eval()
+
+
+class FirstOutput(torch.nn.Module):
+    """A network whose first output is its logits."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        found = self.network(x)
+        return found if isinstance(found, torch.Tensor) else found[0]
+
+
+class Normalized(torch.nn.Module):
+    """Pixels as a network takes them."""
+
+    def __init__(self, mean, std):
+        super().__init__()
+        self.mean, self.std = (torch.tensor(each).view(1, -1, 1, 1) for each in (mean, std))
+
+    def forward(self, x):
+        return (x - self.mean) / self.std
+
+
+def wong_kolter():
+    """The network of Wong and Kolter 2017, without its weights."""
+    return torch.nn.Sequential(
         torch.nn.Conv2d(1, 16, 4, stride=2, padding=1),
         torch.nn.ReLU(),
         torch.nn.Conv2d(16, 32, 4, stride=2, padding=1),
@@ -31,15 +73,12 @@ def load(path):
         torch.nn.ReLU(),
         torch.nn.Linear(100, 10),
     )
-    weights = {each.name: torch.from_numpy(numpy_helper.to_array(each).copy()) for each in onnx.load(path).graph.initializer}
-    model.load_state_dict(weights)
-    return model.eval()
 
 
 def main():
     tensors, metadata = read_safetensors(sys.argv[2])
     torch.set_num_threads(int(metadata["threads"]))
-    model = load(sys.argv[1])
+    model = load(sys.argv[1], metadata)
     x = torch.from_numpy(numpy.array(tensors["image"]))
     y = torch.from_numpy(numpy.array(tensors["label"])).long()
 

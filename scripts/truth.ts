@@ -1,63 +1,47 @@
 // Attacks classifiers of which the truth is known, and says what the attacks find and miss of it.
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
-import { z } from 'zod';
+import { mergedParts, partsText } from '../src/cli/audit/parts.ts';
+import { count, eps as epsOf, shard } from '../src/cli/options.ts';
+import { environment } from '../src/cli/version.ts';
 import { openClassifier, type OpenClassifier } from '../src/index.ts';
+import { attackOf, toEnd, type Configured } from '../src/runtime/attacks/index.ts';
+import { openParts, partsPath } from '../src/runtime/audit/parts-folder.ts';
 import type { AuditPlan } from '../src/runtime/audit/plan.ts';
 import { presets } from '../src/runtime/audit/presets.ts';
-import { runAudit, type Measured } from '../src/runtime/audit/run-audit.ts';
-import { attackOf, toEnd, type Configured } from '../src/runtime/attacks/index.ts';
-import { count, eps as epsOf } from '../src/cli/options.ts';
-import {
-  encodeSafetensors,
-  limit,
-  loadDigits,
-  type StoredSource,
-  type Tensor,
-} from '../src/runtime/index.ts';
-import { runPython } from './python.ts';
+import { runAudit, type Measured, type Outcome } from '../src/runtime/audit/run-audit.ts';
+import type { StoredSource } from '../src/runtime/index.ts';
+import { beside } from './truth/beside.ts';
+import { caseOf, imagesFrom, verdicts, type Verdict } from './truth/classifiers.ts';
 
 const command = new Command('truth')
   .description(
-    'Attacks WK17a (exact verdicts for 500 MNIST images at 0.1) or the classifier of Wong et al. 2020 (0.3), and prints ' +
-      'what is left after each attack; of WK17a, also which images are missed.',
+    'Attacks WK17a (exact verdicts for 500 MNIST images at 0.1), the classifier of Wong et al. 2020 (0.3), that of ' +
+      'sri_resnet_a (1/255), or one of your own of MNIST, and prints what is left after each attack; of WK17a, also which ' +
+      'images are missed. A killed command resumes when it is given again.',
   )
-  .argument('<classifier>', 'wk17a or wong_fgsm')
+  .argument('<classifier>', 'wk17a, wong_fgsm, sri_resnet_a, or the path of an ONNX file')
   .option('--folder <path>', 'where the classifiers and their verdicts are', '../shared/truth')
   .option('--preset <name>', Object.keys(presets).join(', '), 'standard')
   .option('--only <list>', 'some attacks of the preset, by name')
-  .option('--images <n>', 'first test images of MNIST', count, 500)
+  .option('--images <n>', 'the first images', count, 500)
   .option('--from <n>', 'begins at this image', Number, 0)
-  .option('--eps <size>', 'another than the published one', epsOf)
+  .option('--out <dir>', 'where finished parts are kept to resume from (default: audits/truth-<classifier>)')
+  .option('--shard <i/n>', 'attacks one of n parts of the images; --merge the folders that it prints', shard)
+  .option('--merge <dirs...>', 'takes the finished parts of shards from these folders')
+  .option('--eps <size>', 'another than the published one; required for a classifier of your own', epsOf)
   .option('--batch <n>', 'images at a time', count, 100)
   .option('--threads <n>', 'threads of ONNX Runtime', count, 2)
   .option(
     '--python <path>',
-    "an interpreter that has pyautoattack: runs AutoAttack's own code (and torchattacks') on the same images too",
+    "an interpreter that has pyautoattack (and onnx2torch for other networks than WK17a's): runs AutoAttack's own code (and torchattacks') on the same images too",
   )
   .option('--smallest', 'WK17a: attacks each image at 1.02 and at 0.99 of the smallest eps that fools it')
   .option('--seed <n>', 'of the random numbers', Number, 1)
   .parse();
-
-interface Verdict {
-  readonly truth: string;
-  /** No smaller eps fools the classifier on this image; null where that is not known. */
-  readonly smallest: number | null;
-}
-
-/** Image number -> verdict, of `wk17a.csv`. */
-async function verdicts(folder: string): Promise<ReadonlyMap<number, Verdict>> {
-  const lines = (await readFile(join(folder, 'wk17a.csv'), 'utf8')).trim().split('\n').slice(1);
-  return new Map(
-    lines.map((line) => {
-      const [image, truth, , bound] = line.split(',');
-      return [Number(image), { truth: truth!, smallest: bound ? Number(bound) : null }] as const;
-    }),
-  );
-}
 
 /** Each attack on what those before it have left. */
 const planOf = (attacks: readonly Configured[], eps: number, seed: number, blockSize: number): AuditPlan => ({
@@ -72,6 +56,39 @@ const planOf = (attacks: readonly Configured[], eps: number, seed: number, block
   seed,
   blockSize,
 });
+
+/** Runs an audit to its end. */
+async function followed(work: ReturnType<typeof runAudit>): Promise<Measured> {
+  for (;;) {
+    const next = await work.next();
+    if (next.done) return next.value;
+    const event = next.value;
+    process.stderr.write(
+      event.kind === 'progress'
+        ? `\r${event.title} ${event.done}/${event.total} `
+        : `\r${event.title} leaves ${event.right} of ${event.images}\n`,
+    );
+  }
+}
+
+/** What each attack left, and what it took: the seconds are those of the work, whichever process did it. */
+function table({ seen, right, outcomes }: Measured): string {
+  const sum = (flags: Uint8Array): number => flags.reduce((total, flag) => total + flag, 0);
+  const images = sum(seen);
+  let left = sum(right);
+  const row = (title: string, more: string): string =>
+    `${title.padEnd(45)} leaves ${left} of ${images} (${((100 * left) / images).toFixed(2)} %)${more}`;
+  const cost = ({ attacked, seconds, queries: { forward, backward } }: Outcome): string =>
+    `, ${seconds.toFixed(1)} s, ${(sum(attacked) / seconds).toFixed(1)} images/s, ` +
+    `${((forward + backward) / seconds / 1000).toFixed(1)}k queries/s`;
+  return [
+    row('clean', ''),
+    ...outcomes.map((outcome) => {
+      left -= sum(outcome.broken);
+      return row(outcome.planned.name, cost(outcome));
+    }),
+  ].join('\n');
+}
 
 /** Attacks each image just above and just below the smallest eps that fools it. */
 async function aroundSmallest(
@@ -97,119 +114,68 @@ async function aroundSmallest(
   }
 }
 
-const Rows = z.array(
-  z.strictObject({
-    code: z.string(),
-    attack: z.string(),
-    right: z.array(z.int()),
-    seconds: z.number(),
-  }),
-);
-
-/** The code of others on the same images, and which images they and we break alone. */
-async function besides(
-  python: string,
-  path: string,
-  images: { readonly image: Tensor; readonly label: Tensor },
-  { eps, seed, threads, only }: { eps: number; seed: number; threads: number; only: string | undefined },
-  { left, seconds: own }: { readonly left: Uint8Array; readonly seconds: number },
-): Promise<void> {
-  const theirs: Readonly<Record<string, string>> = { apgd: 'apgd-ce', fab: 'fab-t' };
-  const attacks = only ? only.split(',').map((name) => theirs[name] ?? name) : ['standard'];
-  const temporary = await mkdtemp(join(tmpdir(), 'truth-'));
-  try {
-    const file = join(temporary, 'case.safetensors');
-    const options = { eps: `${eps}`, seed: `${seed}`, threads: `${threads}`, attacks: attacks.join() };
-    await writeFile(file, encodeSafetensors(new Map(Object.entries(images)), options));
-    const rows = Rows.parse(await runPython(python, 'autoattack.py', [path, file]));
-    for (const { code, attack, right, seconds } of rows) {
-      console.log(`${code}: ${attack} leaves ${right.filter((one) => one === 1).length}, ${seconds} s`);
-    }
-    for (const code of new Set(rows.slice(1).map((row) => row.code))) {
-      const theirs = rows.filter((row) => row.code === code);
-      const seconds = theirs.reduce((sum, row) => sum + row.seconds, 0);
-      const last = theirs.at(-1)!.right;
-      const alone = (ours: number): string =>
-        [...left.keys()].filter((i) => left[i] === ours && last[i] === 1 - ours).join(', ') || 'none';
-      console.log(
-        `beside ${code}: we alone break ${alone(0)}; they alone break ${alone(1)}; ` +
-          `${own.toFixed(1)} s for their ${seconds.toFixed(1)} s, ${(own / seconds).toFixed(2)} times`,
-      );
-    }
-  } finally {
-    await rm(temporary, { recursive: true });
-  }
-}
-
 async function main(): Promise<void> {
   const [name] = command.processedArgs;
+  const { folder, preset, only, images, from, eps: other, batch, threads, seed } = command.opts();
   const {
-    folder,
-    preset,
-    only,
-    images,
-    from,
-    eps: other,
-    batch,
-    threads,
-    seed,
     python,
     smallest,
+    out = join('audits', `truth-${basename(name, extname(name))}`),
+    shard: part,
+    merge = [],
   } = command.opts();
-  const path = join(folder, `${name}.onnx`);
-  if (!existsSync(path)) {
-    console.log(`skipped: there is no ${path}`);
+  const of = await caseOf(name, folder);
+  if (!existsSync(of.path)) {
+    console.log(`skipped: there is no ${of.path}`);
     return;
   }
-  const classifier = await openClassifier(path, { threads });
+  const eps = other ?? of.eps;
+  if (eps === null) throw new Error(`${name} has no published eps; give one with --eps`);
+  const classifier = await openClassifier(of.path, { ...of.open, threads });
   const attacks = (presets[preset as keyof typeof presets] as readonly Configured[]).filter(
     ({ attack }) => !only || only.split(',').includes(attack),
   );
-  const test = limit((await loadDigits('mnist')).test, from + images);
+  const all = await of.images();
   if (smallest) {
-    await aroundSmallest(classifier, (await loadDigits('mnist')).test, await verdicts(folder), attacks, seed);
+    await aroundSmallest(classifier, all, await verdicts(folder), attacks, seed);
     await classifier.close();
     return;
   }
-  const eps = other ?? (name === 'wk17a' ? 0.1 : 0.3);
-  const source = {
-    ...test,
-    count: images,
-    read: (places: ArrayLike<number>) => test.read(Array.from(places, (place) => from + place)),
-  };
-  const work = runAudit(classifier, source, planOf(attacks, eps, seed, batch));
-  let started = performance.now();
-  let measured: Measured;
-  for (;;) {
-    const next = await work.next();
-    if (next.done) {
-      measured = next.value;
-      break;
-    }
-    const event = next.value;
-    if (event.kind === 'progress') {
-      process.stderr.write(`\r${event.title} ${event.done}/${event.total} `);
-      continue;
-    }
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const share = ((100 * event.right) / images).toFixed(2);
-    console.log(`\r${event.title.padEnd(45)} leaves ${event.right} (${share} %), ${seconds} s`);
-    started = performance.now();
-  }
+  const source = imagesFrom(all, from, images);
+  const plan = planOf(attacks, eps, seed, batch);
+  const sha256 = createHash('sha256')
+    .update(await readFile(of.path))
+    .digest('hex');
+  const { seconds: _, ...found } = await environment({ device: 'cpu', threads }, 0);
+  const own = partsPath(out, { plan, sha256, from, images: source.count, environment: found });
+  const parts = await openParts(own, await mergedParts(merge, own));
+  if (parts.found > 0) console.error(`resuming with ${partsText(parts.found)} of ${own}`);
+  const measured = await followed(runAudit(classifier, source, plan, { parts, shard: part ?? null }));
   await classifier.close();
+  const failure = parts.failure();
+  if (failure !== undefined) console.error(failure);
+  console.log(table(measured));
+  if (part) {
+    console.log(own);
+    return;
+  }
   if (python) {
-    const all = await source.read([...Array(images).keys()]);
+    const { image, label } = await source.read([...Array(source.count).keys()]);
     const left = measured.right.map((right, i) => (right === 1 && !measured.adversarial.has(i) ? 1 : 0));
     const seconds = measured.outcomes.reduce((sum, outcome) => sum + outcome.seconds, 0);
-    const given = { image: all.image, label: all.label };
-    await besides(python, path, given, { eps, seed, threads, only }, { left, seconds });
+    const ours = { left, seconds };
+    await beside({ python, of, images: { image, label }, from, eps, seed, threads, only, ours });
   }
-  if (name !== 'wk17a' || eps !== 0.1) return;
-  const truth = await verdicts(folder);
+  await parts.remove();
+  if (name === 'wk17a' && eps === 0.1) judge(measured, from, await verdicts(folder));
+}
+
+/** Says which images that can be broken were not, and the other way round, which is an error. */
+function judge({ right, adversarial }: Measured, from: number, truth: ReadonlyMap<number, Verdict>): void {
   const missed: number[] = [];
   const impossible: number[] = [];
-  measured.right.forEach((right, i) => {
-    const isBroken = right === 0 || measured.adversarial.has(i);
+  right.forEach((isRight, i) => {
+    const isBroken = isRight === 0 || adversarial.has(i);
     const verdict = truth.get(from + i);
     if (!isBroken && verdict !== undefined && verdict.truth !== 'robust') missed.push(from + i);
     if (isBroken && verdict?.truth === 'robust') impossible.push(from + i);

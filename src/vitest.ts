@@ -13,7 +13,7 @@ import type { Examples, ImageSource, OpenClassifier, OpenOptions } from './index
 export interface Withstanding extends Omit<AuditOptions, 'failUnder' | 'onProgress'> {
   /** The least robust accuracy, in 0..1. */
   readonly atLeast: number;
-  /** What `openImages` reads (`mnist`, a folder), of which `count` are used; or images with labels. */
+  /** What `openImages` reads (`mnist`, a folder), of which `count` are used, of each class its share, chosen by `seed`; or images with labels. */
   readonly images: string | ImageSource | Omit<Examples, 'targets'>;
   /** How many images are used of a data set that is named. Default: 100. */
   readonly count?: number;
@@ -50,10 +50,16 @@ export async function toWithstand(
   const isFile = typeof model === 'string' || model instanceof Uint8Array;
   const classifier = isFile ? await openClassifier(model, open) : model;
   try {
-    const { image, classes, labels } = classifier;
+    const { image, classes, labels, pictures } = classifier;
     const source =
       typeof images === 'string'
-        ? await openImages(images, { shape: image, classes: labels ?? classes, count })
+        ? await openImages(images, {
+            shape: image,
+            classes: labels ?? classes,
+            count,
+            seed: options.seed ?? 1,
+            pictures,
+          })
         : images;
     const found = await audit(classifier, source, { ...options, failUnder: atLeast });
     return { pass: found.verdict === 'passed', message: () => messageOf(found) };

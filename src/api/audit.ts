@@ -1,25 +1,25 @@
-import type { AttackName, Norm } from '../runtime/attacks/index.ts';
+import type { Configured, Norm, Untrained } from '../runtime/attacks/index.ts';
 import { auditChecks } from '../runtime/audit/checks/index.ts';
 import { conductAudit, type Audited, type Conducted } from '../runtime/audit/conduct.ts';
 import type { Figures } from '../runtime/audit/document.ts';
-import { planAudit, presetNames, type PresetName } from '../runtime/audit/plan-audit.ts';
+import { planAudit, presetNames, type Listed, type PresetName } from '../runtime/audit/plan-audit.ts';
 import type { AuditEvent } from '../runtime/audit/work.ts';
 import { numbered, type ImageSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
 import { float32 } from '../runtime/tensor.ts';
 import type { OpenClassifier } from './classifier.ts';
 import { checkedBatch, partOf, type Examples } from './examples.ts';
-import { chosen, type Method } from './method.ts';
+import { chosen, type Method, type MethodOptions } from './method.ts';
 import { planOf, type CommonOptions } from './run.ts';
 import { surrogateMaker } from './surrogate.ts';
 
 /** What an audit runs, and what is demanded of it. */
 export interface AuditOptions extends Pick<CommonOptions, 'eps' | 'norm' | 'seed' | 'batchSize' | 'signal'> {
   /**
-   * A preset, or names of attacks, which have their default settings. Default: `quick`. `transfer` follows a network that
-   * is trained on the answers; presets add it where there is no gradient.
+   * A preset, or attacks: names, for the default settings, or settings of your own, such as `{ method: 'pgd', steps: 100 }`.
+   * Default: `quick`. `transfer` follows a network that is trained on the answers; presets add it where there is no gradient.
    */
-  readonly attacks?: PresetName | readonly (Method | 'transfer')[];
+  readonly attacks?: PresetName | readonly (Method | 'transfer' | MethodOptions)[];
   /** Eps of the accuracy-against-eps curve; empty for none. Default: those that suit `eps`. */
   readonly curve?: readonly number[];
   /** The least robust accuracy, in 0..1. */
@@ -51,7 +51,7 @@ export async function audit(
   examples: Omit<Examples, 'targets'> | ImageSource,
   { attacks = 'quick', curve, failUnder, accept = [], signal, onProgress, ...common }: AuditOptions,
 ): Promise<AuditResult> {
-  const { threat, seed } = planOf(common);
+  const { threat, seed, pause } = planOf({ ...common, ...(signal && { signal }) });
   if (threat.eps === 0) throw new InputError('eps must be above 0, got 0');
   if (failUnder !== undefined && !(failUnder >= 0 && failUnder <= 1)) {
     throw new InputError(`failUnder must be a fraction from 0 to 1, got ${failUnder}`);
@@ -69,7 +69,7 @@ export async function audit(
   const { plan, notMeasured } = planAudit(classifier, {
     norm: threat.norm,
     eps: threat.eps,
-    attacks: namesOf(attacks),
+    attacks: listOf(attacks),
     curve: curve ?? null,
     seed,
     batchSize: common.batchSize ?? null,
@@ -82,7 +82,7 @@ export async function audit(
     ...(opened.preparations && { prepareOtherwise: () => opened.preparations!(source) }),
     ...(signal && { signal }),
   });
-  const { figures, measured } = await toItsEnd(work, signal, onProgress);
+  const { figures, measured } = await toItsEnd(work, pause, onProgress);
   const adversarial = new Map([...measured.adversarial].map(([place, { image }]) => [place, image]));
   return { ...figures, adversarial };
 }
@@ -96,25 +96,35 @@ function checkCurve(eps: number, norm: Norm): void {
 
 async function toItsEnd(
   work: ReturnType<typeof conductAudit>,
-  signal: AbortSignal | undefined,
+  pause: () => Promise<void>,
   onProgress: AuditOptions['onProgress'],
 ): Promise<Conducted> {
   try {
-    let next = await work.next();
-    for (; !next.done; next = await work.next()) onProgress?.(next.value);
-    return next.value;
+    for (;;) {
+      const next = await work.next();
+      if (next.done) return next.value;
+      onProgress?.(next.value);
+      await pause();
+    }
   } finally {
-    // what was measured by then is no audit
-    signal?.throwIfAborted();
+    await work.return(undefined as never);
+    // what was measured until it was stopped is no audit
+    await pause();
   }
 }
 
-function namesOf(attacks: NonNullable<AuditOptions['attacks']>): PresetName | readonly AttackName[] {
+function listOf(attacks: NonNullable<AuditOptions['attacks']>): PresetName | readonly Listed[] {
   if (attacks.length === 0) {
     throw new InputError(`attacks is empty; list some, or take a preset: ${presetNames.join(', ')}`);
   }
-  if (typeof attacks !== 'string')
-    return attacks.map((method) => (method === 'transfer' ? method : chosen({ method }).method));
+  if (typeof attacks !== 'string') {
+    return attacks.map((each) => {
+      if (each === 'transfer') return each;
+      if (typeof each === 'string') return chosen({ method: each }).method;
+      const { method, settings } = chosen(each);
+      return { attack: method, settings } as Configured<Untrained>;
+    });
+  }
   if (presetNames.includes(attacks)) return attacks;
   throw new InputError(`there is no preset ${String(attacks)}; there are ${presetNames.join(', ')}`);
 }

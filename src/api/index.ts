@@ -7,14 +7,6 @@ export type { Examples } from './examples.ts';
 export type { Method, MethodOptions } from './method.ts';
 export type { CommonOptions, Progress } from './run.ts';
 export { attack, type Attacked, type AttackOptions } from './attack.ts';
-export {
-  evaluate,
-  type AttackMeasure,
-  type DefaultMethod,
-  type Evaluation,
-  type EvaluateOptions,
-  type Measure,
-} from './evaluate.ts';
 export { audit, type AuditOptions, type AuditResult } from './audit.ts';
 export type { Audited } from '../runtime/audit/conduct.ts';
 export type { AuditEvent } from '../runtime/audit/work.ts';
@@ -22,7 +14,6 @@ export type { Check, Demand, Figures } from '../runtime/audit/document.ts';
 export { InputError } from '../runtime/errors.ts';
 export type { ImageSource } from '../runtime/data/source.ts';
 export type { Device } from '../runtime/devices/index.ts';
-export type { Finding } from '../runtime/audit/classifier-checks.ts';
 export type { Interval } from '../runtime/audit/wilson.ts';
 export type {
   Goal,

@@ -3,6 +3,7 @@ import type { AdoptOptions, Beside } from '../models/classifier/options.ts';
 import { hasGraph, readClassifier, type ReadOptions } from '../models/classifier/read.ts';
 import { describeModel } from '../onnx/index.ts';
 import { gradientLack } from '../runtime/audit/classifier-checks.ts';
+import type { ImageOptions } from '../runtime/data/dataset.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { ExternalFiles } from '../runtime/session.ts';
 import { fromFiles, type Files } from './parting.ts';
@@ -61,6 +62,18 @@ export async function loadClassifier(
   });
 }
 
+/** What images of a classifier are. What the options say of pictures is rejected where data are none. */
+export const imageOptions = ({
+  classifier: { image, classes, labels, pictures },
+  said: { resize, interpolation },
+}: Loaded): ImageOptions => ({
+  shape: image,
+  classes: labels ?? classes,
+  pictures,
+  ...(resize !== undefined && { resize }),
+  ...(interpolation && { interpolation }),
+});
+
 /** What errors call a model. */
 export const nameOf = (model: Uint8Array | string): string =>
   typeof model === 'string' ? model : 'the model';
@@ -112,12 +125,16 @@ export function withGradient(
   return classifier;
 }
 
+/** Whether a line says of which model it is: `NAME: ...`, or `cannot read NAME: ...`. */
+const isNamed = (line: string, name: string): boolean =>
+  ['', 'cannot read ', 'cannot fetch '].some((start) => line.startsWith(`${start}${name}: `));
+
 /** Does work on a model; what it throws becomes one line that names the model. */
 export async function naming<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const line = (error as Error).message.split('\n', 1)[0]!;
-    throw new InputError(line.includes(name) ? line : `${name}: ${line}`, { cause: error });
+    throw new InputError(isNamed(line, name) ? line : `${name}: ${line}`, { cause: error });
   }
 }

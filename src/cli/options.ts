@@ -85,6 +85,12 @@ export const listOf =
     return values;
   };
 
+/** The values of an option that is given once for each, and so takes no word that is meant for something else. */
+export const repeated = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+];
+
 /** Which part of a sweep: `2/8` is the second of eight. */
 export function shard(text: string): { readonly index: number; readonly count: number } {
   const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];

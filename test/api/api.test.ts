@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as b from '../../src/builder/index.ts';
 import {
   attack,
-  evaluate,
+  audit,
   InputError,
   openClassifier,
   type AttackOptions,
@@ -95,10 +95,10 @@ describe('openClassifier', () => {
       expect(opened.gradient).toBeUndefined();
       expect(opened.noGradient).toContain('it ends at Sign');
       const few = { images: new Float32Array(8).fill(0.5), labels: [0, 1] };
-      const { attacks, checks } = await evaluate(opened, few, { eps, attacks: ['noise'] });
-      expect(attacks.noise.accuracy).toBe(0.5);
-      expect(checks.map(({ check }) => check)).toContain('zero-gradient');
-      await expect(evaluate(opened, few, { eps })).rejects.toThrow(
+      const { attacks, checks } = await audit(opened, few, { eps, attacks: ['noise'], curve: [] });
+      expect(attacks['noise']!.accuracy).toBe(0.5);
+      expect(checks.map(({ id }) => id)).toContain('zero-gradient');
+      await expect(audit(opened, few, { eps, attacks: ['fgsm'] })).rejects.toThrow(
         /^fgsm needs gradients of the classifier; leave it out \(.*it ends at Sign/,
       );
     });
@@ -332,68 +332,5 @@ describe('attack', () => {
       ...options,
     } as AttackOptions);
     await expect(work).rejects.toThrow(new InputError(message));
-  });
-});
-
-describe('evaluate', () => {
-  test('measures clean accuracy, each attack, and the worst of an image', async () => {
-    const result = await evaluate(classifier, examples, { eps });
-    const { clean, attacks, worst } = result;
-    expect(result.images).toBe(images);
-    expect(result.checks).toEqual([]);
-    expect(Object.keys(attacks)).toEqual(['noise', 'fgsm', 'pgd']);
-    expect(attacks.pgd).toMatchObject({ title: 'PGD, 40 steps', settings: { steps: 40, restarts: 1 } });
-    expect(clean.accuracy).toBeGreaterThan(0.6);
-    expect(attacks.noise.accuracy).toBeGreaterThan(attacks.pgd.accuracy + 0.2);
-    expect(worst.accuracy).toBeLessThanOrEqual(Math.min(attacks.pgd.accuracy, attacks.fgsm.accuracy));
-    expect(worst.interval.low).toBeLessThanOrEqual(worst.accuracy);
-    expect(worst.interval.high).toBeGreaterThan(worst.accuracy);
-  });
-
-  test('says of an attack what attack() says of it', async () => {
-    const pgd = { method: 'pgd', steps: 5 } as const;
-    const { attacks, clean } = await evaluate(classifier, examples, { eps, seed: 3, attacks: [pgd] });
-    const { success, before } = await attack(classifier, examples, { ...pgd, eps, seed: 3 });
-    expect(attacks.pgd.accuracy).toBe(success.filter((yes) => !yes).length / images);
-    const right = Array.from(before).filter((answer, i) => answer === examples.labels[i]);
-    expect(clean.accuracy).toBe(right.length / images);
-  });
-
-  test('warns of probabilities instead of logits', async () => {
-    const { inputs, outputs, name } = nearestMean(known);
-    // made by hand, so that nothing in the graph says what they are
-    const powers = b.exp(b.mul(outputs['logits']!, 0.1));
-    const p = b.div(powers, b.reduceSum(powers, { axes: [1], keepdims: true }));
-    const probabilities = fileOf({ name, inputs, outputs: { p } });
-    await closing(await openClassifier(probabilities, one), async (opened) => {
-      const { checks } = await evaluate(opened, examples, { eps, attacks: ['noise'] });
-      expect(checks.map(({ check }) => check)).toEqual(['probabilities']);
-    });
-  });
-
-  test('warns of answers that do not depend on the image', async () => {
-    const image = b.input('image', 'float32', ['batch', 1, 28, 28]);
-    const logits = b.mul(
-      b.reduceSum(image, { axes: [2, 3] }),
-      b.constant(b.tensorOf('float32', [1, 10], new Array<number>(10).fill(0))),
-    );
-    const bytes = fileOf({ name: 'constant', inputs: [image], outputs: { logits } });
-    await closing(await openClassifier(bytes, one), async (opened) => {
-      const { checks } = await evaluate(opened, examples, { eps, attacks: ['fgsm'] });
-      expect(checks.map(({ check }) => check)).toEqual(['constant-answers', 'zero-gradient']);
-    });
-  });
-
-  test('rejects an attack that is listed twice', async () => {
-    const attacks = ['pgd', { method: 'pgd', steps: 3 }] as const;
-    await expect(evaluate(classifier, examples, { eps, attacks })).rejects.toThrow(
-      'attacks has pgd twice; evaluate each by itself',
-    );
-  });
-
-  test('ends when its signal is aborted', async () => {
-    await expect(
-      evaluate(classifier, examples, { eps, signal: AbortSignal.abort(new Error('before it began')) }),
-    ).rejects.toThrow('before it began');
   });
 });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
+  attack,
   audit,
-  evaluate,
   InputError,
   openClassifier,
   type AuditEvent,
@@ -208,8 +208,28 @@ describe('audit', () => {
     expect(own).toEqual(plain);
     // there is no file whose pixels could be prepared otherwise
     expect(checked).toEqual(all.filter((id) => id !== 'preparation'));
-    expect((await evaluate(new Own(), few, { eps, attacks: ['noise'] })).clean).toEqual(
-      (await evaluate(classifier, few, { eps, attacks: ['noise'] })).clean,
+    await classifier.close();
+  });
+
+  test('takes attacks with settings, and says of each what attack() says of it', async () => {
+    const classifier = await openClassifier(traps.plain(known), one);
+    const pgd = { method: 'pgd', steps: 5 } as const;
+    const { attacks, checks } = await audit(classifier, few(60), {
+      eps,
+      seed: 3,
+      attacks: [pgd, 'pgd', { method: 'pgd', steps: 40 }, { method: 'apgd', steps: 3 }, 'square'],
+      curve: [],
+    });
+    const { success } = await attack(classifier, few(60), { ...pgd, eps, seed: 3 });
+    expect(attacks['pgd']).toMatchObject({
+      settings: { steps: 5 },
+      accuracy: success.filter((yes) => !yes).length / 60,
+    });
+    // the one by name and the one with its default settings are the same
+    expect(Object.keys(attacks)).toEqual(['pgd', 'pgd-2', 'apgd', 'square']);
+    expect(attacks['pgd-2']).toMatchObject({ settings: { steps: 40 } });
+    expect(checks.find(({ id }) => id === 'weak-attacks')?.title).toBe(
+      'only weak attacks were run: none of apgd, apgd-t, fab, pgd-adam with 20 steps or more',
     );
     await classifier.close();
   });
@@ -234,6 +254,8 @@ describe('audit', () => {
     [{ attacks: 'fast' as 'quick' }, 'there is no preset fast; there are quick'],
     [{ attacks: [] }, 'attacks is empty; list some, or take a preset: quick'],
     [{ attacks: ['genie'] as unknown as readonly ['pgd'] }, 'there is no attack genie'],
+    [{ attacks: [{ method: 'pgd', steps: 0 }] }, 'steps of pgd must be'],
+    [{ signal: AbortSignal.abort(new InputError('before it began')) }, 'before it began'],
   ] as const)('rejects %o', async ([options, message]) => {
     const rejected = auditOf(traps.plain(known), examples, options);
     await expect(rejected).rejects.toThrow(message);

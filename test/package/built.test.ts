@@ -28,10 +28,10 @@ describe('the built package', () => {
 
   test('is imported by its name', async () => {
     const { stdout } = await evaluate(`
-      const { evaluate } = await import('sparring');
+      const { audit } = await import('sparring');
       const builder = await import('sparring/builder');
       const runtime = await import('sparring/runtime');
-      console.log(typeof evaluate, typeof builder.grad, typeof runtime.sweep);`);
+      console.log(typeof audit, typeof builder.grad, typeof runtime.sweep);`);
     expect(stdout).toBe('function function function\n');
   });
 
@@ -54,7 +54,7 @@ describe('the built package', () => {
   test('type-checks in a project that checks the types of its libraries too', async () => {
     await writeFile(
       join(folder, 'user.mts'),
-      `import { evaluate, openClassifier, type Evaluation } from 'sparring';
+      `import { audit, openClassifier, type AuditResult } from 'sparring';
        import { grad, input, reduceSum, type Graph } from 'sparring/builder';
        import { encode } from 'sparring/onnx';
        import { openModel } from 'sparring/runtime';
@@ -63,11 +63,11 @@ describe('the built package', () => {
        const graph: Graph = { name: 'user', inputs: [x], outputs: { dx: dx! } };
        export const model = openModel(encode(graph), { device: 'cpu', threads: 1 });
        const options = { eps: 0.1, attacks: ['noise', { method: 'pgd', steps: 3 }], signal: new AbortController().signal } as const;
-       const measured = evaluate(await openClassifier(encode(graph)), { images: new Float32Array(3), labels: [0] }, options);
-       export const result: Evaluation<'noise' | 'pgd'> = await measured;
-       export const accuracy: number = result.attacks.pgd.accuracy;
-       // @ts-expect-error -- it was not asked for
-       export const none = result.attacks.fgsm;`,
+       const measured = audit(await openClassifier(encode(graph)), { images: new Float32Array(3), labels: [0] }, options);
+       export const result: AuditResult = await measured;
+       export const accuracy: number | undefined = result.attacks['pgd']?.accuracy;
+       // @ts-expect-error -- there is no such attack
+       audit(await openClassifier(encode(graph)), { images: new Float32Array(3), labels: [0] }, { eps: 0.1, attacks: ['genie'] });`,
     );
     const options = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,dom', '--types', 'node'];
     const { stdout } = await run(tsc, '--strict', '--noEmit', ...options, 'user.mts').catch(

@@ -24,7 +24,7 @@ function exportsOf(file: string): readonly (readonly [file: string, name: string
 
 test.for([
   ['sparring', 'src/index.ts', 'openClassifier'],
-  ['sparring in a browser', 'src/browser.ts', 'evaluate'],
+  ['sparring in a browser', 'src/browser.ts', 'audit'],
   ['sparring/builder', 'src/builder/index.ts', 'matmul'],
   ['sparring/onnx', 'src/onnx/index.ts', 'decode'],
   ['sparring/runtime in a browser', 'src/runtime/browser.ts', 'openModel'],

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { build, type Rolldown } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { evaluate, openClassifier } from '../../src/index.ts';
+import { audit, openClassifier } from '../../src/index.ts';
 import { chromiumPath, launch, serveFolder } from '../support/browser.ts';
 import { fileOf } from '../support/classifiers.ts';
 import { digits, nearestMean, type Digits } from '../support/examples.ts';
@@ -19,12 +19,12 @@ let folder: string;
 let classifier: Uint8Array;
 let some: Digits;
 
-/** What evaluate says in this process. */
+/** What an audit says in this process. */
 async function accuracies({ images, labels }: Digits, eps: number) {
   const opened = await openClassifier(classifier, { threads: 1 });
   try {
-    const { clean, attacks } = await evaluate(opened, { images, labels }, { eps, attacks: ['pgd'] });
-    return { clean: clean.accuracy, pgd: attacks.pgd.accuracy };
+    const { clean, attacks } = await audit(opened, { images, labels }, { eps, attacks: ['pgd'], curve: [] });
+    return { clean: clean.accuracy, pgd: attacks['pgd']!.accuracy };
   } finally {
     await opened.close();
   }
@@ -184,13 +184,13 @@ describe.skipIf(!chromiumPath)(`the example for a browser${reason}`, () => {
       const shown = JSON.stringify({ images: [...few.images], labels: [...few.labels] });
       const title = await titleOf(
         device,
-        `import { evaluate, openClassifier } from 'sparring';
+        `import { audit, openClassifier } from 'sparring';
          const { images, labels } = ${shown};
          export async function title() {
            const measure = async () => {
              const classifier = await openClassifier('classifier.onnx', { device: '${device}' });
              const examples = { images: Float32Array.from(images), labels };
-             const { attacks } = await evaluate(classifier, examples, { eps: 0.05, attacks: ['pgd'] });
+             const { attacks } = await audit(classifier, examples, { eps: 0.05, attacks: ['pgd'], curve: [] });
              await classifier.close();
              return attacks.pgd.accuracy;
            };

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { openLoaded } from '../../api/classifier.ts';
 import { hashOf, identityOf } from '../../api/identity.ts';
-import { loadClassifier, naming, withGradient, type Loaded } from '../../api/load.ts';
+import { imageOptions, loadClassifier, naming, withGradient, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import { input, type Graph } from '../../builder/index.ts';
 import type { AttackerKind, AttackerPlan, AttackerTraining, Objective } from '../../models/attackers.ts';
@@ -17,6 +17,7 @@ import { openDataset } from '../../runtime/data/formats.ts';
 import { writeAtomic } from '../../runtime/files.ts';
 import { InputError, limit, type ImageSource, type Tensors } from '../../runtime/index.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
+import { sayPictures } from '../audit/subject.ts';
 import { commandLine } from '../command-line.ts';
 import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
@@ -120,7 +121,7 @@ async function prepare(
   }
   const loaded = victims.map((victim) => victim.loaded);
   await demandOut(flags.out, flags.force ?? false, loaded);
-  const { image, classes, labels } = victims[0]!.loaded.classifier;
+  const { image, classes } = victims[0]!.loaded.classifier;
   const plan: AttackerPlan = {
     kind,
     eps,
@@ -134,7 +135,8 @@ async function prepare(
   for (const { loaded, graph } of victims) {
     await naming(loaded.name, () => givenClassifier(graph, batch, classes));
   }
-  const dataset = await openDataset(flags.data, { shape: image, classes: labels ?? classes, train: true });
+  const dataset = await openDataset(flags.data, { ...imageOptions(victims[0]!.loaded), train: true });
+  sayPictures(victims[0]!.loaded, dataset.test);
   await makeOut(flags.out);
   if (!dataset.train) {
     process.stderr.write(

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { isOtherChoice } from '../../runtime/audit/demands.ts';
 import { Audit, auditSchema } from '../../runtime/audit/document.ts';
 import { readDocument } from '../../runtime/document.ts';
 import { InputError } from '../../runtime/errors.ts';
@@ -16,7 +17,7 @@ export async function readAudit(path: string): Promise<Audit> {
 /** What an audit that is planned will hold. */
 export interface Planned {
   readonly classifier: Pick<Audit['classifier'], 'sha256'>;
-  readonly data: Pick<Audit['data'], 'sha256'>;
+  readonly data: Pick<Audit['data'], 'sha256' | 'chosen'>;
   readonly threat: Pick<Audit['threat'], 'norm' | 'eps'>;
   readonly images: number;
   readonly seed: number;
@@ -51,6 +52,7 @@ function whatIsLost(
     return `is of ${before.threat.norm} eps ${before.threat.eps}`;
   }
   if (before.images > images) return `is of ${before.images} images, and this one will be of ${images}`;
+  if (isOtherChoice(before, data)) return 'is of the first images, as an earlier version took them';
   if (before.seed !== seed) return `is of seed ${before.seed}`;
   const lost = Object.keys(before.attacks).filter((name) => !attacks.includes(name));
   if (lost.length > 0) return `has attacks that this one will not have: ${lost.join(', ')}`;

@@ -3,6 +3,7 @@ import { openLoaded, type OpenClassifier } from '../../api/classifier.ts';
 import { loadClassifier, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import { selfTestModel } from '../../models/selftest.ts';
+import { imagesChosen } from '../../report/audit/words.ts';
 import type { AttackName, Norm } from '../../runtime/attacks/index.ts';
 import { conductAudit } from '../../runtime/audit/conduct.ts';
 import { demandComparable, type Demanded } from '../../runtime/audit/demands.ts';
@@ -23,7 +24,14 @@ import { keepFuller, readAudit } from './before.ts';
 import { followAudit } from './follow.ts';
 import { within } from './options.ts';
 import { mergedParts, partsText } from './parts.ts';
-import { classifierAbout, dataAbout, openSubjects, withLabels, type DataFlags } from './subject.ts';
+import {
+  classifierAbout,
+  dataAbout,
+  openSubjects,
+  sayPictures,
+  withLabels,
+  type DataFlags,
+} from './subject.ts';
 import { auditText } from './table.ts';
 import { probeFile, probeWriting, writeAudit, writeForCi } from './write.ts';
 
@@ -86,6 +94,7 @@ export async function runAuditCommand(
   const loaded = await loadClassifier(node, path, await adoption(adopt));
   const attackers = await readAttackers(flags.attacker ?? [], loaded, flags.attacks ?? []);
   const source = await openSubjects(loaded, flags);
+  sayPictures(loaded, source);
   const out = flags.out ?? join('audits', basename(path, extname(path)));
   await probeWriting(out);
   if (flags.junit !== undefined) await probeFile(flags.junit, '--junit FILE');
@@ -148,7 +157,8 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
   const settings = { plan, classifier, data, images: source.count, environment: found, ...brought };
   const own = partsPath(out, settings);
   const parts = await openParts(own, await mergedParts(flags.merge ?? [], own));
-  const conducted = await conduct(parts, prepared, (signal) =>
+  const about = `${data.name}: ${imagesChosen({ images: source.count, data })} (--seed ${seed})`;
+  const conducted = await conduct(about, parts, prepared, (signal) =>
     conductAudit(opened, source, plan, {
       parts,
       signal,
@@ -203,8 +213,9 @@ function demandBlocks({ index, count }: Shard, blocks: number, size: number): vo
   );
 }
 
-/** Follows an audit to its end, to the time limit, or to a signal: then it is null, and the exit code is set. */
+/** Says which images are used, and follows an audit to its end, to the time limit, or to a signal: then it is null, and the exit code is set. */
 async function conduct(
+  about: string,
   parts: PartsFolder,
   { flags: { timeLimit }, words }: Prepared,
   begin: (signal: AbortSignal) => ReturnType<typeof conductAudit>,
@@ -212,6 +223,7 @@ async function conduct(
   const progress = createProgress(process.stderr);
   const stop = stopController((signal) => progress.log(`${signal}: keeping what is finished; ${quitHint}`));
   try {
+    progress.log(about);
     if (parts.found > 0) progress.log(`resuming with ${partsText(parts.found)} that were finished before`);
     const limit = timeLimit === undefined ? [] : [AbortSignal.timeout(1000 * timeLimit)];
     const conducted = await followAudit(begin(AbortSignal.any([stop.signal, ...limit])), progress);

@@ -31,8 +31,8 @@ export function auditText(audit: Audit, columns: number): string {
   ].join('\n');
 }
 
-const headOf = ({ threat: { norm, eps }, images }: Audit): string =>
-  `${norm === 'linf' ? 'Linf' : 'L2'} eps ${Number(eps.toPrecision(4))}, ${images} images`;
+const headOf = ({ threat: { norm, eps }, images, data }: Audit): string =>
+  `${norm === 'linf' ? 'Linf' : 'L2'} eps ${Number(eps.toPrecision(4))}, ${images} ${images === data.count ? '' : `of ${data.count} `}images`;
 
 function indented(text: string, columns: number): readonly string[] {
   const indent = /^ */.exec(text)![0];

@@ -116,7 +116,8 @@ async function picturesOf(
 
 /**
  * The broken images and the masks, as safetensors: `images` float32 [broken,C,H,W] as attacked, `originals` the same before,
- * `places` int32 [broken] among the images used; `labels` int32 [images]; and bool [images], 1 where the classifier is right:
+ * `places` int32 [broken] among the images used; `labels` int32 [images]; `numbers` int32 [images], the place of each in the
+ * data, where they are no files; and bool [images], 1 where the classifier is right:
  * `masks/clean`, `masks/<attack>`, `masks/worst`.
  */
 function adversarialFile(
@@ -151,6 +152,14 @@ function adversarialFile(
       },
     ],
     ['places', whole({ dtype: 'int32', shape: [broken.length], data: Int32Array.from(broken) })],
+    ...(source.places
+      ? [
+          [
+            'numbers',
+            whole({ dtype: 'int32', shape: [source.count], data: Int32Array.from(source.places) }),
+          ] as const,
+        ]
+      : []),
     ['labels', whole({ dtype: 'int32', shape: [measured.labels.length], data: measured.labels })],
   ]);
   // the masks are of the rows of the audit, and every row's images count in the worst case

@@ -187,7 +187,7 @@ export function trainCommand() {
       }
     });
   // digits have their names
-  return withAdoptOptions(own, ['labels']);
+  return withAdoptOptions(own, ['labels', 'resize', 'interpolation']);
 }
 
 type End =

@@ -6,7 +6,7 @@ import {
   type HardenPlan,
 } from '../../api/harden.ts';
 import { openTunable } from '../../api/hardening.ts';
-import { loadClassifier, naming, type Loaded } from '../../api/load.ts';
+import { imageOptions, loadClassifier, naming, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import type { Defence } from '../../models/adversarial.ts';
 import { selfTestModel } from '../../models/selftest.ts';
@@ -19,6 +19,7 @@ import { isFinished, type HardenCheckpoint, type HardenProgress } from '../../ru
 import type { Schedule } from '../../runtime/training/schedule.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { within } from '../audit/options.ts';
+import { sayPictures } from '../audit/subject.ts';
 import { commandLine } from '../command-line.ts';
 import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
@@ -105,7 +106,7 @@ export async function runHarden(
     });
     if (!both) return stopped(written, 'measure it');
     progress.done();
-    const reading = await readingWords(flags.out, prepared.loaded, adopt);
+    const reading = await readingWords(flags.out, prepared.loaded, adopt, prepared.test);
     const { text, report } = await writeReport({ path, flags, words, reading, hardened, both, ...prepared });
     await rm(hardenFiles(flags.out).checkpoint, { force: true });
     console.log(text);
@@ -120,12 +121,11 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
   await probeOut(flags.out, path, flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
   await probeWeights(flags.out, path, loaded.files.external, flags);
-  const { image, classes, labels } = loaded.classifier;
   const data = await loadDataset(flags.data, {
-    shape: image,
-    classes: labels ?? classes,
+    ...imageOptions(loaded),
     ...(flags.dataLabels !== undefined && { labels: flags.dataLabels }),
   });
+  sayPictures(loaded, data.test);
   const some = flags.trainLimit === undefined ? data.train : limit(data.train, flags.trainLimit);
   const { steps, stepSize, start, beta, warmup, average, patience, validation } = flags;
   const { device } = await chooseDevice(flags.device, selfTestModel());

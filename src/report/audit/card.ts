@@ -2,7 +2,7 @@ import type { Audit } from '../../runtime/audit/document.ts';
 import { count } from '../kit/format.ts';
 import { headline } from './headline.ts';
 import { auditCommand, normWords } from './provenance.ts';
-import { doubtsOf, ends, imagesUsed, knowledgeOf, knowledgeWords, part, sentence } from './words.ts';
+import { doubtsOf, ends, imagesChosen, knowledgeOf, knowledgeWords, part, sentence } from './words.ts';
 
 /**
  * A robustness card: an audit as Markdown, short enough to paste into a model card. Where a check doubts the numbers, that
@@ -72,7 +72,7 @@ function facts(audit: Audit): string {
   const lines: readonly (readonly [name: string, value: string])[] = [
     ['Threat model', `untargeted, ${normWords(threat)}; pixels within ${low} to ${high}`],
     ['Attacker knows', knowledgeWords[knowledgeOf(audit)]],
-    ['Data', `${imagesUsed(audit)} of ${data.name}, seed ${seed}, SHA-256 ${data.sha256}`],
+    ['Data', `${data.name}: ${imagesChosen(audit)}; seed ${seed}, SHA-256 ${data.sha256}`],
     ...(data.skipped.length === 0
       ? []
       : [['Left out', `${count(data.skipped.length, 'image')} that could not be read`] as const]),

@@ -4,7 +4,7 @@ import { count } from '../kit/format.ts';
 import type { Markup } from '../kit/markup.ts';
 import { quoted } from '../kit/shell.ts';
 import { withFlags } from './flags.ts';
-import { duration, epsText, imagesUsed, knowledgeOf, knowledgeWords, normName } from './words.ts';
+import { duration, epsText, imagesChosen, knowledgeOf, knowledgeWords, normName } from './words.ts';
 
 /** A name, and what there is to say of it. */
 type Entry = readonly [name: string, value: Markup | string];
@@ -80,7 +80,7 @@ export function provenance(audit: Audit): Markup {
     ${definitions([
       ['data', `${data.name} (${data.source})`],
       ['SHA-256', html`<code>${data.sha256}</code>`],
-      ['used', `${imagesUsed(audit)}; seed ${seed}`],
+      ['used', `${imagesChosen(audit)}; seed ${seed}`],
       ['labels', data.labels === 'true' ? 'of the data' : 'none: its own answers without an attack'],
       ...(data.skipped.length === 0 ? [] : [['left out', skipped(audit)] as const]),
     ])}

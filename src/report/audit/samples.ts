@@ -89,7 +89,7 @@ function card(audit: Audit, sample: BrokenImage, pixels: BrokenPixels): Markup {
     </div>
     <p class="muted">
       ${audit.attacks[sample.attack]?.title ?? sample.attack}, ${normName(threat)}
-      ${distanceText(sample.distance, threat.eps)}<br />${sample.name ?? `image ${sample.place}`}
+      ${distanceText(sample.distance, threat.eps)}<br />${sample.name ?? `image ${sample.number ?? sample.place}`}
     </p>
   </li>`;
 }

@@ -107,6 +107,14 @@ export const imagesUsed = ({ images, data }: Pick<Audit, 'images' | 'data'>): st
     ? `all ${count(images, 'image')}`
     : `${images.toLocaleString('en-US')} of ${count(data.count, 'image')}`;
 
+/** The same, and how they were chosen. */
+export const imagesChosen = (audit: Pick<Audit, 'images' | 'data'>): string => {
+  const { images, data } = audit;
+  if (images === data.count || data.chosen === undefined) return imagesUsed(audit);
+  const share = data.labels === 'true' ? ', of each class its share' : '';
+  return `${imagesUsed(audit)}, drawn at random${share}`;
+};
+
 /** Words that begin as a sentence does. */
 export const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
 

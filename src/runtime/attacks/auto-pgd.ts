@@ -1,4 +1,4 @@
-import { balls } from './ball.ts';
+import { balls, type Glide } from './ball.ts';
 import { rowOf, stacked, type Batch, type Images } from './images.ts';
 import type { LossName, Oracle } from './oracle.ts';
 import { offer, reachedRows, stillOpen, type Search } from './search.ts';
@@ -17,13 +17,15 @@ export interface Objective {
 interface Climber {
   /** Its place in the batch. */
   readonly image: number;
-  readonly origin: Images;
+  readonly glide: Glide;
   x: Images;
   previous: Images;
+  /** Where the next image is written. */
+  spare: Images;
   gradient: Images;
   loss: number;
-  best: Images;
-  bestGradient: Images;
+  readonly best: Images;
+  readonly bestGradient: Images;
   bestLoss: number;
   step: number;
   /** Since the last checkpoint: how often the loss rose, the best loss then, and whether the step was halved there. */
@@ -60,24 +62,32 @@ export async function* autoPgd(
   const ball = balls[norm];
   let climbers: Climber[] = stillOpen(search).map((image) => {
     const x = start(image);
-    const unknown = { gradient: x, loss: -Infinity, best: x, bestGradient: x, bestLoss: -Infinity };
-    const origin = rowOf(batch.images, image);
+    const copy = (): Images => ({ data: x.data.slice(), shape: x.shape });
     return {
-      ...unknown,
       image,
-      origin,
+      glide: ball.glideIn(rowOf(batch.images, image), eps, range),
       x,
-      previous: x,
+      previous: copy(),
+      spare: copy(),
+      gradient: x,
+      loss: -Infinity,
+      best: copy(),
+      bestGradient: copy(),
+      bestLoss: -Infinity,
       step: 2 * eps,
       rises: 0,
       bestBefore: -Infinity,
       halved: true,
     };
   });
+  const room = new Float32Array(batch.images.data.length);
   const ask = async (): Promise<void> => {
     const images = climbers.map(({ image }) => image);
     const pick = (classes: Int32Array): Int32Array => Int32Array.from(images, (image) => classes[image]!);
-    const seen = stacked(climbers.map(({ x }) => x));
+    const seen = stacked(
+      climbers.map(({ x }) => x),
+      room,
+    );
     const slope = await oracle.gradient!(
       { images: seen, labels: pick(labels), ...(targets && { targets: pick(targets) }) },
       loss,
@@ -88,8 +98,8 @@ export async function* autoPgd(
       climber.loss = now;
       climber.gradient = rowOf(slope.gradient, row);
       if (now > climber.bestLoss) {
-        climber.best = climber.x;
-        climber.bestGradient = climber.gradient;
+        climber.best.data.set(climber.x.data);
+        climber.bestGradient.data.set(climber.gradient.data);
         climber.bestLoss = now;
       }
     });
@@ -104,11 +114,11 @@ export async function* autoPgd(
   let last = 0;
   for (let done = 1; done <= steps && climbers.length > 0; done++) {
     for (const climber of climbers) {
-      const { x, previous, gradient, origin, step } = climber;
+      const { x, previous, spare, gradient, glide, step } = climber;
       // the first step has none before it
       const part = done === 1 ? 1 : own;
-      climber.x = ball.glide(x, previous, gradient, [way * step], part, origin, eps, range);
-      climber.previous = x;
+      glide(x, previous, gradient, [way * step], part, spare.data);
+      Object.assign(climber, { x: spare, previous: x, spare: previous });
     }
     await ask();
     if (checkpoints.has(done)) {
@@ -126,7 +136,7 @@ function settle(climber: Climber, steps: number): void {
   climber.halved = stuck || climber.rises <= enoughRises * steps;
   if (climber.halved) {
     climber.step /= 2;
-    climber.x = climber.best;
+    climber.x.data.set(climber.best.data);
     climber.gradient = climber.bestGradient;
   }
   climber.bestBefore = climber.bestLoss;

@@ -34,24 +34,27 @@ export interface Ball {
     eps: number,
     range: ThreatModel['range'],
   ): Images;
-  /**
-   * A {@link step} of which `own` counts, the rest is the move from `previous` to the images; projected again.
-   *
-   *     project(x + own * (step(x) - x) + (1 - own) * (x - previous))
-   */
-  glide(
-    images: Images,
-    previous: Images,
-    gradient: Images,
-    step: ArrayLike<number>,
-    own: number,
-    origin: Images,
-    eps: number,
-    range: ThreatModel['range'],
-  ): Images;
+  /** {@link Glide} around `origin`: what is the same in every step is computed once. */
+  glideIn(origin: Images, eps: number, range: ThreatModel['range']): Glide;
   /** How far each image is from its origin. */
   distance(images: Images, origin: Images): Float64Array;
 }
+
+/**
+ * A {@link Ball.step} of which `own` counts, the rest is the move from `previous` to the images; projected again.
+ *
+ *     project(x + own * (step(x) - x) + (1 - own) * (x - previous))
+ *
+ * @param into where the images are written; none of those that are read.
+ */
+export type Glide = (
+  images: Images,
+  previous: Images,
+  gradient: Images,
+  step: ArrayLike<number>,
+  own: number,
+  into: Float32Array,
+) => void;
 
 /**
  * The cube of side 2 eps. Steps and projection round to float32 after each operation, in the order of multiplication,
@@ -112,26 +115,28 @@ const linf: Ball = {
     }
     return { data: moved, shape };
   },
-  glide({ data, shape }, { data: previous }, { data: gradient }, step, own, { data: origin }, eps, range) {
+  glideIn(origin, eps, range) {
     const reach = Math.fround(eps);
     const [low, high] = bounds(range);
-    const size = sizeOf({ data, shape });
-    const moved = new Float32Array(data.length);
-    for (let from = 0; from < data.length; from += size) {
-      const length = Math.fround(step[from / size]!);
-      for (let at = from; at < from + size; at++) {
-        const x = data[at]!;
-        const slope = gradient[at]!;
-        // the origin lies in the range, so the nearer of the two bounds on a side is the bound
-        const least = Math.max(Math.fround(origin[at]! - reach), low);
-        const most = Math.min(Math.fround(origin[at]! + reach), high);
-        const ahead = Math.fround(x + (slope > 0 ? length : slope < 0 ? -length : 0));
-        const plain = Math.min(Math.max(ahead, least), most);
-        const mixed = Math.fround(x + own * (plain - x) + (1 - own) * (x - previous[at]!));
-        moved[at] = Math.min(Math.max(mixed, least), most);
+    const size = sizeOf(origin);
+    // the origin lies in the range, so the nearer of the two bounds on a side is the bound
+    const least = origin.data.map((x) => Math.max(Math.fround(x - reach), low));
+    const most = origin.data.map((x) => Math.min(Math.fround(x + reach), high));
+    return ({ data }, { data: previous }, { data: gradient }, step, own, into) => {
+      for (let from = 0; from < data.length; from += size) {
+        const length = Math.fround(step[from / size]!);
+        for (let at = from; at < from + size; at++) {
+          const x = data[at]!;
+          const slope = gradient[at]!;
+          const lower = least[at]!;
+          const upper = most[at]!;
+          const ahead = Math.fround(x + (slope > 0 ? length : slope < 0 ? -length : 0));
+          const plain = Math.min(Math.max(ahead, lower), upper);
+          const mixed = Math.fround(x + own * (plain - x) + (1 - own) * (x - previous[at]!));
+          into[at] = Math.min(Math.max(mixed, lower), upper);
+        }
       }
-    }
-    return { data: moved, shape };
+    };
   },
   distance(images, { data: origin }) {
     const size = sizeOf(images);
@@ -199,15 +204,17 @@ const l2: Ball = {
   },
   step: (images, gradient, step, origin, eps, range) =>
     l2.project(l2.ascend(images, gradient, step), origin, eps, range),
-  glide(images, { data: previous }, gradient, step, own, origin, eps, range) {
-    const { data: plain, shape } = l2.step(images, gradient, step, origin, eps, range);
-    const { data } = images;
-    const moved = new Float32Array(data.length);
-    for (let at = 0; at < data.length; at++) {
-      const x = data[at]!;
-      moved[at] = x + own * (plain[at]! - x) + (1 - own) * (x - previous[at]!);
-    }
-    return l2.project({ data: moved, shape }, origin, eps, range);
+  glideIn(origin, eps, range) {
+    const moved = new Float32Array(origin.data.length);
+    return (images, { data: previous }, gradient, step, own, into) => {
+      const { data: plain, shape } = l2.step(images, gradient, step, origin, eps, range);
+      const { data } = images;
+      for (let at = 0; at < data.length; at++) {
+        const x = data[at]!;
+        moved[at] = x + own * (plain[at]! - x) + (1 - own) * (x - previous[at]!);
+      }
+      into.set(l2.project({ data: moved, shape }, origin, eps, range).data);
+    };
   },
   distance(images, { data: origin }) {
     const size = sizeOf(images);

@@ -61,13 +61,22 @@ export function rowOf({ data, shape }: Images, row: number): Images {
   return { data: data.subarray(row * size, (row + 1) * size), shape: [1, channels, height, width] };
 }
 
-/** Images of one size put together, one after another. */
-export function stacked(rows: readonly Images[]): Images {
-  const [, channels, height, width] = rows[0]!.shape;
-  const size = channels * height * width;
-  const data = new Float32Array(rows.length * size);
-  rows.forEach((row, i) => data.set(row.data, i * size));
-  return { data, shape: [rows.length, channels, height, width] };
+/** So many images of the size of `like`, in the beginning of some memory. */
+export function imagesIn(room: Float32Array, count: number, like: Images): Images {
+  const [, channels, height, width] = like.shape;
+  return { data: room.subarray(0, count * sizeOf(like)), shape: [count, channels, height, width] };
+}
+
+/**
+ * Images of one size put together, one after another.
+ *
+ * @param room memory for as many or more, where it is to be used again and again.
+ */
+export function stacked(rows: readonly Images[], room?: Float32Array): Images {
+  const size = sizeOf(rows[0]!);
+  const all = imagesIn(room ?? new Float32Array(rows.length * size), rows.length, rows[0]!);
+  rows.forEach((row, i) => all.data.set(row.data, i * size));
+  return all;
 }
 
 /** The images at `indices`, in that order. */

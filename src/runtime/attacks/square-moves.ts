@@ -6,14 +6,18 @@ import type { Norm, ThreatModel } from './threat.ts';
 /** How Square begins and what it tries, for one image at a time. All results are in the ball and the range. */
 export interface Moves {
   readonly begin: (origin: Images, threat: ThreatModel, random: Random) => Images;
-  /** @param covered the part of the image that a square covers, above 0 and at most 1. */
+  /**
+   * @param covered the part of the image that a square covers, above 0 and at most 1.
+   * @param into where the changed image is written.
+   */
   readonly change: (
     best: Images,
     origin: Images,
     threat: ThreatModel,
     covered: number,
     random: Random,
-  ) => Images;
+    into: Float32Array,
+  ) => void;
 }
 
 const signOf = (random: Random): 1 | -1 => (random.below(2) === 0 ? 1 : -1);
@@ -54,11 +58,11 @@ const linf: Moves = {
     }
     return balls.linf.project({ data, shape: origin.shape }, origin, threat.eps, threat.range);
   },
-  change(best, origin, { eps, range }, covered, random) {
+  change(best, origin, { eps, range }, covered, random, into) {
     const [, channels, height, width] = best.shape;
     const reach = Math.fround(eps);
     const [low, high] = range ? range.map(Math.fround) : [-Infinity, Infinity];
-    const data = best.data.slice();
+    into.set(best.data);
     for (let tries = 0, changed = false; tries <= redraws && !changed; tries++) {
       const { side, top, left } = windowIn(best.shape, sideOf(best.shape, covered, 1), random);
       for (let channel = 0; channel < channels; channel++) {
@@ -68,13 +72,12 @@ const linf: Moves = {
           for (let at = from; at < from + side; at++) {
             const x = origin.data[at]!;
             const edge = Math.fround(up ? Math.min(x + reach, high!) : Math.max(x - reach, low!));
-            changed ||= edge !== data[at];
-            data[at] = edge;
+            changed ||= edge !== into[at];
+            into[at] = edge;
           }
         }
       }
     }
-    return { data, shape: best.shape };
   },
 };
 
@@ -95,7 +98,7 @@ const l2: Moves = {
     }
     return atFullLength(origin, change, threat);
   },
-  change(best, origin, threat, covered, random) {
+  change(best, origin, threat, covered, random, into) {
     const [, channels] = best.shape;
     const change = new Float64Array(best.data.length);
     for (let at = 0; at < change.length; at++) change[at] = best.data[at]! - origin.data[at]!;
@@ -122,7 +125,7 @@ const l2: Moves = {
       const scale = length > 0 ? Math.sqrt(left + held) / length : 0;
       eachOf(taking, channel, best.shape, (at, i) => (change[at] = scale * parts[i]!));
     }
-    return atFullLength(origin, change, threat);
+    into.set(atFullLength(origin, change, threat).data);
   },
 };
 

@@ -1,5 +1,5 @@
 import type { Attack } from './attack.ts';
-import { rowOf, stacked, type Images } from './images.ts';
+import { imagesIn, rowOf, type Images } from './images.ts';
 import type { Random } from '../random.ts';
 import { marginOf } from './score.ts';
 import { offer, reaches, searchOf } from './search.ts';
@@ -26,7 +26,7 @@ interface Candidate {
   readonly image: number;
   readonly origin: Images;
   readonly random: Random;
-  best: Images;
+  readonly best: Images;
   loss: number;
 }
 
@@ -47,6 +47,7 @@ export const square: Attack<SquareSettings> = {
     const search = searchOf(batch);
     const { labels, targets } = batch;
     const { begin, change } = moves[threat.norm];
+    const room = new Float32Array(batch.images.data.length);
     let done = 0;
     for (let restart = 0; restart < restarts; restart++) {
       let candidates: Candidate[] = [...search.reached.keys()]
@@ -55,15 +56,18 @@ export const square: Attack<SquareSettings> = {
           image,
           origin: rowOf(batch.images, image),
           random: random.own([restart], batch.places[image]!),
-          best: rowOf(batch.images, image),
+          best: { ...rowOf(batch.images, image), data: rowOf(batch.images, image).data.slice() },
           loss: -Infinity,
         }));
       for (let query = 0; query < queries && candidates.length > 0; query++) {
         const covered = part * shrinking(query / (shrinkOver ?? queries));
-        const tried = candidates.map(({ best, origin, random: own }) =>
-          query === 0 ? begin(origin, threat, own) : change(best, origin, threat, covered, own),
-        );
-        const logits = await oracle.logits(stacked(tried));
+        const tried = imagesIn(room, candidates.length, batch.images);
+        candidates.forEach(({ best, origin, random: own }, row) => {
+          const into = rowOf(tried, row);
+          if (query === 0) into.data.set(begin(origin, threat, own).data);
+          else change(best, origin, threat, covered, own, into.data);
+        });
+        const logits = await oracle.logits(tried);
         candidates.forEach((candidate, row) => {
           const { image } = candidate;
           const loss =
@@ -71,8 +75,12 @@ export const square: Attack<SquareSettings> = {
               ? marginOf(logits, row, labels[image]!)
               : -marginOf(logits, row, targets![image]!);
           const reached = reaches(logits, row, batch, image, threat);
-          if (loss > candidate.loss) Object.assign(candidate, { best: tried[row]!, loss });
-          if (reached) offer(search, image, tried[row]!.data, loss, true);
+          const { data } = rowOf(tried, row);
+          if (loss > candidate.loss) {
+            candidate.best.data.set(data);
+            candidate.loss = loss;
+          }
+          if (reached) offer(search, image, data, loss, true);
         });
         candidates = candidates.filter(({ image }) => !search.reached[image]);
         yield ++done;

@@ -84,7 +84,8 @@ export function logitsFrom({ form, single }: OutputPlan, { dtype, data, shape }:
   const count = shape[0] ?? 1;
   const numbers =
     dtype === 'float16' && data instanceof Uint16Array ? Float32Array.from(data, fromHalf) : data;
-  const values = Float32Array.from(numbers as Float32Array, logitOf[form]);
+  const isLogits = form === 'logits' && numbers instanceof Float32Array;
+  const values = isLogits ? numbers : Float32Array.from(numbers as Float32Array, logitOf[form]);
   if (!single) return { data: values, shape: [count, values.length / count] };
   const two = new Float32Array(2 * count);
   values.forEach((z, i) => (two[2 * i + 1] = z));

@@ -62,7 +62,7 @@ const lackOf = (complete: boolean, doubts: readonly Check[]): string =>
 /** What of an audit that is planned must be as in an earlier one, so that their accuracies can be compared. */
 export interface Comparable {
   readonly threat: Pick<Audit['threat'], 'norm' | 'eps'>;
-  readonly data: Pick<Audit['data'], 'sha256'>;
+  readonly data: Pick<Audit['data'], 'sha256' | 'chosen'>;
   readonly images: number;
   readonly seed: number;
   readonly attacks: AuditPlan['attacks'];
@@ -81,6 +81,7 @@ export function demandComparable(
       `is of ${audit.threat.norm} eps ${audit.threat.eps}, not ${threat.norm} eps ${threat.eps}`,
     audit.data.sha256 !== data.sha256 && 'is of other data',
     audit.images !== images && `is of ${audit.images} images, not ${images}`,
+    isOtherChoice(audit, data) && 'is of the first images, as an earlier version took them',
     audit.seed !== seed && `is of seed ${audit.seed}, not ${seed}`,
     otherAttacks(audit, planned.attacks),
     !audit.complete && 'was stopped early',
@@ -91,6 +92,12 @@ export function demandComparable(
     throw new InputError(`--baseline ${source}: ${why}; audit the earlier classifier in the same way first`);
   }
 }
+
+/** Whether an earlier audit of the same data has other images: they were chosen otherwise, and are not all that there are. */
+export const isOtherChoice = (
+  before: Pick<Audit, 'data' | 'images'>,
+  { chosen }: Pick<Audit['data'], 'chosen'>,
+): boolean => before.data.chosen !== chosen && before.images < before.data.count;
 
 /** How the attacks of an earlier audit differ from those that are planned; null where they do not. */
 function otherAttacks(

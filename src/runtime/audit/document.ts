@@ -40,6 +40,12 @@ const AuditedData = z.object({
   classes: z.array(z.string()),
   /** Images there are. `images` of the audit says how many were used. */
   count: Count,
+  /**
+   * How the images used were chosen: `spread` is at random by the seed, of each class its share, and in an order in which the
+   * first of them are of all classes, too. Absent in audits of the first images, or of a folder's in turn by class, as early
+   * versions took them.
+   */
+  chosen: z.literal('spread').exactOptional(),
   /** `answers`: the data has no labels, and the classifier's own answers to clean images stand for them. */
   labels: z.enum(['true', 'answers']),
   /** Images that could not be read and were left out, each with the reason. */
@@ -139,6 +145,8 @@ const Answer = z.object({
 const BrokenImage = z.object({
   /** Its place among the images used. */
   place: Whole,
+  /** Its place in the data; absent where it is a file, and where the images used are the first of the data. */
+  number: Whole.exactOptional(),
   /** Its file, where it is one. */
   name: z.string().nullable(),
   label: Whole,

@@ -34,7 +34,8 @@ export async function gather(
   const distances = balls[threat.norm].distance(shown.attacked, shown.images);
   const samples = shown.places.map((place, i): BrokenImage => ({
     place,
-    name: namesOf(source)?.[place] ?? null,
+    ...(source.places && { number: source.places[place]! }),
+    name: source.names?.[place] ?? null,
     label: shown.labels[i]!,
     before: answerOf(measured.logits, place, classifier.classes),
     after: answerOf(after.data, i, classifier.classes),
@@ -63,9 +64,6 @@ export async function attackedAt(
   const attacked: Images = { data, shape: images.shape };
   return { places, images, labels, attacked };
 }
-
-/** The names of the files that images were read from, where they were files. */
-const namesOf = (source: ImageSource): readonly string[] | undefined => source.names;
 
 /** The likeliest class of a row of logits, and the probability of it. */
 function answerOf(logits: Float32Array, row: number, classes: number): BrokenImage['after'] {

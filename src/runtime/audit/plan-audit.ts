@@ -8,6 +8,7 @@ import {
   type Oracle,
   type SettingsOf,
   type ThreatModel,
+  type Untrained,
 } from '../attacks/index.ts';
 import { valuesOf } from '../data/source.ts';
 import { InputError } from '../errors.ts';
@@ -18,13 +19,16 @@ import { presets } from './presets.ts';
 export const presetNames = Object.keys(presets) as readonly PresetName[];
 export type PresetName = keyof typeof presets;
 
+/** An attack of a list. */
+export type Listed = AttackName | Configured<Untrained>;
+
 /** What is asked of an audit. */
 export interface AuditRequest {
   readonly norm: ThreatModel['norm'];
   /** In the unit of pixels in 0..1, above 0. */
   readonly eps: number;
-  /** A preset, or attacks by name with their default settings. */
-  readonly attacks: PresetName | readonly AttackName[];
+  /** A preset, or attacks: by name with their default settings, or with settings of their own. */
+  readonly attacks: PresetName | readonly Listed[];
   /** Eps of the curve; null for those that suit. Empty for no curve. */
   readonly curve: readonly number[] | null;
   readonly seed: number;
@@ -68,7 +72,7 @@ export function planAudit(
   const wanted =
     typeof attacks === 'string'
       ? ofPreset(attacks, classifier, own, brought)
-      : ofList([...new Set([...attacks, ...brought])], own);
+      : ofList([...attacks, ...brought], own);
   const lacking = wanted.flatMap(({ configured: { attack } }) => {
     const lack = lackOf(attack);
     return lack === null ? [] : [{ what: attack, why: lack }];
@@ -156,11 +160,16 @@ const byDefault = (attack: AttackName, own: Own): Configured =>
 
 type Unnamed = Pick<PlannedAttack, 'configured' | 'given'>;
 
-/** Attacks in the order of the table, each with its default settings, or those that suit the classifier. */
-const ofList = (names: readonly AttackName[], own: Own): readonly Unnamed[] =>
-  names
-    .toSorted((a, b) => attackNames.indexOf(a) - attackNames.indexOf(b))
-    .map((name) => ({ configured: byDefault(name, own), given: cheap.includes(name) ? 'all' : 'left' }));
+/** Attacks in the order of the table, each with its own settings, the default ones, or those that suit the classifier. */
+function ofList(listed: readonly Listed[], own: Own): readonly Unnamed[] {
+  const all = listed.map((each) => (typeof each === 'string' ? byDefault(each, own) : each));
+  return all
+    .filter((each, i) => all.findIndex((other) => isSame(each, other)) === i)
+    .toSorted((a, b) => attackNames.indexOf(a.attack) - attackNames.indexOf(b.attack))
+    .map((configured) => ({ configured, given: cheap.includes(configured.attack) ? 'all' : 'left' }));
+}
+
+const isSame = (one: Configured, other: Configured): boolean => JSON.stringify(one) === JSON.stringify(other);
 
 /**
  * The cheap attacks on all images, then those of a preset, each on what is left. Without a gradient of the classifier that
@@ -175,8 +184,7 @@ function ofPreset(
   const surrogate = gradient ? [] : (['transfer'] as const);
   const floor = ofList(['noise', 'fgsm', 'pgd', ...surrogate, ...brought], settings);
   const own: readonly Configured[] = presets[preset];
-  const isNew = (each: Configured): boolean =>
-    !floor.some(({ configured }) => JSON.stringify(configured) === JSON.stringify(each));
+  const isNew = (each: Configured): boolean => !floor.some(({ configured }) => isSame(configured, each));
   return [
     ...floor,
     ...own

@@ -4,10 +4,10 @@ import { basename, join, resolve } from 'node:path';
 import type { ImageShape } from '../attacks/images.ts';
 import { InputError } from '../errors.ts';
 import { describeFsError } from '../files.ts';
-import { chosenPlaces } from './chosen.ts';
+import { spread, type Choice } from './chosen.ts';
 import { nameClasses, type Naming } from './classes.ts';
 import { datasetOf, type Dataset, type Format, type Wanted } from './dataset.ts';
-import { checkFit, fitPicture } from './fit.ts';
+import { checkFit, fitPicture, type FitOptions } from './fit.ts';
 import { foldersIn, listFolder, type FolderFiles } from './folder-files.ts';
 import { inParallel } from './in-parallel.ts';
 import { decodePicture } from './picture.ts';
@@ -17,12 +17,12 @@ import { batchOf, memory, storedSource, valuesOf, type ImageSource, type Skipped
  * A folder of pictures: one folder a class, or pictures with a file of labels, or pictures alone, whose labels are then
  * unknown. It may have the two parts `train` and `test` (or `val`, `validation`), each such a folder.
  *
- * Pictures come one of each class in turn, so that the first of them are of all classes. The hash is that of one line a
+ * Without a seed, pictures come one of each class in turn, so that the first of them are of all classes. The hash is that of one line a
  * picture: the SHA-256 of the file, its name and its label.
  */
 export const folder: Format = {
   expects: 'a folder of PNG, JPEG or WebP pictures, one folder a class',
-  options: ['labels', 'resize', 'crop', 'onBad'],
+  options: ['labels', 'resize', 'crop', 'interpolation', 'onBad'],
   open: (source, wanted) => openFolder(source, wanted),
 };
 
@@ -41,16 +41,36 @@ export async function openFolder(
     if (parts.train === null) return null;
     throw new InputError(`${parts.test}: has no picture; put PNG, JPEG or WebP files there`);
   }
-  if (wanted.shape) checkFit(wanted.shape, wanted);
-  else if (wanted.resize !== undefined || wanted.crop !== undefined) {
-    throw new InputError('resize and crop need the shape of the images; give it, or leave them out');
+  const fit = fitOf(wanted);
+  if (wanted.shape) checkFit(wanted.shape, fit);
+  else if (Object.keys(fit).length > 0) {
+    throw new InputError(
+      `${Object.keys(fit).join(' and ')} need the shape of the images; give it, or leave them out`,
+    );
   }
   const names = [...test.classes, ...(train?.classes ?? [])];
   const naming = nameClasses(names, wanted.classes, source);
   const read = async (files: FolderFiles, shape?: ImageShape): Promise<ImageSource> =>
-    await readPart(basename(resolve(source)), files, naming, shape ? { ...wanted, shape } : wanted, most);
+    await readPart(
+      basename(resolve(source)),
+      files,
+      naming,
+      { ...wanted, ...(shape && { shape }) },
+      fit,
+      most,
+    );
   const tests = await read(test, wanted.shape);
   return datasetOf(tests, train && (await read(train, tests.shape)));
+}
+
+/** How pictures become images: as was asked, else as is usual for the classifier. */
+function fitOf({ pictures, resize, crop, interpolation }: Wanted): FitOptions {
+  return {
+    ...(crop === undefined ? pictures : pictures?.interpolation && { interpolation: pictures.interpolation }),
+    ...(resize !== undefined && { resize }),
+    ...(crop !== undefined && { crop }),
+    ...(interpolation && { interpolation }),
+  };
 }
 
 const testNames = ['test', 'val', 'validation'];
@@ -84,12 +104,12 @@ async function readPart(
   { folder, files }: FolderFiles,
   naming: Naming,
   wanted: Wanted,
+  fit: FitOptions,
   most: number,
 ): Promise<ImageSource> {
-  const inTurn = oneOfEachInTurn(files);
-  const chosen = Array.from(chosenPlaces(files.length, wanted), (place) => inTurn[place]!);
+  const chosen = chosenFiles(files, wanted);
   const shape = wanted.shape ?? (await shapeOfFirst(folder, chosen));
-  const options = wanted.shape ? wanted : null;
+  const options = wanted.shape ? fit : null;
   const readOne = (file: string): Promise<Outcome> => readPicture(join(folder, file), shape, options);
 
   const size = valuesOf(shape);
@@ -149,7 +169,7 @@ async function readPart(
 }
 
 /** @param options null where pictures must have the size and the colours of `shape`. */
-async function readPicture(path: string, shape: ImageShape, options: Wanted | null): Promise<Outcome> {
+async function readPicture(path: string, shape: ImageShape, options: FitOptions | null): Promise<Outcome> {
   try {
     const bytes = await readBytes(path);
     const picture = await decodePicture(bytes);
@@ -194,6 +214,14 @@ function bad(folder: string, skipped: readonly Skipped[]): InputError {
 
 const sizeText = ({ channels, height, width }: ImageShape): string =>
   `${channels}x${height}x${width} (channels x height x width)`;
+
+/** The files to read, in their order. */
+function chosenFiles(files: FolderFiles['files'], { count, seed }: Choice): FolderFiles['files'] {
+  if (seed === undefined) return oneOfEachInTurn(files).slice(0, count);
+  const numbers = new Map([...new Set(files.map(({ label }) => label))].map((label, i) => [label, i]));
+  const labels = Int32Array.from(files, ({ label }) => numbers.get(label)!);
+  return Array.from(spread(labels, seed).subarray(0, count), (place) => files[place]!);
+}
 
 /** The first file of each class, then the second of each, and so on. */
 function oneOfEachInTurn(files: FolderFiles['files']): FolderFiles['files'] {

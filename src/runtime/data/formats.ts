@@ -74,11 +74,13 @@ export async function openDataset(source: string, wanted: Wanted): Promise<Datas
     );
     if (other !== undefined)
       throw new InputError(`${source}: ${other} does not go with this data set; leave it out`);
-    const suited = (part: ImageSource): ImageSource => ({
-      total: part.count,
-      ...suit(chosenOf(part, wanted), source, wanted),
-    });
-    return { ...dataset, test: suited(dataset.test), train: dataset.train && suited(dataset.train) };
+    const suited = async (part: ImageSource): Promise<ImageSource> => {
+      // what has a total was chosen before it was read
+      const chosen = part.total === undefined ? await chosenOf(part, wanted) : part;
+      return { total: part.count, ...suit(chosen, source, wanted) };
+    };
+    const { test, train } = dataset;
+    return { ...dataset, test: await suited(test), train: train && (await suited(train)) };
   }
   await stat(source).catch((error: unknown) => {
     const problem = describeFsError(error, `cannot read the data set ${source}`);
@@ -101,9 +103,12 @@ function suit(images: ImageSource, source: string, { shape, classes }: ImageOpti
     [channels, height, width].join('x'),
   );
   if (wanted !== found) {
+    const isGrey = wanted!.replace(/^3x/, '1x') === found;
+    const wayOut = isGrey
+      ? 'open the classifier with channels grey (--channels grey), which gives it the grey image three times'
+      : 'resize them, or give them as a folder of pictures, which are resized';
     throw new InputError(
-      `${source}: images of ${found} (channels x height x width), the classifier takes ${wanted}; resize them, or give ` +
-        'them as a folder of pictures, which are resized',
+      `${source}: images of ${found} (channels x height x width), the classifier takes ${wanted}; ${wayOut}`,
     );
   }
   const names = typeof classes === 'number' ? numbered(classes) : classes;

@@ -28,6 +28,8 @@ export interface ImageSource {
   readonly names?: readonly string[];
   /** How many images there were before some were chosen; absent where nobody chose. */
   readonly total?: number;
+  /** The place of each image among those that it was chosen of; absent where these are the first. */
+  readonly places?: Uint32Array;
   /** Images that could not be read and were left out. */
   readonly skipped?: readonly Skipped[];
   /**
@@ -144,7 +146,11 @@ export function limit(source: ImageSource, n: number): ImageSource {
   if (!Number.isInteger(n) || n < 1 || n > count) {
     throw new InputError(`the limit must be an integer in 1..${count}, the examples there are; got ${n}`);
   }
-  const some = { ...about, ...(about.names && { names: about.names.slice(0, n) }) };
+  const some = {
+    ...about,
+    ...(about.names && { names: about.names.slice(0, n) }),
+    ...(about.places && { places: about.places.slice(0, n) }),
+  };
   if (stored) {
     const images = stored.images.subarray(0, n * valuesOf(about.shape));
     return storedSource(some, { images, labels: stored.labels.subarray(0, n) });
@@ -155,7 +161,11 @@ export function limit(source: ImageSource, n: number): ImageSource {
 /** The images at some places, as a source; in memory where the source is. Its hash remains that of the whole. */
 export function at(source: ImageSource, places: Uint32Array): ImageSource {
   const { stored, read, names, ...about } = source;
-  const some = { ...about, ...(names && { names: Array.from(places, (place) => names[place]!) }) };
+  const some = {
+    ...about,
+    places: places.map((place) => about.places?.[place] ?? place),
+    ...(names && { names: Array.from(places, (place) => names[place]!) }),
+  };
   if (stored) {
     const values = valuesOf(about.shape);
     const images = new Uint8Array(places.length * values);

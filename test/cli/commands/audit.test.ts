@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Audit } from '../../../src/runtime/audit/document.ts';
 import { auditJsonSchema } from '../../../src/runtime/audit/json-schema.ts';
+import { openImages } from '../../../src/runtime/data/formats.ts';
 import { decodeSafetensors } from '../../../src/runtime/safetensors.ts';
 import { start } from '../../support/cli.ts';
 import { command } from '../../support/command.ts';
@@ -50,6 +51,9 @@ describe('sparring audit', () => {
   test('prints the figures and writes an audit whose arrays agree with them', async () => {
     const { code, stdout, stderr } = await command(...words('plain.onnx', 'plain', '--images', '60'));
     expect(stderr).not.toContain('sparring:');
+    expect(stderr.split('\n')[0]).toBe(
+      'mnist: 60 of 10,000 images, drawn at random, of each class its share (--seed 1)',
+    );
     expect(code).toBe(0);
     expect((await readdir(at('plain'))).toSorted()).toEqual([
       'adversarial.safetensors',
@@ -60,9 +64,21 @@ describe('sparring audit', () => {
     ]);
     const audit = await read('plain');
     expect(audit).toMatchObject({ schema: 2, images: 60, complete: true, verdict: 'none', preset: 'quick' });
+    expect(audit.data.chosen).toBe('spread');
+    expect(audit.byClass.map(({ images }) => images).every((images) => images >= 4 && images <= 8)).toBe(
+      true,
+    );
+    expect(stdout).toContain('60 of 10000 images');
     const percent = `${(100 * audit.worst.accuracy).toFixed(1)} %`;
     expect(stdout).toMatch(new RegExp(`worst case .* ${percent.replace('.', String.raw`\.`)}`));
     const { tensors } = decodeSafetensors(await readFile(at('plain', 'adversarial.safetensors')), 'it');
+    const { read: original } = await openImages('mnist');
+    const numbers = tensors.get('numbers')!.data as Int32Array;
+    const places = tensors.get('places')!.data as Int32Array;
+    const { image, label } = await original(Array.from(places, (place) => numbers[place]!));
+    expect(tensors.get('originals')!.data).toEqual(image.data);
+    expect(label.data).toEqual(places.map((place) => (tensors.get('labels')!.data as Int32Array)[place]!));
+    expect(audit.samples.map(({ place, number }) => number === numbers[place])).not.toContain(false);
     const part = (name: string): number => {
       const mask = tensors.get(`masks/${name}`)!.data as Uint8Array;
       return mask.reduce((sum, flag) => sum + flag, 0) / mask.length;
@@ -154,10 +170,12 @@ describe('sparring audit', () => {
     test('by the settings of an attack, and the data', async () => {
       const earlier = await read('earlier');
       const { pgd, ...others } = earlier.attacks;
+      const { chosen: _, ...withoutChoice } = earlier.data;
       const shorter = { ...others, pgd: { ...pgd, settings: { ...pgd!.settings, steps: 10 } } };
       for (const [change, message] of [
         [{ attacks: shorter }, 'has pgd with steps 10, not 40;'],
         [{ data: { ...earlier.data, sha256: '0'.repeat(64) } }, 'is of other data;'],
+        [{ data: withoutChoice }, 'is of the first images, as an earlier version took them;'],
         [{ complete: false }, 'was stopped early;'],
       ] as const) {
         await writeFile(at('changed.json'), JSON.stringify({ ...earlier, ...change }));

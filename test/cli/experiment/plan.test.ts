@@ -1,25 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { followPlan, planOf } from '../../../src/cli/experiment/plan.ts';
 import type { RunConfig } from '../../../src/runtime/index.ts';
+import { smallRun } from '../../support/configs.ts';
 
-const config: RunConfig = {
-  schema: 1,
-  modes: ['consecutive'],
-  eps: [0.1],
-  seeds: [1],
-  bound: 'tanh',
-  clip: true,
-  batchSize: 8,
-  classifierEpochs: { consecutive: 2 },
-  attackerEpochs: 1,
-  learningRate: 1e-3,
-  trainLimit: null,
-  testLimit: null,
-  data: { source: 'mnist', sha256: '0' },
-  device: 'cpu',
-  threads: 1,
-  shard: null,
-};
+const config: RunConfig = { ...smallRun, classifierEpochs: { consecutive: 2 } };
 const images = { train: 83, test: 20 };
 const titles = (of: Partial<RunConfig>): string[] =>
   planOf({ ...config, ...of }, images).map(

@@ -13,7 +13,7 @@ describe('the robustness card', () => {
       '| Square, 5000 queries, after those above | 40.6 % | 36.4 to 45.0 |',
       '| **Every attack (robust accuracy, an upper bound)** | 40.6 % | 36.4 to 45.0 |',
       '- **Threat model:** untargeted, L∞: no value of a pixel changes by more than 0.1; pixels within 0 to 1',
-      `- **Data:** 500 of 10,000 images of mnist, seed 1, SHA-256 ${'cd'.repeat(32)}`,
+      `- **Data:** mnist: 500 of 10,000 images; seed 1, SHA-256 ${'cd'.repeat(32)}`,
       `- **Model:** SHA-256 ${'ab'.repeat(32)}`,
       'sparring audit digits.onnx --data mnist --eps 0.1 --images 500',
     ]) {

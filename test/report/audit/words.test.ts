@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { className, distanceText, duration, epsText, part } from '../../../src/report/audit/words.ts';
+import {
+  className,
+  distanceText,
+  duration,
+  epsText,
+  imagesChosen,
+  part,
+} from '../../../src/report/audit/words.ts';
 import { auditOf, audits } from '../../support/audits.ts';
 
 describe('words of an audit', () => {
@@ -54,5 +61,18 @@ describe('words of an audit', () => {
     });
     const names = [0, 1, 2, 3, -1].map((label) => className(own, label));
     expect(names).toEqual(['zero', 'b', 'z', 'class 3', 'not a number']);
+  });
+
+  it('says how images were chosen, where an audit says it and others were left out', () => {
+    const { data } = audits.plain;
+    const spread = { ...data, chosen: 'spread' } as const;
+    expect(imagesChosen({ images: 500, data })).toBe('500 of 10,000 images');
+    expect(imagesChosen({ images: 500, data: spread })).toBe(
+      '500 of 10,000 images, drawn at random, of each class its share',
+    );
+    expect(imagesChosen({ images: 500, data: { ...spread, labels: 'answers' } })).toBe(
+      '500 of 10,000 images, drawn at random',
+    );
+    expect(imagesChosen({ images: 10_000, data: spread })).toBe('all 10,000 images');
   });
 });

@@ -21,7 +21,7 @@ const attack = (
   given,
   attacked,
   broken,
-  settings: {},
+  settings: { steps: 20, queries: 200 },
   queries,
   ...measure(right),
 });
@@ -92,6 +92,16 @@ describe('the checks of an audit', () => {
     ],
     ['weak attacks: PGD and Square', { attacks: without('apgd') }, 'doubt weak-attacks'],
     ['weak attacks: no Square', { attacks: without('square') }, 'doubt weak-attacks'],
+    [
+      'weak attacks: APGD of a few steps',
+      attacks({ apgd: { ...well.attacks['apgd']!, settings: { steps: 19 } } }),
+      'doubt weak-attacks',
+    ],
+    [
+      'weak attacks: Square of a few queries',
+      attacks({ square: { ...well.attacks['square']!, settings: { queries: 199 } } }),
+      'doubt weak-attacks',
+    ],
     ['no gradient', { gradient: { available: false, why: 'its operators have none' } }, 'doubt no-gradient'],
     ['a clean accuracy of guessing', { clean: measure(24) }, 'doubt near-chance'],
     [
@@ -128,7 +138,10 @@ describe('the checks of an audit', () => {
     ['no labels', { labels: 'answers' as const }, 'note own-answers'],
     [
       'three classes',
-      { classes: 3, ...attacks({ apgd: { ...well.attacks['apgd']!, settings: { loss: 'dlr' } } }) },
+      {
+        classes: 3,
+        ...attacks({ apgd: { ...well.attacks['apgd']!, settings: { loss: 'dlr', steps: 20 } } }),
+      },
       'note few-classes',
     ],
   ] as const)('find %s', ([, change, expected]) => {
@@ -160,7 +173,12 @@ describe('the checks of an audit', () => {
           { image: { channels: 1, height: 4, width: 4 }, classes: 2, ...(gradient && { gradient }) },
           { norm, eps: 0.1, attacks: preset, curve: [], seed: 1, batchSize: null },
         );
-        const own = Object.fromEntries(plan.attacks.map(({ name }) => [name, well.attacks['apgd']!]));
+        const own = Object.fromEntries(
+          plan.attacks.map(({ name, configured: { settings } }) => [
+            name,
+            { ...well.attacks['apgd']!, settings: { ...settings } },
+          ]),
+        );
         const seen = { attacks: own, gradient: { available: gradient !== undefined, why: 'none' } };
         expect(found(seen)).not.toContain('doubt weak-attacks');
       }

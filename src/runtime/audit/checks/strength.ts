@@ -3,9 +3,14 @@ import { doubt, note, type AuditCheck, type Evidence } from './check.ts';
 /** Attacks by gradient that choose their own steps or their own direction. FGSM and plain PGD are misled too easily. */
 const strong = ['apgd', 'apgd-t', 'fab', 'pgd-adam'];
 
-/** Whether one of these attacks ran. One that ran again has a number: `apgd-2`. */
-const ran = ({ attacks }: Evidence, some: readonly string[]): boolean =>
-  Object.keys(attacks).some((name) => some.includes(name.replace(/-\d+$/, '')));
+/** What an attack must be given to count: as much as `quick` gives it. */
+const least = { steps: 20, queries: 200 } as const;
+
+/** Whether one of these attacks ran, for as long as it takes. One that ran again has a number: `apgd-2`. */
+const ran = ({ attacks }: Evidence, some: readonly string[], by: keyof typeof least): boolean =>
+  Object.entries(attacks).some(
+    ([name, { settings }]) => some.includes(name.replace(/-\d+$/, '')) && Number(settings[by]) >= least[by],
+  );
 
 export const weakAttacks: AuditCheck = {
   id: 'weak-attacks',
@@ -17,8 +22,10 @@ export const weakAttacks: AuditCheck = {
     // nothing is left that a stronger attack could break
     if (seen.worst.accuracy === 0) return null;
     const missing = [
-      ...(!seen.gradient.available || ran(seen, strong) ? [] : [`none of ${strong.join(', ')}`]),
-      ...(ran(seen, ['square']) ? [] : ['no square']),
+      ...(!seen.gradient.available || ran(seen, strong, 'steps')
+        ? []
+        : [`none of ${strong.join(', ')} with ${least.steps} steps or more`]),
+      ...(ran(seen, ['square'], 'queries') ? [] : [`no square with ${least.queries} queries or more`]),
     ];
     return missing.length === 0 ? null : doubt(`only weak attacks were run: ${missing.join(' and ')}`);
   },
