@@ -32,8 +32,8 @@ export const opponentsText =
   'Universal: one perturbation for all images, trained against this C1. Own A: the attacker of the cell; in alternating ' +
   'training C1 learned from it, in the others it was trained against the finished C1. Fresh A: another attacker, trained ' +
   'against the finished C1. FGSM, PGD-40: along the gradient of this C1. Standard: the worst case of the four attacks of ' +
-  'the audit of that name, on images that its seed chooses; the others are on the first ones. Training: epochs of C1 on clean images, on images under gradient attacks where it is hardened, ' +
-  'and of A, in which an alternating C1 learns too.';
+  'the audit of that name, on images that its seed chooses; the others are on the first ones. Training: epochs of C1 on ' +
+  'clean images, on images under gradient attacks where it is hardened, and of A, in which an alternating C1 learns too.';
 
 const lookOf: Readonly<
   Record<Mode, { readonly colour: string; readonly symbol: 'circle' | 'square' | 'diamond' }>
