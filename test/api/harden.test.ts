@@ -62,7 +62,12 @@ describe('a hardened classifier', () => {
   });
 
   it.for(['fast', 'trades'] as const)('learns by %s', async (method) => {
-    const { records } = await harden({ method });
+    const judged: string[] = [];
+    const onProgress = (event: HardenProgress): void => {
+      if (event.kind === 'judge') judged.push(`${event.epoch}: ${event.done} of ${event.total}`);
+    };
+    const { records } = await harden({ method, onProgress });
+    expect(judged).toEqual(['1: 100 of 100', '2: 100 of 100']);
     expect(records[1]!.train.loss).toBeLessThan(records[0]!.train.loss);
     expect(records[1]!.clean).toBeGreaterThan(0.3);
   });

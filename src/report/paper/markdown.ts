@@ -135,7 +135,7 @@ function withstandBlocks(
     `## Who withstands whom (${source})`,
     `Accuracy of each C1 under each attacker, with the 95 % interval in brackets. ${opponentsText}`,
     table(withstandTable(withstand, cells)),
-    'Each number is measured again by its command, on the first so many test images:',
+    'Each number is measured again by its command, on so many test images:',
     table({ head, rows: rows.map((row) => [...row.slice(0, -1), `\`${cellText(row.at(-1)!)}\``]) }),
   ];
 }

@@ -29,11 +29,11 @@ const titles: Readonly<Record<Opponent, string>> = {
 
 /** Who the attackers are, in the order of the table, and how the training is written. */
 export const opponentsText =
-  'universal: one perturbation for all images, trained against this C1. Own A: the attacker of the cell; in alternating ' +
+  'Universal: one perturbation for all images, trained against this C1. Own A: the attacker of the cell; in alternating ' +
   'training C1 learned from it, in the others it was trained against the finished C1. Fresh A: another attacker, trained ' +
   'against the finished C1. FGSM, PGD-40: along the gradient of this C1. Standard: the worst case of the four attacks of ' +
-  'the audit of that name. Training: epochs of C1 on clean images, on images under gradient attacks where it is hardened, ' +
-  'and of A, in which an alternating C1 learns too.';
+  'the audit of that name, on images that its seed chooses; the others are on the first ones. Training: epochs of C1 on ' +
+  'clean images, on images under gradient attacks where it is hardened, and of A, in which an alternating C1 learns too.';
 
 const lookOf: Readonly<
   Record<Mode, { readonly colour: string; readonly symbol: 'circle' | 'square' | 'diamond' }>
@@ -167,7 +167,7 @@ export const withstandSection = (
         ...new Set(withstand.withstands.flatMap(({ under }) => Object.values(under).map((u) => u.images))),
       ].toSorted((a, b) => a - b);
       return html`<p>
-          Accuracy of each C1 under each attacker, with the 95 % interval (Wilson) in brackets, on the first
+          Accuracy of each C1 under each attacker, with the 95 % interval (Wilson) in brackets, on
           ${list(images.map((n) => n.toLocaleString('en-US')))} test images. ${opponentsText}
         </p>
         ${dataTable(`Who withstands whom, ${source}`, withstandTable(withstand, cells), { stacked: true })}

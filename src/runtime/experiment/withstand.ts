@@ -12,7 +12,7 @@ const Withstood = z.object({
   accuracy: Fraction,
   /** Wilson's 95 % interval of the accuracy over the choice of images. */
   interval: z.object({ low: Fraction, high: Fraction }),
-  /** First test images that it was measured on. */
+  /** Test images that it was measured on. */
   images: Count,
   /** The arguments of `sparring`, one each. */
   command: z.array(z.string()),
