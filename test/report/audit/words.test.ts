@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { className, distanceText, duration, epsText, imagesChosen, part } from '../../../src/report/audit/words.ts';
+import {
+  className,
+  distanceText,
+  duration,
+  epsText,
+  imagesChosen,
+  part,
+} from '../../../src/report/audit/words.ts';
 import { auditOf, audits } from '../../support/audits.ts';
 
 describe('words of an audit', () => {

@@ -138,7 +138,10 @@ describe('the checks of an audit', () => {
     ['no labels', { labels: 'answers' as const }, 'note own-answers'],
     [
       'three classes',
-      { classes: 3, ...attacks({ apgd: { ...well.attacks['apgd']!, settings: { loss: 'dlr', steps: 20 } } }) },
+      {
+        classes: 3,
+        ...attacks({ apgd: { ...well.attacks['apgd']!, settings: { loss: 'dlr', steps: 20 } } }),
+      },
       'note few-classes',
     ],
   ] as const)('find %s', ([, change, expected]) => {
