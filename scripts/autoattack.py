@@ -30,12 +30,24 @@ def load(path, metadata):
     else:
         from onnx2torch import convert
 
+        loosen(graph.graph)
         model = FirstOutput(convert(graph))
     if "mean" in metadata:
         model = torch.nn.Sequential(Normalized(json.loads(metadata["mean"]), json.loads(metadata["std"])), model)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return model.eval()
+
+
+def loosen(graph):
+    """Makes shapes that begin with a batch of 1 keep the batch that there is."""
+    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
+    constants = [(node.output[0], node.attribute[0].t) for node in graph.node if node.op_type == "Constant"]
+    for name, tensor in [(each.name, each) for each in graph.initializer] + constants:
+        shape = numpy_helper.to_array(tensor).copy() if name in shapes else None
+        if shape is not None and shape.size > 1 and shape[0] == 1:
+            shape[0] = 0
+            tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
 
 
 class FirstOutput(torch.nn.Module):

@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
+import { followAudit } from '../src/cli/audit/follow.ts';
 import { mergedParts, partsText } from '../src/cli/audit/parts.ts';
 import { count, eps as epsOf, shard } from '../src/cli/options.ts';
+import { createProgress } from '../src/cli/progress.ts';
 import { environment } from '../src/cli/version.ts';
 import { openClassifier, type OpenClassifier } from '../src/index.ts';
 import { attackOf, toEnd, type Configured } from '../src/runtime/attacks/index.ts';
@@ -56,20 +58,6 @@ const planOf = (attacks: readonly Configured[], eps: number, seed: number, block
   seed,
   blockSize,
 });
-
-/** Runs an audit to its end. */
-async function followed(work: ReturnType<typeof runAudit>): Promise<Measured> {
-  for (;;) {
-    const next = await work.next();
-    if (next.done) return next.value;
-    const event = next.value;
-    process.stderr.write(
-      event.kind === 'progress'
-        ? `\r${event.title} ${event.done}/${event.total} `
-        : `\r${event.title} leaves ${event.right} of ${event.images}\n`,
-    );
-  }
-}
 
 /** What each attack left, and what it took: the seconds are those of the work, whichever process did it. */
 function table({ seen, right, outcomes }: Measured): string {
@@ -150,7 +138,10 @@ async function main(): Promise<void> {
   const own = partsPath(out, { plan, sha256, from, images: source.count, environment: found });
   const parts = await openParts(own, await mergedParts(merge, own));
   if (parts.found > 0) console.error(`resuming with ${partsText(parts.found)} of ${own}`);
-  const measured = await followed(runAudit(classifier, source, plan, { parts, shard: part ?? null }));
+  const progress = createProgress(process.stderr);
+  const work = runAudit(classifier, source, plan, { parts, shard: part ?? null });
+  const measured = await followAudit(work, progress);
+  progress.done();
   await classifier.close();
   const failure = parts.failure();
   if (failure !== undefined) console.error(failure);

@@ -57,9 +57,13 @@ async function middles(folder: string, files: readonly string[]): Promise<Stored
     const text = gunzipSync(await readFile(join(folder, file))).toString();
     const { low, high, anyOf } = parseVnnlib(text, file).regions[0]!;
     const { mean, std } = cifar10;
+    const eps = Number(/eps_([\d.]+)\.vnnlib/.exec(file)![1]!);
     const pixels = Uint8Array.from({ length: valuesOf(shape) }, (_, i) => {
       const channel = Math.floor(i / 1024);
-      const level = 255 * (((low[i]! + high[i]!) / 2) * std[channel]! + mean[channel]!);
+      const [least, most] = [low, high].map((bound) => 255 * (bound[i]! * std[channel]! + mean[channel]!));
+      // a box ends at the edge of the range
+      const level =
+        most! > 254.99 ? least! + 255 * eps : least! < 0.01 ? most! - 255 * eps : (least! + most!) / 2;
       if (Math.abs(level - Math.round(level)) > 0.01)
         throw new Error(`${file}: X_${i} is no level: ${level}`);
       return Math.round(level);

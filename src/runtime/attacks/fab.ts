@@ -1,7 +1,7 @@
 import type { Attack } from './attack.ts';
 import { balls } from './ball.ts';
-import { ontoPlane } from './hyperplane.ts';
-import { rowOf, stacked, type Batch, type Images } from './images.ts';
+import { ontoPlane, planeMemory, type PlaneMemory } from './hyperplane.ts';
+import { rowOf, sizeOf, stacked, type Batch, type Images } from './images.ts';
 import type { Oracle } from './oracle.ts';
 import { marginOf } from './score.ts';
 import { offer, reaches, searchOf, startIn, stillOpen, type Search } from './search.ts';
@@ -83,16 +83,24 @@ async function* walk(
 ): AsyncGenerator<void, void> {
   const ball = balls[threat.norm];
   let walkers = all;
+  const room = new Float32Array(batch.images.data.length);
+  const size = sizeOf(batch.images);
+  const memory = { plane: planeMemory(size), a: new Float64Array(size), b: new Float64Array(size) };
   const pick = (classes: Int32Array): Int32Array => Int32Array.from(walkers, ({ image }) => classes[image]!);
   for (let step = 0; step < steps && walkers.length > 0; step++) {
+    const xs = (): Images =>
+      stacked(
+        walkers.map(({ x }) => x),
+        room,
+      );
     const { loss, gradient } = await oracle.gradient!(
-      { images: stacked(walkers.map(({ x }) => x)), labels: pick(batch.labels), targets: pick(targets) },
+      { images: xs(), labels: pick(batch.labels), targets: pick(targets) },
       'difference',
     );
     walkers.forEach((walker, row) => {
-      walker.x = towardsBoundary(walker, loss[row]!, rowOf(gradient, row), threat);
+      walker.x = towardsBoundary(walker, loss[row]!, rowOf(gradient, row), threat, memory);
     });
-    const logits = await oracle.logits(stacked(walkers.map(({ x }) => x)));
+    const logits = await oracle.logits(xs());
     walkers.forEach((walker, row) => {
       if (reaches(logits, row, batch, walker.image, threat)) {
         const distance = ball.distance(walker.x, walker.origin)[0]!;
@@ -148,19 +156,20 @@ function towardsBoundary(
   loss: number,
   { data: slope }: Images,
   { norm, range }: ThreatModel,
+  { plane, a, b }: { readonly plane: PlaneMemory; readonly a: Float64Array; readonly b: Float64Array },
 ): Images {
   let ahead = 0;
   for (let at = 0; at < x.length; at++) ahead += slope[at]! * (x[at]! - origin[at]!);
-  const fromX = ontoPlane(x, slope, -loss, norm, range);
-  const fromOrigin = ontoPlane(origin, slope, ahead - loss, norm, range);
-  const [a, b] = [lengthOf[norm](fromX), lengthOf[norm](fromOrigin)];
-  const bias = Math.min(mostBias, a / (a + b));
+  const fromX = ontoPlane(x, slope, -loss, norm, range, plane, a);
+  const fromOrigin = ontoPlane(origin, slope, ahead - loss, norm, range, plane, b);
+  const [far, home] = [lengthOf[norm](fromX), lengthOf[norm](fromOrigin)];
+  const bias = Math.min(mostBias, far / (far + home));
   const [low, high] = range ?? [-Infinity, Infinity];
   const moved = new Float32Array(x.length);
   for (let at = 0; at < x.length; at++) {
-    const near = x[at]! + overshoot * fromX[at]!;
-    const home = origin[at]! + overshoot * fromOrigin[at]!;
-    moved[at] = Math.min(Math.max((1 - bias) * near + bias * home, low), high);
+    const ofX = x[at]! + overshoot * fromX[at]!;
+    const ofOrigin = origin[at]! + overshoot * fromOrigin[at]!;
+    moved[at] = Math.min(Math.max((1 - bias) * ofX + bias * ofOrigin, low), high);
   }
   return { data: moved, shape };
 }
@@ -169,17 +178,19 @@ function towardsBoundary(
 const lengthOf: { readonly [N in Norm]: (change: Float64Array) => number } = {
   linf(change) {
     let most = 1e-8;
-    for (const part of change) most = Math.max(most, Math.abs(part));
+    for (let at = 0; at < change.length; at++) most = Math.max(most, Math.abs(change[at]!));
     return most;
   },
   l2(change) {
     let sum = 1e-16;
-    for (const part of change) sum += part * part;
+    for (let at = 0; at < change.length; at++) sum += change[at]! * change[at]!;
     return Math.sqrt(sum);
   },
 };
 
 /** o + backward * (x - o) */
 function drawnBack({ x: { data: x, shape }, origin: { data: origin } }: Walker): Images {
-  return { data: x.map((value, at) => origin[at]! + backward * (value - origin[at]!)), shape };
+  const data = new Float32Array(x.length);
+  for (let at = 0; at < x.length; at++) data[at] = origin[at]! + backward * (x[at]! - origin[at]!);
+  return { data, shape };
 }

@@ -77,12 +77,16 @@ const squareAttack = {
   settings: { queries: 60, part: 0.8, shrinkOver: null, restarts: 2 },
 } as const;
 
+const fab = { attack: 'fab', settings: { steps: 10, targets: 3, restarts: 2 } } as const;
+
 /** Attacked images are part of what an audit keeps: a faster attack must find the same ones, to the bit. */
 it.each<[ThreatModel['norm'], number, Configured, string]>([
   ['linf', 0.02, apgd, 'cba1a23b58e71d7f'],
   ['l2', 0.2, apgd, 'b6f0f03239dc7caa'],
   ['linf', 0.02, apgdT, '7e6a1f7d3f0d38d4'],
   ['l2', 0.2, apgdT, 'dc7d34b54d5d86ba'],
+  ['linf', 0.02, fab, '9de8713bd6fb87a0'],
+  ['l2', 0.2, fab, '4fb7c3e28fdae265'],
   ['linf', 0.02, squareAttack, '7e7b7922092cf001'],
   ['l2', 0.2, squareAttack, '7316b5ffbbbc9766'],
 ])(
