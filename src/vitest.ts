@@ -50,7 +50,7 @@ export async function toWithstand(
   const isFile = typeof model === 'string' || model instanceof Uint8Array;
   const classifier = isFile ? await openClassifier(model, open) : model;
   try {
-    const { image, classes, labels } = classifier;
+    const { image, classes, labels, pictures } = classifier;
     const source =
       typeof images === 'string'
         ? await openImages(images, {
@@ -58,6 +58,7 @@ export async function toWithstand(
             classes: labels ?? classes,
             count,
             seed: options.seed ?? 1,
+            pictures,
           })
         : images;
     const found = await audit(classifier, source, { ...options, failUnder: atLeast });

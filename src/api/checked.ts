@@ -44,10 +44,14 @@ export async function openChecked(
   const attempt = async (optimized: boolean) => {
     const oracle = await opened(optimized);
     oracles.push(oracle);
-    return {
-      oracle,
-      found: oracle.gradient ? await compare(oracle, classifier, noise(classifier.image)) : null,
-    };
+    const images = noise(classifier.image);
+    if (oracle.gradient) return { oracle, found: await compare(oracle, classifier, images) };
+    // there is nothing to compare; that the file runs at all is found out here
+    await oracle.logits(firstOf(images, 1)).catch((error: unknown) => {
+      const [line] = (error as Error).message.split('\n', 1);
+      throw new InputError(`ONNX Runtime cannot run the file: ${line}`, { cause: error });
+    });
+    return { oracle, found: null };
   };
   const keep = async (
     kept: OpenOracle,

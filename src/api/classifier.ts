@@ -8,6 +8,7 @@ import { openOracle, type OpenOracle, type OracleFiles } from '../runtime/audit/
 import type { Preparations } from '../runtime/audit/checks/index.ts';
 import type { SurrogateMaker } from '../runtime/audit/surrogate.ts';
 import type { Device } from '../runtime/devices/index.ts';
+import type { FitOptions } from '../runtime/data/fit.ts';
 import type { ImageSource } from '../runtime/data/source.ts';
 import { InputError } from '../runtime/errors.ts';
 import { openChecked } from './checked.ts';
@@ -38,6 +39,11 @@ export interface OpenOptions extends LoadOptions {
 export interface OpenClassifier extends Oracle {
   /** The name of each class; null where nothing names them. */
   readonly labels: readonly string[] | null;
+  /**
+   * How pictures of any size become its images, by the files beside it or the options: for `openImages`. Null where
+   * nothing says it.
+   */
+  readonly pictures: FitOptions | null;
   /** What its file says, and what was understood or assumed of it. */
   readonly origin: Origin;
   /** Why there is no `gradient`, in one line; null where there is one. */
@@ -102,7 +108,7 @@ export async function openWithFiles(
   { batchSize, ...options }: LoadedOptions,
   attackers: Attackers = {},
 ): Promise<Opened> {
-  const { image, classes, labels, ports, origin, gradientEnds } = classifier;
+  const { image, classes, labels, pictures, ports, origin, gradientEnds } = classifier;
   const noGradient = gradientLack(classifier);
   const all: OracleFiles = {
     classifier: files.bytes,
@@ -129,6 +135,7 @@ export async function openWithFiles(
       image,
       classes,
       labels,
+      pictures,
       origin: { ...origin, notes: [...origin.notes, ...notes] },
       logits: (images) => inTurn(() => oracle.logits(images)),
       ...(gradient && { gradient: (batch, loss) => inTurn(() => gradient(batch, loss)) }),

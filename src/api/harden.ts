@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { averagePrefix } from '../builder/index.ts';
 import {
   adversarialTrain,
@@ -10,8 +9,8 @@ import {
 import { weightPrefix, type Frozen, type Tunable } from '../models/classifier/tune.ts';
 import { withWeights } from '../onnx/index.ts';
 import type { Norm } from '../runtime/attacks/index.ts';
-import { Tally } from '../runtime/audit/tally.ts';
 import { heldOut } from '../runtime/data/chosen.ts';
+import { Tally } from '../runtime/audit/tally.ts';
 import type { ImageSource } from '../runtime/data/source.ts';
 import { deviceNames, type Device } from '../runtime/devices/index.ts';
 import { InputError } from '../runtime/errors.ts';
@@ -19,7 +18,11 @@ import { toHalf } from '../runtime/half.ts';
 import type { Tensors } from '../runtime/tensor.ts';
 import {
   bestOf,
+  hardenDefaults,
   hardenEpochs,
+  judgedBy,
+  judgeSteps,
+  validationOf,
   type HardenCheckpoint,
   type HardenProgress,
   type HardenRecord,
@@ -31,11 +34,11 @@ import { openLoaded, type OpenClassifier } from './classifier.ts';
 import { checkedBatch, examplesFrom } from './examples.ts';
 import { identityOf } from './identity.ts';
 import { loadClassifier, naming, readAgain, type Loaded, type LoadOptions } from './load.ts';
-import { apartFromTrained, beginning, openTunable, programFile } from './hardening.ts';
 import { chosen } from './method.ts';
+import { apartFromTrained, beginning, openTunable, programFile } from './hardening.ts';
 import type { Files } from './parting.ts';
 import type { Platform } from './platform.ts';
-import { afterAttack, asTheyAre, planOf, type Seen } from './run.ts';
+import { afterAttack, asTheyAre, planOf } from './run.ts';
 
 /** How a classifier is hardened. */
 export interface HardenOptions {
@@ -126,11 +129,11 @@ export function hardenPlan(
     epochs = 10,
     batchSize = 100,
     learningRate = 1e-3,
-    schedule = 'one-cycle',
     seed = 1,
+    validation = validationOf(train.count),
   } = options;
-  const { warmup = epochs / 4, patience = null } = options;
-  const validation = options.validation ?? Math.max(1, Math.min(1000, Math.floor(train.count / 10)));
+  const usual = hardenDefaults(epochs);
+  const { schedule = usual.schedule, warmup = usual.warmup, patience = usual.patience } = options;
   const demand = (met: boolean, what: string, got: unknown): void => {
     if (!met) throw new InputError(`${what}, got ${String(got)}`);
   };
@@ -173,11 +176,12 @@ export function hardenPlan(
   };
 }
 
-/** What a checkpoint belongs to, as a hash: the model and how it is read, the images and the settings. */
-export const hardenHash = (loaded: Loaded, train: ImageSource, plan: HardenPlan): string =>
-  createHash('sha256')
-    .update(JSON.stringify([identityOf(loaded), train.sha256, train.count, plan]))
-    .digest('hex');
+/** All that a checkpoint belongs to, as plain data: the model and how it is read, the images and the settings. */
+export const hardenIdentity = (loaded: Loaded, train: ImageSource, plan: HardenPlan) => ({
+  model: identityOf(loaded),
+  data: { sha256: train.sha256, count: train.count },
+  plan,
+});
 
 /**
  * Trains the weights of a classifier against attacks. The result is its own file with other weights: ports, names, operators,
@@ -240,14 +244,11 @@ export async function* hardenLoaded(
     );
   const hardenedFiles = (state: Tensors, metadata: Readonly<Record<string, string>>): Files =>
     withWeights(loaded.files, { weights: weightsIn(state), metadata, toHalf, ...(rename && { rename }) });
-  const judge = async (state: Tensors, stop?: AbortSignal): Promise<Judged> => {
+  const judge = async function* (state: Tensors): AsyncGenerator<number, Judged> {
     const again = readAgain(loaded, hardenedFiles(state, {}));
     const judged = await openLoaded(platform, again, { device, threads });
     try {
-      return await accuracies(judged, validation, plan, stop);
-    } catch (error) {
-      if (stop?.aborted) return { clean: NaN, robust: NaN };
-      throw error;
+      return yield* accuracies(judged, validation, plan, signal);
     } finally {
       await judged.close();
     }
@@ -274,6 +275,7 @@ export async function* hardenLoaded(
     train: others,
     from: from ?? empty,
     judge,
+    validation: validation.count,
     signal,
     ...(reportEvery !== undefined && { runTime: reportEvery }),
   });
@@ -321,25 +323,23 @@ function trainedHow({ settings, defence, average }: HardenPlan, { epoch }: Harde
   };
 }
 
-/** Gradient steps of the attack that judges an epoch. */
-const judgeSteps = 20;
-
-async function accuracies(
+/** Right answers of a classifier as it is, and under PGD as well. Yields the number of images that are attacked. */
+async function* accuracies(
   opened: OpenClassifier,
   images: ImageSource,
   { settings: { eps, seed }, defence: { norm } }: HardenPlan,
   signal?: AbortSignal,
-): Promise<Judged> {
-  const plan = planOf({ eps, norm, seed, ...(signal && { signal }) });
-  const all = checkedBatch(opened, await examplesFrom(images), plan.threat.range);
+): AsyncGenerator<number, Judged> {
+  const common = planOf({ eps, norm, seed, ...(signal && { signal }) });
+  const all = checkedBatch(opened, await examplesFrom(images), common.threat.range);
+  const [clean, attacked] = [new Tally(images.count), new Tally(images.count)];
+  for await (const { start, batch, logits } of asTheyAre(opened, all, common)) {
+    clean.set(start, logits.data, batch.labels);
+  }
   const pgd = chosen({ method: 'pgd', steps: judgeSteps });
-  const clean = await tallyOf(asTheyAre(opened, all, plan), all.labels.length);
-  const attacked = await tallyOf(afterAttack(pgd, opened, all, plan), all.labels.length);
-  return { clean: clean.measure().accuracy, robust: Tally.worst([clean, attacked]).measure().accuracy };
-}
-
-async function tallyOf(seen: AsyncIterable<Seen>, count: number): Promise<Tally> {
-  const tally = new Tally(count);
-  for await (const { start, batch, logits } of seen) tally.set(start, logits.data, batch.labels);
-  return tally;
+  for await (const { start, batch, logits } of afterAttack(pgd, opened, all, common)) {
+    attacked.set(start, logits.data, batch.labels);
+    yield start + batch.labels.length;
+  }
+  return judgedBy(clean, attacked);
 }

@@ -8,8 +8,8 @@ export function hashOf({ files: { bytes, external } }: Pick<Loaded, 'files'>): s
   return sha256.digest('hex');
 }
 
-/** All of a classifier that decides its answers, as plain data: what its files hold, and how they are read. */
+/** All of a classifier that decides its answers, as plain data: what its files hold, and how they and pictures are read. */
 export const identityOf = (loaded: Loaded) => {
-  const { image, labels, ports } = loaded.classifier;
-  return { sha256: hashOf(loaded), image, labels, ports };
+  const { image, labels, ports, pictures } = loaded.classifier;
+  return { sha256: hashOf(loaded), image, labels, ports, ...(pictures && { pictures }) };
 };

@@ -3,6 +3,7 @@ import type { AdoptOptions, Beside } from '../models/classifier/options.ts';
 import { hasGraph, readClassifier, type ReadOptions } from '../models/classifier/read.ts';
 import { describeModel } from '../onnx/index.ts';
 import { gradientLack } from '../runtime/audit/classifier-checks.ts';
+import type { ImageOptions } from '../runtime/data/dataset.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { ExternalFiles } from '../runtime/session.ts';
 import { fromFiles, type Files } from './parting.ts';
@@ -60,6 +61,18 @@ export async function loadClassifier(
     return readAgain({ name, said: { ...said, beside } }, files);
   });
 }
+
+/** What images of a classifier are. What the options say of pictures is rejected where data are none. */
+export const imageOptions = ({
+  classifier: { image, classes, labels, pictures },
+  said: { resize, interpolation },
+}: Loaded): ImageOptions => ({
+  shape: image,
+  classes: labels ?? classes,
+  pictures,
+  ...(resize !== undefined && { resize }),
+  ...(interpolation && { interpolation }),
+});
 
 /** What errors call a model. */
 export const nameOf = (model: Uint8Array | string): string =>

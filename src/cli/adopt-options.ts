@@ -1,13 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import type { AdoptOptions } from '../models/classifier/options.ts';
-import { channelOrders, layouts, scales } from '../models/classifier/options.ts';
+import { channelOrders, interpolations, layouts, scales } from '../models/classifier/options.ts';
 import { InputError } from '../runtime/index.ts';
 import { describeFsError } from '../runtime/files.ts';
-import { fraction } from './options.ts';
+import { count, fraction } from './options.ts';
 
 /** What a person says of a classifier's file, as commander gives it: names of classes are in a file. */
 export type AdoptFlags = Omit<AdoptOptions, 'labels'> & { readonly labels?: string };
+
+/** The names of {@link AdoptFlags}. */
+export const adoptNames = [
+  'input',
+  'output',
+  'layout',
+  'scale',
+  'mean',
+  'std',
+  'channels',
+  'labels',
+  'size',
+  'resize',
+  'interpolation',
+] as const satisfies readonly (keyof AdoptFlags)[];
 
 /**
  * Gives a command the options that say of a classifier's file what it does not say itself. Their values are
@@ -34,6 +49,14 @@ export function withAdoptOptions<C extends CommandUnknownOpts>(
       '--size <size>',
       'HEIGHTxWIDTH, where the file leaves them open or takes flat images',
     ).argParser(size),
+    new Option(
+      '--resize <size>',
+      'pictures: length of the shorter side, or HEIGHTxWIDTH of the whole, before the middle is cropped ' +
+        '(default: as files beside the model say, else 8/7 of its size)',
+    ).argParser(resize),
+    new Option('--interpolation <name>', 'how pictures are resized (default: as those files say)').choices(
+      interpolations,
+    ),
   ];
   command.optionsGroup('Classifier:');
   for (const option of all) {
@@ -48,7 +71,7 @@ export function withAdoptOptions<C extends CommandUnknownOpts>(
  * @throws InputError when the file of labels cannot be read.
  */
 export async function adoption(flags: AdoptFlags): Promise<AdoptOptions> {
-  const { input, output, layout, scale, mean, std, channels, size: sizes } = flags;
+  const { input, output, layout, scale, mean, std, channels, size: sizes, interpolation } = flags;
   const labels = flags.labels === undefined ? undefined : await readLabels(flags.labels);
   return {
     ...(input !== undefined && { input }),
@@ -60,12 +83,14 @@ export async function adoption(flags: AdoptFlags): Promise<AdoptOptions> {
     ...(channels && { channels }),
     ...(labels && { labels }),
     ...(sizes && { size: sizes }),
+    ...(flags.resize !== undefined && { resize: flags.resize }),
+    ...(interpolation && { interpolation }),
   };
 }
 
 /** The same as words of a command line: `--mean`, `0.1307`. */
 export function adoptWords(flags: AdoptFlags): readonly string[] {
-  const { input, output, layout, scale, mean, std, channels, labels, size: sizes } = flags;
+  const { input, output, layout, scale, mean, std, channels, labels, size: sizes, interpolation } = flags;
   const values = {
     input,
     output,
@@ -76,6 +101,8 @@ export function adoptWords(flags: AdoptFlags): readonly string[] {
     channels,
     labels,
     size: sizes?.join('x'),
+    resize: flags.resize === undefined ? undefined : [flags.resize].flat().join('x'),
+    interpolation,
   };
   return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
 }
@@ -95,6 +122,10 @@ function numbers(text: string): readonly number[] {
     throw new InvalidArgumentError(`It must be numbers with commas between them, got ${text}.`);
   });
 }
+
+/** `256` is the shorter side, `224x224` the whole picture. */
+const resize = (text: string): NonNullable<AdoptOptions['resize']> =>
+  text.includes('x') ? size(text) : count(text);
 
 /** `224x224`, height first; `224` is a square. */
 function size(text: string): readonly [height: number, width: number] {

@@ -1,5 +1,5 @@
 import { openLoaded } from '../api/classifier.ts';
-import { loadClassifier, naming, type Loaded } from '../api/load.ts';
+import { imageOptions, loadClassifier, naming, type Loaded } from '../api/load.ts';
 import { node } from '../api/node.ts';
 import type { SelfCheck } from '../api/self-check.ts';
 import type { AdoptOptions } from '../models/classifier/options.ts';
@@ -8,7 +8,7 @@ import type { Fact } from '../models/classifier/classifier.ts';
 import { describeModel, type Missing, type ModelDescription } from '../onnx/index.ts';
 import type { Images, ImageShape } from '../runtime/attacks/index.ts';
 import { openModel, type Model } from '../runtime/session.ts';
-import { InputError, type ImageSource, type SessionOptions } from '../runtime/index.ts';
+import { InputError, openImages, type ImageSource, type SessionOptions } from '../runtime/index.ts';
 import { firstOf } from '../runtime/data/source.ts';
 import { accuracyOf, candidates, type Candidate } from '../api/candidates.ts';
 
@@ -53,13 +53,13 @@ export interface DataReport {
 /**
  * Finds out what can be known of a model.
  *
- * @param data labelled images on which the usual ways to prepare images are tried.
+ * @param data a name or path of labelled images, on which the usual ways to prepare images are tried.
  * @throws InputError when the file cannot be read, is no ONNX model, or the images are none for it.
  */
 export async function inspect(
   model: string,
   adopted: AdoptOptions,
-  data: ImageSource | null,
+  data: string | null,
   options: SessionOptions,
 ): Promise<Inspection> {
   const bytes = await node.read(model);
@@ -73,6 +73,7 @@ export async function inspect(
     return { ...nothing, gradient: { exists: false, reason: problem, missing: [] }, problem };
   }
   const { image, classes, labels, ports, origin, noGradient } = loaded.classifier;
+  const images = data === null ? null : await openLabelled(data, loaded);
   const understood = { image, classes, labels, ports, facts: origin.facts };
   try {
     const opened = await openLoaded(node, loaded, { ...options });
@@ -83,10 +84,9 @@ export async function inspect(
       gradient: { exists: opened.noGradient === null, reason: opened.noGradient, missing: origin.missing },
       selfCheck: opened.selfCheck,
       problem: null,
-      data: data && (await tried(loaded, data, options)),
+      data: images && (await tried(loaded, images, options)),
     };
   } catch (error) {
-    if (error instanceof InputError && error.message.startsWith('--data')) throw error;
     const problem = lineOf(error, model);
     return {
       ...nothing,
@@ -104,24 +104,21 @@ const lineOf = (error: unknown, model: string): string => {
 
 const most = 500;
 
+async function openLabelled(data: string, loaded: Loaded): Promise<ImageSource> {
+  const images = await openImages(data, { ...imageOptions(loaded), count: most });
+  if (images.labels !== 'unknown') return images;
+  throw new InputError(
+    `${data}: has no labels, which accuracy needs; put the pictures into a folder for each class`,
+  );
+}
+
 /** The accuracy on images prepared in the usual ways. */
 async function tried(
   { classifier, files }: Loaded,
   data: ImageSource,
   options: SessionOptions,
 ): Promise<DataReport> {
-  const { image, classes, ports } = classifier;
-  const sizes = ({ channels, height, width }: ImageShape): string => [channels, height, width].join('x');
-  if (sizes(image) !== sizes(data.shape)) {
-    const isGrey = data.shape.channels === 1 && image.channels === 3;
-    throw new InputError(
-      `--data ${data.name} holds images of ${sizes(data.shape)}, and the model takes ${sizes(image)}` +
-        (isGrey ? '; --channels grey gives grey images to its three channels' : ''),
-    );
-  }
-  if (classes !== data.classes.length) {
-    throw new InputError(`--data ${data.name} has ${data.classes.length} classes, and the model ${classes}`);
-  }
+  const { ports } = classifier;
   const batch = await firstOf(data, most);
   const images = { data: batch.image.data, shape: batch.image.shape } as Images;
   const labels = batch.label.data as Int32Array;

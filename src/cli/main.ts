@@ -1,4 +1,4 @@
-import { Command } from '@commander-js/extra-typings';
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { InputError } from '../runtime/index.ts';
 import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -11,6 +11,7 @@ import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { exportCommand } from './commands/export.ts';
 import { describeUsage } from './help.ts';
+import { repeated } from './options.ts';
 import { trainCommand } from './commands/train.ts';
 import { trainAttackerCommand } from './commands/train-attacker.ts';
 import { version } from './version.ts';
@@ -39,7 +40,9 @@ export function program(): Command {
     each
       .exitOverride()
       .showHelpAfterError(false)
-      .configureOutput({ outputError: (text, write) => write(`sparring: ${oneLine(text)}\n`) });
+      .configureOutput({
+        outputError: (text, write) => write(`sparring: ${oneLine(text)}${wayOut(each, text)}\n`),
+      });
   }
   return command;
 }
@@ -65,6 +68,23 @@ const oneLine = (text: string): string =>
     .replace(/^error: /, '')
     .trimEnd()
     .replaceAll('\n', ' ');
+
+/** Which option may have been meant to take words, or took words that it was not meant to, of a wrong number of words. */
+function wayOut(command: CommandUnknownOpts, text: string): string {
+  const given = command.options.filter(
+    (option) => command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (text.includes('too many arguments')) {
+    const one = given.find(({ parseArg }) => parseArg === repeated);
+    return one ? ` ${one.long} takes one value; repeat it for more.` : '';
+  }
+  if (text.includes('missing required argument')) {
+    const all = given.find(({ variadic }) => variadic);
+    const taken = all && (command.getOptionValue(all.attributeName()) as readonly string[]).join(' ');
+    return all ? ` (${all.long} takes all words after it: ${taken})` : '';
+  }
+  return '';
+}
 
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;

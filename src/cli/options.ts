@@ -58,10 +58,13 @@ export function folder(text: string): string {
   return text.replace(sep === '/' ? /(?<=.)\/+$/ : /(?<=[^:])[/\\]+$/, '');
 }
 
-/** One way of training, or both. */
+/** A mode of training. */
 export function mode(text: string): Mode {
   const found = modes.find((name) => name === text);
-  if (!found) throw new InvalidArgumentError(`Allowed choices are ${modes.join(', ')}, both; got ${text}.`);
+  if (!found)
+    throw new InvalidArgumentError(
+      `Allowed choices are ${modes.join(', ')}, both (the first two); got ${text}.`,
+    );
   return found;
 }
 
@@ -81,6 +84,12 @@ export const listOf =
     if (twice !== undefined) throw new InvalidArgumentError(`${twice} is listed twice in ${text}.`);
     return values;
   };
+
+/** The values of an option that is given once for each, and so takes no word that is meant for something else. */
+export const repeated = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+];
 
 /** Which part of a sweep: `2/8` is the second of eight. */
 export function shard(text: string): { readonly index: number; readonly count: number } {
@@ -127,7 +136,7 @@ const quick: Preset = {
   clip: true,
   seeds: [1],
   batchSize: 100,
-  classifierEpochs: { consecutive: 2, alternating: 2 },
+  classifierEpochs: { consecutive: 2, alternating: 2, hardened: 2 },
   attackerEpochs: 1,
   learningRate: 1e-3,
 };
@@ -140,7 +149,7 @@ export const presets: Readonly<Record<'quick' | 'paper', Preset>> = {
     modes: ['consecutive', 'alternating'],
     eps: [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64],
     clip: false,
-    classifierEpochs: { consecutive: 20, alternating: 5 },
+    classifierEpochs: { consecutive: 20, alternating: 5, hardened: 5 },
     attackerEpochs: 20,
   },
 };

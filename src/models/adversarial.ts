@@ -53,14 +53,17 @@ export interface DefenceSettings {
   readonly start: number;
   /** Of `trades`: the weight of the distance between clean and attacked answers. */
   readonly beta: number;
+  /** Whether attacked images stay within 0..1; they do when it is absent. */
+  readonly clip?: boolean;
 }
 
 /** What each method does unless it is told otherwise. */
-export const defenceDefaults: { readonly [M in Defence]: Omit<DefenceSettings, 'method' | 'norm'> } = {
-  fast: { steps: 1, stepSize: 1.25, start: 1, beta: 0 },
-  pgd: { steps: 7, stepSize: 0.25, start: 1, beta: 0 },
-  trades: { steps: 7, stepSize: 0.25, start: 0.01, beta: 6 },
-};
+export const defenceDefaults: { readonly [M in Defence]: Omit<DefenceSettings, 'method' | 'norm' | 'clip'> } =
+  {
+    fast: { steps: 1, stepSize: 1.25, start: 1, beta: 0 },
+    pgd: { steps: 7, stepSize: 0.25, start: 1, beta: 0 },
+    trades: { steps: 7, stepSize: 0.25, start: 0.01, beta: 6 },
+  };
 
 /** What an adversarial training step is made of. */
 export interface AdversarialOptions extends DefenceSettings {
@@ -140,18 +143,19 @@ export function adversarialLoss(
   return { loss: add(nn.crossEntropy(clean, label), mul(apart, settings.beta)), attacked };
 }
 
-/** Images in 0..1 after gradient steps up a loss, from a random start. */
+/** Images after gradient steps up a loss, from a random start. */
 function attackedImages(
   image: Value,
   noise: Value,
   eps: Value,
-  { norm, steps, stepSize, start }: DefenceSettings,
+  { norm, steps, stepSize, start, clip: isClipped = true }: DefenceSettings,
   climbed: (x: Value) => Value,
 ): Value {
   // the middles of 256 intervals of -1..1
   const drawn = div(sub(cast(noise, 'float32'), 127.5), 128);
   const length = mul(eps, stepSize);
-  const project = start > 1 ? (x: Value): Value => clip(x, 0, 1) : balls[norm](image, eps);
+  const valid = isClipped ? (x: Value): Value => clip(x, 0, 1) : (x: Value): Value => x;
+  const project = start > 1 ? valid : balls[norm](image, eps, isClipped);
   const direction = norm === 'linf' ? sign : unit;
   let x = project(add(image, mul(norm === 'linf' ? drawn : unit(drawn), mul(eps, start))));
   for (let step = 0; step < steps; step++) {
@@ -161,17 +165,21 @@ function attackedImages(
   return x;
 }
 
-/** Into the ball around images and into 0..1. */
-const balls: { readonly [N in 'linf' | 'l2']: (image: Value, eps: Value) => (x: Value) => Value } = {
-  linf: (image, eps) => {
-    const [low, high] = [max(sub(image, eps), 0), min(add(image, eps), 1)];
-    return (x) => max(min(x, high), low);
+/** Into the ball around images and, where they are clipped, into 0..1. */
+const balls: {
+  readonly [N in 'linf' | 'l2']: (image: Value, eps: Value, isClipped: boolean) => (x: Value) => Value;
+} = {
+  linf: (image, eps, isClipped) => {
+    const [low, high] = [sub(image, eps), add(image, eps)];
+    const [least, most] = isClipped ? [max(low, 0), min(high, 1)] : [low, high];
+    return (x) => max(min(x, most), least);
   },
   // the image lies in 0..1, so clipping brings nothing further from it
-  l2: (image, eps) => (x) => {
+  l2: (image, eps, isClipped) => (x) => {
     const change = sub(x, image);
     const factor = min(div(eps, norms(change)), 1);
-    return clip(add(image, mul(change, factor)), 0, 1);
+    const inside = add(image, mul(change, factor));
+    return isClipped ? clip(inside, 0, 1) : inside;
   },
 };
 

@@ -20,6 +20,7 @@ import {
   type Value,
 } from '../builder/index.ts';
 import { accuracy, mean } from './accuracy.ts';
+import { adversarialTrain, type DefenceSettings } from './adversarial.ts';
 import { attack, attacker, type ThreatModel } from './networks/generator.ts';
 import { networks, paperSizes, type Architecture, type Sizes } from './networks/index.ts';
 import { givenClassifier } from './classifier/given.ts';
@@ -78,6 +79,35 @@ export function classifierStep({
 }
 
 export const classifierTrain = (options: TrainOptions): Program => trainStep(classifierStep(options));
+
+/** What a program that hardens C is built for. */
+export interface HardenedTrainOptions extends Omit<TrainOptions, 'learningRate'> {
+  /** The attack inside a step, and what is learned from it. */
+  readonly defence: DefenceSettings;
+}
+
+/**
+ * One Adam step of C on attacked images, as the hardening of any classifier does it ({@link adversarialTrain}). C has been
+ * trained on clean images before: batch norm keeps the running statistics of those, for the attack and for what is learned.
+ */
+export function hardenedTrain({
+  batchSize,
+  architecture = 'paper',
+  sizes = paperSizes,
+  defence,
+}: HardenedTrainOptions): Program {
+  const classifier = (scope: nn.Scope, image: Value): Value => networks[architecture](scope, image, sizes);
+  const { parameters } = nn.declare('classifier', 'infer', (scope) =>
+    classifier(scope, imageInput(batchSize, sizes)),
+  );
+  const logits = (image: Value): Value =>
+    nn.inferWith(parameters, 'classifier', (scope) => classifier(scope, image));
+  return adversarialTrain({ batch: batchSize, logits, parameters }, sizes.image, {
+    name: 'hardened-train',
+    ...defence,
+    average: 0,
+  });
+}
 
 /** What a program that trains A is built for. */
 export interface AttackerTrainOptions extends TrainOptions, ThreatModel, Readings {

@@ -43,6 +43,7 @@ export {
   architectures,
   readings,
   modes,
+  paperModes,
   cellsOf,
   cellName,
   classifiersOf,
@@ -51,6 +52,7 @@ export {
   hasTransfer,
   type CellConfig,
   type ClassifierConfig,
+  type DefenceConfig,
   type Mode,
 } from './experiment/config.ts';
 export { loadCheckpoint, saveCheckpoint, type Checkpoint, type Position } from './experiment/checkpoint.ts';

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
 import type { z } from '@hono/zod-openapi';
 import type { ImageShape } from '../runtime/attacks/images.ts';
@@ -8,6 +9,9 @@ import type { RequestLimits } from './schemas.ts';
 /** The type of a body without its parameters. */
 export const mediaTypeOf = (c: Context): string =>
   c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? 'missing';
+
+/** A body as it came. */
+export const bytesIn = async (c: Context): Promise<Uint8Array> => new Uint8Array(await c.req.arrayBuffer());
 
 /** Throws Problem when a body has an encoding. */
 export function demandPlain(c: Context): void {
@@ -61,8 +65,48 @@ const twice = (field: string): Problem =>
 /** Parts of a multipart body beside its images: more than there are options. */
 const maxFields = 16;
 
+/** The pictures of a multipart body, which are its fields `images`, and its other fields. */
+export async function filesOf(
+  c: Context,
+  limits: RequestLimits,
+): Promise<{
+  readonly files: readonly FormDataEntryValue[];
+  readonly fields: Readonly<Record<string, unknown>>;
+}> {
+  const form = await formOf(c, limits);
+  const files = form.getAll('images');
+  form.delete('images');
+  if (files.length < 1 || files.length > limits.images) {
+    const message = `There must be 1 to ${limits.images} files`;
+    throw invalid({ field: 'images', message, value: files.length, limit: limits.images });
+  }
+  return { files, fields: once(form) };
+}
+
+/**
+ * The images of such pictures, one after the other. Each takes as long as a request of its own, so the event loop has a
+ * turn after each.
+ *
+ * @param kind of file, for messages.
+ */
+export async function imagesOfFiles(
+  files: readonly FormDataEntryValue[],
+  size: number,
+  kind: string,
+  decode: (bytes: Uint8Array, field: string) => Float32Array | Promise<Float32Array>,
+): Promise<Float32Array> {
+  const images = new Float32Array(files.length * size);
+  for (const [i, file] of files.entries()) {
+    const field = `images[${i}]`;
+    if (typeof file === 'string') throw invalid({ field, message: `It must be a ${kind}`, limit: 'file' });
+    images.set(await decode(new Uint8Array(await file.arrayBuffer()), field), i * size);
+    await setImmediate();
+  }
+  return images;
+}
+
 /** A multipart body, when it has no more parts than a request can need: parsing takes long for each. */
-export async function formOf(c: Context, limits: RequestLimits): Promise<FormData> {
+async function formOf(c: Context, limits: RequestLimits): Promise<FormData> {
   const type = c.req.header('content-type') ?? '';
   const body = Buffer.from(await c.req.arrayBuffer());
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(type) ?? [];

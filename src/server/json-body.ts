@@ -1,6 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
+import type { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import type { ImageShape } from '../runtime/attacks/images.ts';
 import { valuesOf } from '../runtime/classifier-card.ts';
+import { bytesIn, parsed } from './body.ts';
 import { invalid, Problem, shorten } from './problem.ts';
 import type { RequestLimits } from './schemas.ts';
 
@@ -44,6 +47,28 @@ export function parseJson(bytes: Uint8Array, { images }: RequestLimits, image: I
   }
 }
 
+/**
+ * The images of a JSON body, and the options beside them.
+ *
+ * @param lists options that are lists of one value an image.
+ * @throws Problem, which names what does not keep the schema.
+ */
+export async function jsonBody<T extends z.ZodType>(
+  c: Context,
+  schema: T,
+  lists: readonly string[],
+  limits: RequestLimits,
+  image: ImageShape,
+): Promise<{ readonly images: Float32Array; readonly options: z.infer<T> }> {
+  const json = parseJson(await bytesIn(c), limits, image);
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) parsed(schema, json);
+  const { images: given, ...rest } = json as Readonly<Record<string, unknown>>;
+  const images = await imagesOf(given, limits, image);
+  // before each of them is looked at
+  for (const list of lists) if (Array.isArray(rest[list])) arrayOf(rest[list], list, 0, limits.images);
+  return { images, options: parsed(schema, rest) };
+}
+
 /** The arrays within an image: its rows, and its channels where there are several. */
 const arraysOf = ({ channels, height }: ImageShape): number =>
   channels === 1 ? height : channels * (height + 1);
@@ -53,7 +78,7 @@ const arraysOf = ({ channels, height }: ImageShape): number =>
  *
  * @throws Problem in the words of the schema, with field, value and limit.
  */
-export async function imagesOf(
+async function imagesOf(
   value: unknown,
   limits: RequestLimits,
   { channels, height, width }: ImageShape,
@@ -89,7 +114,7 @@ function pixelFault(pixel: unknown, field: string): Problem {
 }
 
 /** An array of `least` to `most` elements. */
-export function arrayOf(value: unknown, field: string, least: number, most: number): readonly unknown[] {
+function arrayOf(value: unknown, field: string, least: number, most: number): readonly unknown[] {
   if (!Array.isArray(value)) throw wrongType(value, field, 'array');
   const { length } = value;
   if (length >= least && length <= most) return value;

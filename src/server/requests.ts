@@ -1,17 +1,17 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
 import { valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 import {
+  bytesIn,
   decodeFloats,
   demandPlain,
-  formOf,
+  filesOf,
+  imagesOfFiles,
   mediaTypeOf,
-  once,
   optionsIn,
   parsed,
   type Query,
 } from './body.ts';
-import { arrayOf, imagesOf, parseJson } from './json-body.ts';
+import { jsonBody } from './json-body.ts';
 import { decodePng } from './png.ts';
 import { invalid, unsupported } from './problem.ts';
 import type { AttackSchemas, JsonOptions, RequestLimits } from './schemas.ts';
@@ -54,49 +54,26 @@ type Reader = (c: Context, query: Query, reading: Reading) => Promise<AttackInpu
 
 const readers: Readonly<Record<string, Reader>> = {
   async 'application/json'(c, _, { card: { image }, schemas, limits }) {
-    const json = parseJson(new Uint8Array(await c.req.arrayBuffer()), limits, image);
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) parsed(schemas.jsonOptions, json);
-    const { images, ...rest } = json as Readonly<Record<string, unknown>>;
-    const all = await imagesOf(images, limits, image);
-    // before each of them is looked at
-    if (Array.isArray(rest['labels'])) arrayOf(rest['labels'], 'labels', 0, limits.images);
-    return { ...parsed(schemas.jsonOptions, rest), images: all, count: all.length / valuesOf(image) };
+    const { images, options } = await jsonBody(c, schemas.jsonOptions, ['labels'], limits, image);
+    return { ...options, images, count: images.length / valuesOf(image) };
   },
 
   async 'image/png'(c, query, { card: { image }, schemas }) {
     const options = optionsOf(query, schemas);
-    const images = decodePng(new Uint8Array(await c.req.arrayBuffer()), 'body', image);
-    return { ...options, images, count: 1 };
+    return { ...options, images: decodePng(await bytesIn(c), 'body', image), count: 1 };
   },
 
   async 'application/octet-stream'(c, query, { card: { image }, schemas, limits }) {
     const options = optionsOf(query, schemas);
-    const images = decodeFloats(new Uint8Array(await c.req.arrayBuffer()), limits, image);
+    const images = decodeFloats(await bytesIn(c), limits, image);
     return { ...options, images, count: images.length / valuesOf(image) };
   },
 
   async 'multipart/form-data'(c, _, { card: { image }, schemas, limits }) {
-    const form = await formOf(c, limits);
-    const files = form.getAll('images');
-    form.delete('images');
-    if (files.length < 1 || files.length > limits.images) {
-      throw invalid({
-        field: 'images',
-        message: `There must be 1 to ${limits.images} files`,
-        value: files.length,
-        limit: limits.images,
-      });
-    }
-    const options = optionsOf(once(form), schemas);
-    const size = valuesOf(image);
-    const images = new Float32Array(files.length * size);
-    for (const [i, file] of files.entries()) {
-      const field = `images[${i}]`;
-      if (typeof file === 'string') throw invalid({ field, message: 'It must be a PNG file', limit: 'file' });
-      images.set(decodePng(new Uint8Array(await file.arrayBuffer()), field, image), i * size);
-      // each file takes as long as a request of its own
-      await setImmediate();
-    }
+    const { files, fields } = await filesOf(c, limits);
+    const options = optionsOf(fields, schemas);
+    const decode = (bytes: Uint8Array, field: string): Float32Array => decodePng(bytes, field, image);
+    const images = await imagesOfFiles(files, valuesOf(image), 'PNG file', decode);
     return { ...options, images, count: files.length };
   },
 };

@@ -14,6 +14,19 @@ const retry = { 'Retry-After': header('Seconds to wait before the request is sen
 /** With a part of a file. */
 export const range = { 'Content-Range': header('Which bytes these are, and of how many') };
 
+/** What every request that is to be worked on may be answered. */
+export const ofWork = [
+  'malformed-body',
+  'method-not-allowed',
+  'timeout',
+  'body-too-large',
+  'unsupported-media-type',
+  'invalid-request',
+  'queue-full',
+  'unexpected',
+  'unavailable',
+] as const satisfies readonly ProblemKind[];
+
 /** What every route says of itself, once: the app serves it and the OpenAPI document shows it. */
 export type Route = ReturnType<typeof createRoute>;
 

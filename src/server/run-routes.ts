@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { pictureHeaders } from './attack.ts';
-import { always, binary, header, problems, range, type Access } from './routes.ts';
+import { always, binary, header, ofWork, problems, range, type Access } from './routes.ts';
 import { ManifestAnswer, type AttackSchemas, type RequestLimits } from './schemas.ts';
 
 const cached = {
@@ -84,19 +84,7 @@ export function runRoutes(schemas: AttackSchemas, limits: RequestLimits, { secur
             ),
           },
         },
-        ...problems(
-          ...secret,
-          'malformed-body',
-          'method-not-allowed',
-          'not-acceptable',
-          'timeout',
-          'body-too-large',
-          'unsupported-media-type',
-          'invalid-request',
-          'queue-full',
-          'unexpected',
-          'unavailable',
-        ),
+        ...problems(...secret, ...ofWork, 'not-acceptable'),
       },
     }),
     models: manifest('/models', 'Attackers, classifiers and how they did', 'models'),

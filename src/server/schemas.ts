@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { modes } from '../runtime/experiment/config.ts';
 import { sizeText, valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
 
 /** How much one request may ask for. */
@@ -7,7 +8,6 @@ export interface RequestLimits {
   readonly images: number;
 }
 
-const modes = ['consecutive', 'alternating'] as const;
 const eps = z.number().gt(0).max(1).openapi({ description: 'Largest change of a pixel', example: 0.16 });
 
 const describe = {

@@ -4,6 +4,7 @@ import type { ClassifierName } from './engine/protocol.ts';
 import { readDigit } from './digits/file.ts';
 import { readsDigits } from './digits/shape.ts';
 import { readImage } from './picture/file.ts';
+import { TransferMatrix } from './transfer/view.tsx';
 import { Actions } from './views/actions.tsx';
 import { Bars } from './views/bars.tsx';
 import { Comparison } from './views/comparison.tsx';
@@ -74,6 +75,7 @@ export function App({ demo }: { readonly demo: Demo }) {
                 target={target}
                 card={demo.card}
                 label={shown?.clean?.label ?? null}
+                aim={shown?.choice.aim ?? null}
                 before={shown?.clean?.predictions[name] ?? null}
                 after={shown?.outcomes[method]?.predictions[name] ?? null}
               />
@@ -81,6 +83,7 @@ export function App({ demo }: { readonly demo: Demo }) {
           </div>
           <Comparison demo={demo} theme={theme} />
           <Actions demo={demo} />
+          {demo.digits.length > 0 && Object.keys(classifiers).length > 1 && <TransferMatrix demo={demo} />}
         </div>
         <Explanation demo={demo} />
       </main>

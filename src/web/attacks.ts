@@ -1,4 +1,10 @@
-import { attackOf, type AttackName, type Configured, type SettingsOf } from '../runtime/attacks/index.ts';
+import {
+  attackOf,
+  isTrained,
+  type AttackName,
+  type Configured,
+  type SettingsOf,
+} from '../runtime/attacks/index.ts';
 import type { ManifestCell } from '../runtime/experiment/manifest.ts';
 
 /** An attack as the page runs and names it. */
@@ -17,14 +23,16 @@ export interface ShownAttack<K extends AttackName = AttackName> {
   readonly means: (most: string, mode: ManifestCell['mode']) => string;
 }
 
-const [miFgsm, pgd] = [
+const [miFgsm, pgd, apgd, square] = [
   { steps: 10, stepSize: null, decay: 1 },
   { steps: 40, stepSize: 2.5 / 40, restarts: 1 },
+  { loss: 'ce', steps: 50, restarts: 1 },
+  { queries: 1000, part: 0.8, shrinkOver: null, restarts: 1 },
 ] as const;
 
 /**
- * The attacks of the runtime, in the order of the page's table: one that has no row here does not compile. The page
- * answers while a slider moves, so it leaves out those that take hundreds of steps or queries an image.
+ * The attacks of the runtime as the page runs them, in the order of its table: one that has no row here does not compile.
+ * Those with the value null need minutes a picture in a browser, or something that was trained before.
  */
 const rows = {
   generator: {
@@ -59,6 +67,22 @@ const rows = {
     settings: pgd,
     means: (most) => `${pgd.steps} steps along this network’s own gradient changed ${most}`,
   },
+  apgd: {
+    id: 'apgd',
+    title: `APGD-${apgd.steps}`,
+    about: `up to ${apgd.steps} steps that adapt`,
+    settings: apgd,
+    means: (most) =>
+      `Up to ${apgd.steps} steps along this network’s own gradient, of a size that adapts, changed ${most}`,
+  },
+  square: {
+    id: 'square',
+    title: 'Square',
+    about: `up to ${square.queries.toLocaleString('en')} questions, no gradient`,
+    settings: square,
+    means: (most) =>
+      `A random search that asked this network up to ${square.queries.toLocaleString('en')} times, and never saw inside it, changed ${most}`,
+  },
   noise: {
     id: 'noise',
     title: 'Random noise',
@@ -66,12 +90,10 @@ const rows = {
     settings: {},
     means: (most) => `Random noise changed ${most} It knows nothing of the network.`,
   },
-  apgd: null,
   'pgd-adam': null,
   'apgd-t': null,
   fab: null,
   transfer: null,
-  square: null,
   universal: null,
 } as const satisfies { readonly [K in AttackName]: ShownAttack<K> | null };
 
@@ -87,6 +109,21 @@ export const shownAttacks: { readonly [K in Method]: ShownAttack<K> } = rows;
 export const methods = (Object.keys(rows) as readonly AttackName[]).filter(
   (name): name is Method => rows[name] !== null,
 );
+
+/**
+ * The attacks that can be run here.
+ *
+ * @param gradient whether there are gradients of the target.
+ * @param aimed whether the image is to be taken for a class that is chosen: a trained attacker knows no such goal.
+ */
+export const possible = ({
+  gradient,
+  aimed,
+}: {
+  readonly gradient: boolean;
+  readonly aimed: boolean;
+}): readonly Method[] =>
+  methods.filter((method) => (gradient || !needsGradients(method)) && !(aimed && isTrained(method)));
 
 /** The attack that a link or a saved result names. */
 export const methodOf = (id: string | null): Method | undefined =>

@@ -13,6 +13,8 @@ export interface Choice {
   /** The true class as the person says, or the digit's own; null to take what the attacked classifier sees. */
   readonly label: number | null;
   readonly method: Method;
+  /** The class that the image is to be taken for; null for any wrong one. */
+  readonly aim: number | null;
   /** Largest change of a pixel, 0..1. */
   readonly eps: number;
   readonly clip: boolean;

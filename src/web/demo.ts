@@ -2,12 +2,13 @@ import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/si
 import type { DemoData } from '../runtime/experiment/demo-data.ts';
 import type { Manifest } from '../runtime/experiment/manifest.ts';
 import { valuesOf, type ClassifierCard } from '../runtime/classifier-card.ts';
-import { configured, methods, needsGradients, seed } from './attacks.ts';
+import { attackOf } from '../runtime/attacks/index.ts';
+import { configured, seed, type Method } from './attacks.ts';
 import type { Choice } from './choice.ts';
 import { startEngine, wasmThreads, type Engine } from './engine/client.ts';
 import type { Backend, Models, Reply } from './engine/protocol.ts';
 import { findWebGpu, type WebGpu } from './engine/webgpu.ts';
-import { lineUp, seriesOf, type LineUp, type Series } from './lineup.ts';
+import { feasible, lineUp, possibleIn, seriesOf, type LineUp, type Series } from './lineup.ts';
 import { fromHash, toHash } from './permalink.ts';
 import { viewOf } from './route.ts';
 import { progressOf, runtimeName, type Progress } from './progress.ts';
@@ -65,7 +66,7 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
   const { classifier: card } = manifest;
   const digits = digitsOf(data.samples);
   const series = seriesOf(manifest);
-  const choice = signal(await initialChoice(data, digits, series, card));
+  const choice = signal(feasible(await initialChoice(data, digits, series, card), manifest));
   const line = computed(() => lineUp(manifest, choice.value));
   const empty = computed(() => isEmpty(choice.value.pixels));
   const results = signal<Results | null>(shippedResults(data.first, choice.peek(), line.peek()));
@@ -159,11 +160,14 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
     const { attacker, classifiers, gradient } = line.value;
     return { attacker, classifiers, gradient };
   });
-  // what an attack depends on: not the method, because all of them are computed
-  const wanted = computed(() => ({ ...choice.value, method: undefined, backend: undefined }));
-  const key = computed(() => JSON.stringify({ ...wanted.value, pixels: Array.from(wanted.value.pixels) }));
+  // changes with what an attack depends on: not with the method, because all of them are computed
+  let asked = choice.peek();
+  const wanted = computed(() => {
+    if (!sameAttack(asked, choice.value)) asked = choice.value;
+    return asked;
+  });
   effect(() => {
-    void key.value;
+    void wanted.value;
     void again.value;
     const own = engine.value;
     if (!own) return;
@@ -190,13 +194,15 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
       busy.value = true;
       failure.value = null;
     });
-    const { pixels, label, eps, clip, bits, method } = chosen;
-    const possible = methods.filter((m) => models.peek().gradient || !needsGradients(m));
+    const { pixels, label, aim, eps, clip, bits, method } = chosen;
+    // what is looked at comes first, and what asks hundreds of questions last
+    const turnOf = (one: Method): number => (one === method ? -1 : Number(attackOf(one).access === 'logits'));
     own.attack({
       job: jobs,
       image: pixels,
       card,
       label,
+      aim,
       eps,
       clip,
       bits,
@@ -204,13 +210,15 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
       scale,
       target,
       seed,
-      attacks: possible.toSorted((a, b) => Number(b === method) - Number(a === method)).map(configured),
+      attacks: possibleIn(line.peek(), chosen)
+        .toSorted((a, b) => turnOf(a) - turnOf(b))
+        .map(configured),
     });
   });
 
   const past = signal<readonly Picture[]>([]);
   const choose = (change: Partial<Choice>): void => {
-    choice.value = { ...choice.value, ...change };
+    choice.value = feasible({ ...choice.peek(), ...change }, manifest);
   };
   const remember = (): void => {
     const { source, pixels, label } = choice.peek();
@@ -313,6 +321,7 @@ async function initialChoice(
           label: null,
         }),
     method: 'generator',
+    aim: null,
     eps: cell.eps,
     clip: cell.clip,
     bits: null,

@@ -8,5 +8,14 @@ declare module '*.wasm?url' {
   export { url as default };
 }
 
+/** The address of a worker. */
+declare module '*?worker&url' {
+  export const url: string;
+  export { url as default };
+}
+
 /** A style sheet that comes with the code that imports it. */
 declare module '*.css';
+
+/** The names of the files under `assets/`, apart by spaces: only in the service worker, and only in a build. */
+declare const ASSETS: string;

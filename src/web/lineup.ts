@@ -1,4 +1,5 @@
 import type { CellModels, Manifest, ManifestCell, ModelFile } from '../runtime/experiment/manifest.ts';
+import { possible, type Method } from './attacks.ts';
 import type { Choice } from './choice.ts';
 import type { ClassifierName } from './engine/protocol.ts';
 
@@ -64,6 +65,17 @@ export function lineUp(
     },
     gradient: models.gradient ? one(manifest, cell, 'gradient') : null,
   };
+}
+
+/** The attacks that can be run on a choice. */
+export const possibleIn = ({ gradient }: LineUp, { aim }: Pick<Choice, 'aim'>): readonly Method[] =>
+  possible({ gradient: gradient !== null, aimed: aim !== null });
+
+/** The choice, with PGD, or else another attack, in the place of one that it does not allow. */
+export function feasible(choice: Choice, manifest: Manifest): Choice {
+  const methods = possibleIn(lineUp(manifest, choice), choice);
+  if (methods.includes(choice.method)) return choice;
+  return { ...choice, method: methods.find((method) => method === 'pgd') ?? methods[0]! };
 }
 
 /** The cell whose eps is nearest by ratio. */

@@ -3,6 +3,7 @@ import type { DemoData } from '../runtime/experiment/demo-data.ts';
 import { upgradeManifest, type StoredManifest } from '../runtime/experiment/manifest.ts';
 import { App } from './app.tsx';
 import { startDemo, type Demo } from './demo.ts';
+import { keepOffline } from './offline/page.ts';
 import { viewOf, type View } from './route.ts';
 
 const root = document.getElementById('app')!;
@@ -28,12 +29,24 @@ async function startDigits(): Promise<Demo> {
   const data = json<DemoData>('demo.json');
   // where both are missing, models.json is the one to name
   data.catch(() => {});
-  const manifest = upgradeManifest(await json<StoredManifest>('models.json'));
-  return await startDemo(manifest, await data);
+  const manifest = upgradeManifest(await published());
+  const shown = await data;
+  await keepOffline(manifest);
+  return await startDemo(manifest, shown);
 }
+
+let stored: Promise<StoredManifest> | undefined;
+/** What the page says of its run. */
+const published = (): Promise<StoredManifest> => {
+  stored ??= json<StoredManifest>('models.json');
+  stored.catch(() => (stored = undefined));
+  return stored;
+};
 
 async function open(): Promise<void> {
   const view = viewOf(location.hash);
+  // the other views need nothing of the run
+  if (view !== 'digits') void published().then(keepOffline, () => {});
   try {
     const content = await views[view]();
     if (view === viewOf(location.hash)) render(content, root);

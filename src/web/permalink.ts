@@ -9,13 +9,14 @@ import type { Digit } from './samples.ts';
  * its pixels, compressed.
  */
 export async function toHash(choice: Choice): Promise<string> {
-  const { source, pixels, label, method, eps, clip, bits, weights, series, backend } = choice;
+  const { source, pixels, label, method, aim, eps, clip, bits, weights, series, backend } = choice;
   const parts: Record<string, string> = {
     ...(source.kind === 'digit'
       ? { digit: String(source.index) }
       : { pixels: await pack(Uint8Array.from(pixels, (v) => Math.round(255 * v))), name: source.name }),
     ...(label !== null && { label: String(label) }),
     attack: shownAttacks[method].id,
+    ...(aim !== null && { aim: String(aim) }),
     eps: String(eps),
     clip: clip ? '1' : '0',
     bits: bits === 8 ? '8' : '32',
@@ -35,7 +36,11 @@ export async function fromHash(
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const one = <T extends string>(name: string, values: readonly T[]): T | undefined =>
     values.find((value) => value === parts.get(name));
-  const label = /^\d+$/.test(parts.get('label') ?? '') ? Number(parts.get('label')) : null;
+  const classIn = (name: string): number | null => {
+    const text = parts.get(name) ?? '';
+    return /^\d+$/.test(text) && Number(text) < card.classes ? Number(text) : null;
+  };
+  const [label, aim] = [classIn('label'), classIn('aim')];
   const method = methodOf(parts.get('attack'));
   const clip = one('clip', ['0', '1']);
   const bits = one('bits', ['8', '32']);
@@ -45,8 +50,10 @@ export async function fromHash(
   const eps = numberOf(parts.get('eps'));
   return {
     ...(await pictureOf(parts, digits, valuesOf(card.image))),
-    ...(label !== null && label < card.classes && { label }),
+    ...(label !== null && { label }),
     ...(method && { method }),
+    // a link that names an attack and no aim has none
+    ...((aim !== null || method) && { aim }),
     ...(eps >= 0 && eps <= 1 && { eps }),
     // 8-bit pixels are valid ones: the page and the server clip them
     ...(bits === '8' ? { clip: true } : clip && { clip: clip === '1' }),

@@ -38,7 +38,7 @@ export function recordOf({ manifest, choice, lineUp, clean, outcomes, engine }: 
       weights: choice.weights === 'full' ? 'float32' : '8 bits',
     },
     models,
-    threat: { norm: 'linf', eps: choice.eps, clip: choice.clip, bits: choice.bits },
+    threat: { norm: 'linf', eps: choice.eps, clip: choice.clip, bits: choice.bits, aim: choice.aim },
     engine,
     pgd: { steps, stepSize, seed },
     image: { source: choice.source, pixels: nestedOf(choice.pixels, image) },
@@ -50,7 +50,8 @@ export function recordOf({ manifest, choice, lineUp, clean, outcomes, engine }: 
       .map((outcome) => ({
         method: shownAttacks[outcome.method].id,
         settings: shownAttacks[outcome.method].settings,
-        result: verdict(clean.predictions[target]!, outcome.predictions[target]!, clean.label).kind,
+        result: verdict(clean.predictions[target]!, outcome.predictions[target]!, clean.label, choice.aim)
+          .kind,
         linf: outcome.linf,
         l2: outcome.l2,
         gradientSteps: outcome.gradientSteps,

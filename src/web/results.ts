@@ -39,7 +39,8 @@ export function sameAttack(a: Choice, b: Choice): boolean {
     a.weights === b.weights &&
     a.series === b.series &&
     a.label === b.label &&
-    a.pixels.every((value, i) => value === b.pixels[i])
+    a.aim === b.aim &&
+    (a.pixels === b.pixels || a.pixels.every((value, i) => value === b.pixels[i]))
   );
 }
 
@@ -58,6 +59,7 @@ export function shippedResults(first: FirstResult | null, choice: Choice, lineUp
     choice.source.kind !== 'digit' ||
     choice.source.index !== first.index ||
     choice.label === null ||
+    choice.aim !== null ||
     cell.folder !== first.folder ||
     attacker?.sha256 !== first.attacker ||
     scale !== 1 ||

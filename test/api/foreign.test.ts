@@ -357,6 +357,18 @@ test('what the builder cannot read is opened for its answers, with all reasons',
   );
 });
 
+test('a file that has no gradient and does not run is rejected when it is opened', async () => {
+  const nodes = [
+    { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
+    { op: 'Hardmax', inputs: ['flat'], outputs: ['a'] },
+    { op: 'Constant', inputs: [], outputs: ['at'], attributes: { value_ints: [500] } },
+    { op: 'Gather', inputs: ['a', 'at'], outputs: ['features'], attributes: { axis: 1 } },
+  ];
+  await expect(openClassifier(encodeModel(linear(1, nodes)), { threads: 1 })).rejects.toThrow(
+    /^the model: ONNX Runtime cannot run the file: .*Gather/,
+  );
+});
+
 describe('files beside a model', () => {
   let folder: string;
   beforeAll(async () => {

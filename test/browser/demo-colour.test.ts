@@ -95,7 +95,15 @@ describe.skipIf(!chromiumPath)(`the demo of a classifier of colour images${reaso
       const { page, saved } = await opened();
       const { image, attacks, before } = await saved();
       expect(Float32Array.from(image.pixels.flat(2))).toEqual(colours());
-      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'mi-fgsm', 'pgd', 'noise']);
+      expect(attacks.map(({ method }) => method)).toEqual([
+        'attacker',
+        'fgsm',
+        'mi-fgsm',
+        'pgd',
+        'apgd',
+        'square',
+        'noise',
+      ]);
       for (const { linf } of attacks) {
         expect(linf).toBeGreaterThan(0);
         expect(linf).toBeLessThanOrEqual(0.1 + 1e-6);

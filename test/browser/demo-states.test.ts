@@ -340,7 +340,8 @@ async function opened(
     readonly context?: BrowserContextOptions;
   } = {},
 ): Promise<Page> {
-  const page = await (await browser.newContext(context)).newPage();
+  // what a service worker answers is out of reach of the routes of these tests
+  const page = await (await browser.newContext({ ...context, serviceWorkers: 'block' })).newPage();
   page.setDefaultTimeout(patience / 2);
   if (script) await page.addInitScript(script);
   if (held) await page.context().route(held, () => {});

@@ -40,6 +40,8 @@ let browser: Browser;
 /** A page of the static demo that most tests share: opening one compiles 14 MB of WebAssembly. */
 let shared: Page;
 let site: { readonly url: string; readonly close: () => void };
+/** What the host has besides, or in the place of files of the folder. */
+const newer = new Map<string, Uint8Array>();
 let server: Command;
 let serverUrl: string;
 let test: StoredSource;
@@ -58,7 +60,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     await succeeds(`train ${options} --out run`);
     await succeeds('demo --run run --out site');
     // no headers that isolate the page: a plain file host, and WASM with one thread
-    site = await serveFolder(join(cwd, 'site'));
+    site = await serveFolder(join(cwd, 'site'), newer);
     server = start('serve --run run --port 0 --workers 1 --log-level silent'.split(' '), { cwd });
     serverUrl = await addressOf(server);
     ({ test } = await loadDigits('mnist'));
@@ -87,7 +89,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   }, patience);
 
   it(
-    'attacks a digit when it opens, by every method and with noise, without asking anybody else',
+    'attacks a digit when it opens, by every method and with noise, and asks nobody else: without a network nobody at all',
     async () => {
       const page = await open();
       const asked: string[] = [];
@@ -105,6 +107,8 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         ['fgsm', 1],
         ['mi-fgsm', 10],
         ['pgd', 40],
+        ['apgd', expect.any(Number)],
+        ['square', 0],
         ['noise', 0],
       ]);
       for (const { linf } of attacks) expect(linf).toBeLessThanOrEqual(0.3 + 1e-6);
@@ -113,15 +117,98 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       expect(fgsm).toBeGreaterThan(before!);
       expect(momentum).toBeGreaterThan(before!);
       expect(pgd).toBeGreaterThan(before!);
+
+      // the page, ONNX Runtime and each model
+      await page.waitForFunction(async () => {
+        if (!navigator.serviceWorker.controller) return false;
+        const [name] = await caches.keys();
+        const kept = (await (await caches.open(name!)).keys()).map(({ url }) => url);
+        return ['wasm', 'attacker-compact', 'gradient', 'c1', 'c2', 'digits.bin'].every((part) =>
+          kept.some((url) => url.includes(part)),
+        );
+      });
       await page.context().setOffline(true);
-      await page.getByRole('button', { name: 'Clear' }).click();
+      await page.reload();
       await page
         .getByRole('radio', { name: /^3, test image/ })
         .first()
         .click();
       await settled(page);
       expect((await savedBy(page)).label).toBe(3);
+      await page.context().setOffline(false);
+
+      const html = await readFile(join(cwd, 'site/index.html'), 'utf8');
+      newer.set('index.html', Buffer.from(html.replace('<title>', '<title>Newer: ')));
+      await page.reload();
+      expect(await page.title()).toMatch(/^Newer/);
+      newer.clear();
       await page.close();
+    },
+    patience,
+  );
+
+  it(
+    'aims at a class that is chosen, and goes back to any',
+    async () => {
+      const page = await fresh();
+      await page.getByLabel('Make it look like').selectOption('3');
+      await settled(page);
+      // what was trained aims at no class: PGD stands in for it
+      expect(await page.getByRole('radio', { name: /^PGD-40/ }).isChecked()).toBe(true);
+      const { attacks, label } = await savedBy(page);
+      expect(attacks.map(({ method }) => method)).not.toContain('attacker');
+      const of = (method: string) => attacks.find((one) => one.method === method)!.after['c1']!.probabilities;
+      expect(of('pgd')[3]).toBeGreaterThan(of('noise')[3]!);
+      const read = of('pgd').indexOf(Math.max(...of('pgd')));
+      const badge = read === 3 ? 'Fooled' : read === label ? 'Not fooled' : 'Missed its aim';
+      expect(await page.locator('.badge').innerText()).toBe(badge);
+      await page.getByLabel('Make it look like').selectOption({ label: 'anything else' });
+      await settled(page);
+      expect((await savedBy(page)).attacks).toHaveLength(7);
+    },
+    patience,
+  );
+
+  it(
+    'finds the smallest eps that fools',
+    async () => {
+      const page = await fresh();
+      await page.getByRole('radio', { name: /^PGD-40/ }).check();
+      await page.getByRole('button', { name: 'Find the smallest eps' }).click();
+      const said = await page.getByText('The smallest that was found to fool is').innerText();
+      const smallest = Number(/is ([\d.]+)\./.exec(said)![1]);
+      expect(smallest).toBeGreaterThan(0);
+      expect(smallest).toBeLessThan(0.3);
+      await settled(page);
+      expect((await savedBy(page)).threat.eps).toBeCloseTo(smallest, 3);
+      expect(await page.locator('.badge').innerText()).toBe('Fooled');
+    },
+    patience,
+  );
+
+  it(
+    'measures how attacks on each classifier of the run carry over to the others',
+    async () => {
+      const page = await fresh();
+      await page.getByRole('button', { name: 'Measure with MI-FGSM at eps 0.3' }).click();
+      await page.locator('.transfer[aria-busy="false"]').waitFor();
+      const rows = await page
+        .locator('.matrix tbody tr')
+        .evaluateAll((all) => all.map((row) => [...row.children].map(({ textContent }) => textContent)));
+      expect(rows.map(([on]) => on)).toEqual([
+        'No attack',
+        'Random noise',
+        'Target',
+        'Bystander',
+        'Trained sparring partner',
+      ]);
+      const share = (row: number, column: number): number => Number.parseFloat(rows[row]![column + 1]!);
+      for (const own of [0, 1, 2]) {
+        expect(share(2 + own, own)).toBeLessThan(share(0, own));
+        // nobody else's attack does better than the one on the classifier itself
+        for (const other of [0, 1, 2]) expect(share(2 + own, own)).toBeLessThanOrEqual(share(2 + other, own));
+      }
+      expect(await axeOn(page)).toEqual([]);
     },
     patience,
   );
@@ -180,7 +267,15 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         atol: 1e-4,
       });
       expect(before['c1']!.probabilities).toBeAllClose(probabilities!.data as Float32Array, { atol: 1e-4 });
-      expect(attacks.map(({ method }) => method)).toEqual(['attacker', 'fgsm', 'mi-fgsm', 'pgd', 'noise']);
+      expect(attacks.map(({ method }) => method)).toEqual([
+        'attacker',
+        'fgsm',
+        'mi-fgsm',
+        'pgd',
+        'apgd',
+        'square',
+        'noise',
+      ]);
 
       await page.getByLabel('Computed here by').selectOption('wasm');
       await settled(page);
@@ -283,7 +378,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   );
 
   it(
-    'saves a figure, and opens again as it was from its link',
+    'saves a picture, and opens again as it was from its link',
     async () => {
       const page = await fresh();
       await page
@@ -294,10 +389,10 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       await settled(page);
       const [download] = await Promise.all([
         page.waitForEvent('download'),
-        page.getByRole('button', { name: 'Save PNG' }).click(),
+        page.getByRole('button', { name: 'Save picture' }).click(),
       ]);
       const figure = PNG.sync.read(await readFile(await download.path()));
-      expect([figure.width, figure.height]).toEqual([1200, 792]);
+      expect([figure.width, figure.height]).toEqual([1200, 944]);
       await page.getByRole('button', { name: 'Copy link' }).click();
       await page.getByText(/The link is in/).waitFor();
       const link = page.url();
@@ -403,7 +498,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
         'eps',
         'Original image',
         'method',
-        'Save PNG',
+        'Save picture',
       ])
         expect(
           reached.some((text) => text.startsWith(name)),
@@ -416,7 +511,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       await page.getByRole('slider', { name: /^eps/ }).focus();
       await page.keyboard.press('Home');
       await settled(page);
-      expect((await savedBy(page)).attacks.map(({ linf }) => linf)).toEqual([0, 0, 0, 0, 0]);
+      expect((await savedBy(page)).attacks.map(({ linf }) => linf)).toEqual([0, 0, 0, 0, 0, 0, 0]);
     },
     patience,
   );

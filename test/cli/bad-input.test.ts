@@ -22,6 +22,7 @@ import {
   type RunConfig,
   type RunFolder,
 } from '../../src/runtime/index.ts';
+import { smallRun } from '../support/configs.ts';
 import { sparring, start } from '../support/cli.ts';
 import { encodeIdx, examples, writeIdxFolder } from '../support/idx.ts';
 
@@ -78,25 +79,7 @@ const small = ['--data', 'data', '--device', 'cpu', '--threads', '1', '--batch-s
 
 /** The configuration of a small run on `data`. */
 async function configOfData(change: Partial<RunConfig>): Promise<RunConfig> {
-  return {
-    schema: 1,
-    modes: ['consecutive'],
-    eps: [0.1],
-    seeds: [1],
-    bound: 'tanh',
-    clip: true,
-    batchSize: 8,
-    classifierEpochs: { consecutive: 1 },
-    attackerEpochs: 1,
-    learningRate: 1e-3,
-    trainLimit: null,
-    testLimit: null,
-    data: { source: 'data', sha256: (await loadDigits('data')).sha256 },
-    device: 'cpu',
-    threads: 1,
-    shard: null,
-    ...change,
-  };
+  return { ...smallRun, data: { source: 'data', sha256: (await loadDigits('data')).sha256 }, ...change };
 }
 
 describe('a wrong command line is refused in one line:', () => {
@@ -109,6 +92,24 @@ describe('a wrong command line is refused in one line:', () => {
     [['train', 'mnist'], 'unexpected argument mnist; train takes options only'],
     [['train', '--eps'], "option '--eps <numbers>' argument missing"],
     [['train', '--out'], "option '--out <dir>' argument missing"],
+    [
+      ['audit', 'model.onnx', '--attacker', 'a.onnx', 'b.onnx'],
+      "too many arguments for 'audit'. Expected 1 argument but got 2. --attacker takes one value; repeat it for more.",
+    ],
+    [
+      ['audit', '--merge', 'a', 'b', 'model.onnx'],
+      "missing required argument 'model' (--merge takes all words after it: a b model.onnx)",
+    ],
+    [
+      ['evaluate', '--matrix', '--also', 'runs/a', 'runs/b'],
+      '--also takes all runs after it: runs/a runs/b; name the run to evaluate first: ' +
+        'sparring evaluate runs/latest --matrix --also runs/a runs/b',
+    ],
+    [
+      ['serve', '--resize', 'none.onnx'],
+      "option '--resize [pixels]' argument 'none.onnx' is invalid. It must be a positive integer, got none.onnx; " +
+        'name the model before it.',
+    ],
   ])('%j', async (args, message) => {
     expect(await refusal(...args)).toBe(message);
   });
@@ -147,9 +148,17 @@ describe('a wrong command line is refused in one line:', () => {
     ['--eps', '1e-46', 'eps 1e-46 is 0 as a 32-bit float, so there would be no attack.'],
     ['--eps', '0.04,0.08,0.04', '0.04 is listed twice in 0.04,0.08,0.04.'],
     ['--seed', '1,x', 'It must be an integer from 0 on, got x.'],
-    ['--mode', 'consecutive,both', 'Allowed choices are consecutive, alternating, both; got both.'],
+    [
+      '--mode',
+      'consecutive,both',
+      'Allowed choices are consecutive, alternating, hardened, both (the first two); got both.',
+    ],
     ['--preset', 'slow', 'Allowed choices are quick, paper.'],
-    ['--mode', 'alternate', 'Allowed choices are consecutive, alternating, both; got alternate.'],
+    [
+      '--mode',
+      'alternate',
+      'Allowed choices are consecutive, alternating, hardened, both (the first two); got alternate.',
+    ],
     ['--bound', 'sigmoid', 'Allowed choices are tanh, clamp.'],
     ['--device', 'tpu', 'Allowed choices are auto, cpu, cuda, webgpu.'],
   ] as const)('train %s "%s"', async (option, value, reason) => {

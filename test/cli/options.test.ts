@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { program } from '../../src/cli/main.ts';
 import { eps, folder, listOf } from '../../src/cli/options.ts';
 
 describe('eps', () => {
@@ -19,6 +20,31 @@ describe('eps', () => {
 
   it('is listed twice in two forms of one value', () => {
     expect(() => listOf(eps)('0.5,1/2')).toThrow('0.5 is listed twice in 0.5,1/2.');
+  });
+});
+
+describe('an option that is repeated', () => {
+  const parsed = (name: string, ...words: readonly string[]) => {
+    const command = program().commands.find((one) => one.name() === name)!;
+    return { ...command.parseOptions([...words]), ...command.opts() };
+  };
+
+  it.each([
+    ['serve', '--attacker', 'attacker'],
+    ['serve', '--cors', 'cors'],
+    ['serve', '--allow-host', 'allowHost'],
+    ['audit', '--attacker', 'attacker'],
+  ])('%s %s takes one value, and leaves the model', (command, option, name) => {
+    expect(parsed(command, option, 'a', 'model.onnx')).toMatchObject({
+      operands: ['model.onnx'],
+      [name]: ['a'],
+    });
+    expect(parsed(command, 'model.onnx', option, 'a', option, 'b')).toMatchObject({ [name]: ['a', 'b'] });
+  });
+
+  it('is the only kind that takes several values, but for lists of folders', () => {
+    const variadic = program().commands.flatMap(({ options }) => options.filter((one) => one.variadic));
+    expect(variadic.map(({ long }) => long)).toEqual(['--merge', '--also']);
   });
 });
 

@@ -161,6 +161,22 @@ function lossAt(settings: DefenceSettings): Graph {
   return { name: 'loss on found images', inputs, outputs: { loss } };
 }
 
+it.for(['linf', 'l2'] as const)(
+  'leaves 0..1, not the ball of %s, where images are not clipped',
+  async (norm) => {
+    const eps = norm === 'linf' ? 0.3 : 2;
+    const { attacked } = await run(lossGraph({ ...settingsOf('pgd', norm), clip: false }), {
+      eps: tensorOf('float32', [], [eps]),
+    });
+    const [pixels, found] = [fed['image']!.data as Float32Array, attacked!.data as Float32Array];
+    expect(Math.min(...found)).toBeLessThan(0);
+    expect(Math.max(...found)).toBeGreaterThan(1);
+    const change = Array.from(found.subarray(0, 784), (x, i) => x - pixels[i]!);
+    const length = norm === 'linf' ? Math.max(...change.map(Math.abs)) : Math.hypot(...change);
+    expect(length).toBeLessThanOrEqual(eps * 1.00001);
+  },
+);
+
 it('leaves the ball where the start is larger than it, as N-FGSM does', async () => {
   const { attacked } = await run(lossGraph({ ...settingsOf('fast', 'linf'), stepSize: 1, start: 2 }), {
     eps: tensorOf('float32', [], [0.05]),

@@ -1,17 +1,16 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Result } from '../../src/runtime/index.ts';
-import { createApp, createBatcher, createMetrics, loadCatalogue, type App } from '../../src/server/index.ts';
+import { loadCatalogue, type App } from '../../src/server/index.ts';
 import { bytesOf } from '../../src/server/catalogue.ts';
 import { openCell, type OpenCell } from '../../src/server/inference.ts';
 import { attackSchemas, ManifestAnswer } from '../../src/server/schemas.ts';
+import { limits, runApp } from '../support/run-app.ts';
 import { digitPng, digits, digitShape, untrainedRun } from '../support/server.ts';
 
 // a run whose attacker was trained against a file, with no other file to measure transfer on
-const limits = { images: 4, body: 100_000 };
 let folder: string;
 let cell: OpenCell;
 let app: App;
@@ -28,20 +27,7 @@ beforeAll(async () => {
   const { eps, models } = catalogue.cells[0]!;
   const [c1, attacker] = [await bytesOf(models.c1), await bytesOf(models.attacker)];
   cell = await openCell({ eps, image: digitShape, c1, c2: null, attacker }, 1);
-  const metrics = createMetrics();
-  const pool = { workers: 1, run: async (batch: Parameters<OpenCell['attack']>[0]) => cell.attack(batch) };
-  app = createApp({
-    catalogue,
-    batcher: createBatcher(pool, { batch: 4, queue: 16, timeout: 20_000 }, metrics.events),
-    metrics,
-    log: pino({ level: 'silent' }),
-    ready: () => true,
-    limits,
-    origins: [],
-    demo: null,
-    docsScript: null,
-    version: '1.2.3',
-  });
+  app = runApp(catalogue, cell);
 }, 120_000);
 afterAll(async () => {
   await cell.close();

@@ -1,17 +1,16 @@
 import { PNG } from 'pngjs';
-import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cardOf, nestedOf } from '../../src/runtime/classifier-card.ts';
 import { openModel } from '../../src/runtime/session.ts';
-import { createApp, createBatcher, createMetrics, type App } from '../../src/server/index.ts';
+import type { App } from '../../src/server/index.ts';
 import { openCell, type OpenCell } from '../../src/server/inference.ts';
 import { attackSchemas } from '../../src/server/schemas.ts';
 import { colourCard } from '../support/cards.ts';
 import { colourCatalogue, colours } from '../support/colour-run.ts';
+import { limits, runApp } from '../support/run-app.ts';
 import '../support/run.ts';
 
 const catalogue = colourCatalogue();
-const limits = { images: 4, body: 100_000 };
 const { answer } = attackSchemas(colourCard, limits);
 const image = colours();
 let cell: OpenCell;
@@ -22,20 +21,7 @@ beforeAll(async () => {
   const bytes = (name: 'c1' | 'c2' | 'attacker') => models[name]!.content as Uint8Array;
   const files = { c1: bytes('c1'), c2: bytes('c2'), attacker: bytes('attacker') };
   cell = await openCell({ eps, image: colourCard.image, ...files }, 1);
-  const metrics = createMetrics();
-  const pool = { workers: 1, run: async (batch: Parameters<OpenCell['attack']>[0]) => cell.attack(batch) };
-  app = createApp({
-    catalogue,
-    batcher: createBatcher(pool, { batch: 4, queue: 16, timeout: 20_000 }, metrics.events),
-    metrics,
-    log: pino({ level: 'silent' }),
-    ready: () => true,
-    limits,
-    origins: [],
-    demo: null,
-    docsScript: null,
-    version: '1.2.3',
-  });
+  app = runApp(catalogue, cell);
 });
 afterAll(() => cell.close());
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPacer } from '../../src/server/door.ts';
 import { loadCatalogue, serve, type ServeOptions, type Serving } from '../../src/server/index.ts';
 import { allowedHosts, hostName } from '../../src/server/security.ts';
-import { digitPng, digits, execArgv, untrainedRun } from '../support/server.ts';
+import { digitPng, digits, plainServer, untrainedRun } from '../support/server.ts';
 
 const cell = 'consecutive-eps0.16-seed1';
 let folder: string;
@@ -18,24 +18,12 @@ const lines: Record<string, unknown>[] = [];
 const started = async (options: Partial<ServeOptions> = {}): Promise<Serving> =>
   await serve({
     catalogue: await loadCatalogue(folder),
-    workers: 1,
-    threads: 1,
-    openCells: 1,
-    execArgv,
-    batch: 16,
-    queue: 64,
+    ...plainServer,
     timeout: 60_000,
+    requestTimeout: 1500,
     limits: { images: 8, body: 400_000 },
-    origins: [],
-    demo: null,
     docsScript: join(folder, 'explorer.js'),
     log: pino({}, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) }),
-    version: '1.2.3',
-    host: '127.0.0.1',
-    port: 0,
-    requestTimeout: 1500,
-    drainDelay: 0,
-    drainTimeout: 30_000,
     ...options,
   });
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stream } from '../../src/runtime/random.ts';
 import { loadCatalogue, serve, type Serving } from '../../src/server/index.ts';
 import { hangUp, malformed } from '../support/malformed.ts';
-import { digitPng, digits, execArgv, untrainedRun } from '../support/server.ts';
+import { digitPng, digits, plainServer, untrainedRun } from '../support/server.ts';
 
 /** How many are sent: `SPARRING_MALFORMED=5000` sends as many as the project promises to stand. */
 const count = Number(process.env['SPARRING_MALFORMED'] ?? 1000);
@@ -21,24 +21,11 @@ beforeAll(async () => {
   await untrainedRun(folder, [{ eps: 0.16, clip: true }]);
   server = await serve({
     catalogue: await loadCatalogue(folder),
-    workers: 1,
-    threads: 1,
-    openCells: 1,
-    execArgv,
-    batch: 16,
-    queue: 64,
+    ...plainServer,
     timeout: 60_000,
-    limits: { images: 64, body: 2 * 1024 * 1024 },
-    origins: [],
-    demo: null,
-    docsScript: null,
-    log: pino({ level: 'error' }, { write: (line: string) => errors.push(line) }),
-    version: '1.2.3',
-    host: '127.0.0.1',
-    port: 0,
     requestTimeout: 4000,
-    drainDelay: 0,
-    drainTimeout: 30_000,
+    limits: { images: 64, body: 2 * 1024 * 1024 },
+    log: pino({ level: 'error' }, { write: (line: string) => errors.push(line) }),
   });
 }, 120_000);
 afterAll(async () => {

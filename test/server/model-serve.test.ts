@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { serve, type ModelCatalogue, type ServeOptions, type Serving } from '../../src/server/index.ts';
 import { sparring, start } from '../support/cli.ts';
 import { photoModel, photos } from '../support/photo-model.ts';
 import { preparedPhotos } from '../support/served-model.ts';
-import { execArgv } from '../support/server.ts';
+import { plainServer } from '../support/server.ts';
 import '../support/run.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
@@ -30,23 +29,8 @@ afterAll(() => rm(folder, { recursive: true }));
 async function started(options: Partial<ServeOptions> = {}) {
   const one = await serve({
     catalogue,
-    workers: 1,
-    threads: 1,
-    openCells: 1,
-    execArgv,
-    batch: 16,
-    queue: 64,
-    timeout: 120_000,
+    ...plainServer,
     limits: { images: 4, body: 8 * 1024 * 1024 },
-    origins: [],
-    demo: null,
-    docsScript: null,
-    log: pino({ level: 'silent' }),
-    version: '1.2.3',
-    host: '127.0.0.1',
-    port: 0,
-    requestTimeout: 120_000,
-    drainDelay: 0,
     drainTimeout: 60_000,
     ...options,
   });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
@@ -13,7 +13,7 @@ import { attackerUse, type AttackerPlan } from '../../src/models/attackers.ts';
 import type { AttackerCard } from '../../src/runtime/attacker/card.ts';
 import { attackNames, type AttackName } from '../../src/runtime/attacks/index.ts';
 import { nestedOf } from '../../src/runtime/classifier-card.ts';
-import { fitPicture } from '../../src/runtime/data/fit.ts';
+import { fitPicture, type FitOptions } from '../../src/runtime/data/fit.ts';
 import { decodePicture } from '../../src/runtime/data/picture.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { float32 } from '../../src/runtime/tensor.ts';
@@ -291,6 +291,23 @@ describe('pictures of any size', () => {
       { atol: 1e-6 },
     );
     await fitted.close();
+  });
+
+  it('are resized as a file beside the model says, unless --resize has a length', async () => {
+    const beside = join(folder, 'beside');
+    await mkdir(beside);
+    const path = join(beside, 'mean.onnx');
+    await writeFile(
+      path,
+      modelOf('logits', (x) => reshape(x, [-1, 784])),
+    );
+    const processor = { size: { height: 28, width: 28 }, resample: 3 };
+    await writeFile(join(beside, 'preprocessor_config.json'), JSON.stringify(processor));
+    const fitOf = async (fit: FitOptions | null) =>
+      (await prepareModel(serving(path, { fit, attacks: ['noise'] }), join(beside, 'prepared'))).fit;
+    expect(await fitOf({})).toEqual({ resize: [28, 28], interpolation: 'bicubic' });
+    expect(await fitOf({ resize: 32 })).toEqual({ resize: 32, interpolation: 'bicubic' });
+    expect(await fitOf(null)).toBeNull();
   });
 
   it('are rejected when they have more pixels than any camera gives', async () => {

@@ -7,14 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as ort from 'onnxruntime-node';
-import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { InputError, loadDigits } from '../../src/runtime/index.ts';
 import { loadCatalogue, serve, type ServeOptions, type Serving } from '../../src/server/index.ts';
 import { attackSchemas } from '../../src/server/schemas.ts';
 import { sparring, start } from '../support/cli.ts';
 import '../support/run.ts';
-import { digitPng, digitShape, execArgv, type GreyAnswer } from '../support/server.ts';
+import { digitPng, digitShape, plainServer, type GreyAnswer } from '../support/server.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
 const patience = 240_000;
@@ -45,24 +44,13 @@ afterAll(async () => {
 async function started(options: Partial<ServeOptions> = {}) {
   const one = await serve({
     catalogue: await loadCatalogue(join(cwd, 'runs/latest')),
+    ...plainServer,
     workers: 2,
-    threads: 1,
     openCells: 2,
-    execArgv,
-    batch: 16,
     queue: 256,
     timeout: 30_000,
-    limits: { images: 64, body: 2 * 1024 * 1024 },
-    origins: [],
-    demo: null,
-    docsScript: null,
-    log: pino({ level: 'silent' }),
-    version: '1.2.3',
-    host: '127.0.0.1',
-    port: 0,
     requestTimeout: 30_000,
-    drainDelay: 0,
-    drainTimeout: 30_000,
+    limits: { images: 64, body: 2 * 1024 * 1024 },
     ...options,
   });
   serving.push(one);

@@ -2,13 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nestedOf } from '../../src/runtime/classifier-card.ts';
 import { loadCatalogue, serve, type Serving } from '../../src/server/index.ts';
 import { photoClasses, photoModel, photos, photoShape } from '../support/photo-model.ts';
 import { inThread, preparedPhotos, type InThread } from '../support/served-model.ts';
-import { digits, execArgv, untrainedRun } from '../support/server.ts';
+import { digits, plainServer, untrainedRun } from '../support/server.ts';
 import '../support/run.ts';
 
 const two = photos(2);
@@ -212,24 +211,9 @@ describe('the classifiers of a run', () => {
     await untrainedRun(join(folder, 'run'), [{ eps: 0.16, clip: true }]);
     server = await serve({
       catalogue: await loadCatalogue(join(folder, 'run')),
-      workers: 1,
-      threads: 1,
+      ...plainServer,
       openCells: 2,
-      execArgv,
-      batch: 16,
-      queue: 64,
-      timeout: 120_000,
       limits: { images: 8, body: 400_000 },
-      origins: [],
-      demo: null,
-      docsScript: null,
-      log: pino({ level: 'silent' }),
-      version: '1.2.3',
-      host: '127.0.0.1',
-      port: 0,
-      requestTimeout: 120_000,
-      drainDelay: 0,
-      drainTimeout: 30_000,
     });
   }, 120_000);
   afterAll(() => server.drain());

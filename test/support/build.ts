@@ -22,6 +22,9 @@ export function setup(): void {
       '--declaration',
       'false',
       '--incremental',
+      // beside what it describes: where that is gone, everything is written again
+      '--tsBuildInfoFile',
+      join(root, '.test-build', 'tsbuildinfo'),
     ],
     { stdio: 'inherit' },
   );

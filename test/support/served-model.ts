@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { prepareModel, type ServeModel } from '../../src/cli/serve/prepare.ts';
 import { openServed, type ServedClassifier } from '../../src/server/classifier.ts';
 import {
@@ -11,6 +10,7 @@ import {
   type AppDeps,
   type ModelCatalogue,
 } from '../../src/server/index.ts';
+import { plainApp } from './server.ts';
 import { photoModel } from './photo-model.ts';
 
 /** What `sparring serve model.onnx` asks for without any option, but for what is given. */
@@ -57,13 +57,9 @@ export async function inThread(catalogue: ModelCatalogue): Promise<InThread> {
         catalogue,
         batcher: createBatcher(sessions, { batch: 16, queue: 64, timeout: 120_000 }, metrics.events),
         metrics,
-        log: pino({ level: 'silent' }),
         ready: () => true,
         limits: { images: 4, body: 32 * 1024 * 1024 },
-        origins: [],
-        demo: null,
-        docsScript: null,
-        version: '1.2.3',
+        ...plainApp,
         ...deps,
       });
     },

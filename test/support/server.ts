@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { pino } from 'pino';
 import { bind, constant, lower, type Program } from '../../src/builder/index.ts';
 import { encodeProgram } from '../../src/onnx/index.ts';
 import { attackerInfer, classifierInfer } from '../../src/models/programs.ts';
@@ -12,6 +13,7 @@ import { stream } from '../../src/runtime/random.ts';
 import { encodePng } from '../../src/server/png.ts';
 import type { AttackAnswer } from '../../src/server/schemas.ts';
 import { float32 } from '../../src/runtime/tensor.ts';
+import { smallRun } from './configs.ts';
 import { examples } from './idx.ts';
 
 /** What workers need to read TypeScript, in a process that does not run under tsx itself. */
@@ -66,27 +68,36 @@ export async function untrainedRun(
       final: { c1: both, c2: both },
     });
   }
-  const config: RunConfig = {
-    schema: 1,
-    modes: ['consecutive'],
-    eps: cells.map(({ eps }) => eps),
-    seeds: [1],
-    classifierEpochs: { consecutive: 1 },
-    bound: 'tanh',
-    clip: true,
-    batchSize: 100,
-    attackerEpochs: 1,
-    learningRate: 1e-3,
-    trainLimit: null,
-    testLimit: null,
-    data: { source: 'mnist', sha256: '' },
-    device: 'cpu',
-    threads: 1,
-    shard: null,
-  };
+  const config: RunConfig = { ...smallRun, eps: cells.map(({ eps }) => eps), batchSize: 100 };
   const result: Result = { schema: 1, config, environment: await environment(config, 0), runs };
   await writeFile(join(folder, 'result.json'), JSON.stringify(result));
 }
+
+/** What the servers of the tests have in common, as values or with sockets: no page, no token, no log. */
+export const plainApp = {
+  origins: [],
+  demo: null,
+  docsScript: null,
+  log: pino({ level: 'silent' }),
+  version: '1.2.3',
+} as const;
+
+/** What those with sockets have in common: a free port of this machine, and patience. */
+export const plainServer = {
+  ...plainApp,
+  workers: 1,
+  threads: 1,
+  openCells: 1,
+  execArgv,
+  batch: 16,
+  queue: 64,
+  timeout: 120_000,
+  requestTimeout: 120_000,
+  host: '127.0.0.1',
+  port: 0,
+  drainDelay: 0,
+  drainTimeout: 30_000,
+} as const;
 
 /** The images of the runs that the tests make. */
 export const digitShape = { channels: 1, height: 28, width: 28 } as const;

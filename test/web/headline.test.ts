@@ -29,6 +29,12 @@ describe('headline', () => {
     );
   });
 
+  it('says when the network is wrong, but not as it was meant to be', () => {
+    expect(sentence({ kind: 'missed', before: 7, after: 8 }, 7, 0.6, digits, 3)).toBe(
+      'A 7? This network now says an 8, and not a 3.',
+    );
+  });
+
   it('speaks of classes where the data has no digits', () => {
     expect(sentence({ kind: 'fooled', before: 7, after: 8 }, 7, 0.5, wordsFor('fashion', digitCard))).toBe(
       'Class 7? This network is 50 % sure it is class 8.',
@@ -48,6 +54,7 @@ it('says how much was changed, and by whom', () => {
   );
   expect(means('generator', 'alternating', 8 / 255)).toMatch(/at most 3\.1 %.*against each other/);
   expect(means('noise', 'consecutive', 0.3)).toMatch(/^Random noise/);
+  expect(means('pgd', 'consecutive', 0.3, 'a 3')).toMatch(/at most 30 %, aiming at a 3\.$/);
 });
 
 it('calls it a trick when most attacked images are read as one class', () => {

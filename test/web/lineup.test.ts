@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CellModels, Manifest, ManifestCell } from '../../src/runtime/experiment/manifest.ts';
-import { lineUp, seriesOf, snap } from '../../src/web/lineup.ts';
+import type { Choice } from '../../src/web/choice.ts';
+import { feasible, lineUp, possibleIn, seriesOf, snap } from '../../src/web/lineup.ts';
 
 const scores = { clean: { accuracy: 1, loss: 0 }, noise: { accuracy: 1, loss: 0 } };
 
@@ -17,7 +18,7 @@ function cell(mode: ManifestCell['mode'], eps: number, more: Partial<CellModels>
     seed: 1,
     final: { c1: scores, c2: scores },
     models: {
-      c1: file('c1', mode === 'consecutive' ? 'C1' : `C1 ${eps}`),
+      c1: file('c1', mode === 'consecutive' ? 'C1' : `C1 ${mode} ${eps}`),
       c2: file('c2', 'C2'),
       attacker: file('attacker', folder),
       ...more,
@@ -89,6 +90,22 @@ describe('lineUp', () => {
     expect(classifiers.c1!.url).toBe('consecutive-eps0.16/c1');
   });
 
+  it("aims a hardened cell's attacker at the C1 of that cell", () => {
+    const run = manifest(...sweep.cells, cell('hardened', 0.16));
+    const [, , hardened] = seriesOf(run);
+    expect(hardened!.title).toBe('hardened, clipped, tanh, seed 1');
+    const { target, classifiers, attacker } = lineUp(run, {
+      series: hardened!.id,
+      eps: 0.16,
+      weights: 'compact',
+    });
+    expect([target, classifiers.c1!.url, attacker.url]).toEqual([
+      'c1',
+      'hardened-eps0.16/c1',
+      'hardened-eps0.16/attacker',
+    ]);
+  });
+
   it('falls back to the full attacker, and does without gradients, where a run has no others', () => {
     expect(choose('unknown', 0.16, 'compact').attacker.url).toBe('consecutive-eps0.16/attacker');
     expect(choose('unknown', 0.16).gradient).toBeNull();
@@ -100,6 +117,42 @@ describe('lineUp', () => {
     const urlOf = (weights: 'compact' | 'full') =>
       lineUp(own, { series: '', eps: 0.1, weights }).attacker.url;
     expect([urlOf('compact'), urlOf('full')]).toEqual(['small', 'consecutive-eps0.1/attacker']);
+  });
+});
+
+describe('what can be attacked with', () => {
+  const gradient = { url: 'gradient', bytes: 1, sha256: 'gradient' };
+  const own = manifest(cell('consecutive', 0.1, { gradient }));
+  const plain = manifest(cell('consecutive', 0.1));
+  const choice: Choice = {
+    source: { kind: 'digit', index: 4 },
+    pixels: new Float32Array(4),
+    label: null,
+    method: 'generator',
+    aim: null,
+    eps: 0.1,
+    clip: true,
+    bits: null,
+    weights: 'full',
+    series: '',
+    backend: null,
+  };
+  const methodsOf = (run: Manifest, aim: number | null) => possibleIn(lineUp(run, choice), { aim });
+
+  it('is everything for any wrong class, and no trained attacker for one that is chosen', () => {
+    expect(methodsOf(own, null)).toEqual(['generator', 'fgsm', 'mi-fgsm', 'pgd', 'apgd', 'square', 'noise']);
+    expect(methodsOf(own, 3)).not.toContain('generator');
+  });
+
+  it('is what asks for answers alone where a run has no gradients', () => {
+    expect(methodsOf(plain, 3)).toEqual(['square', 'noise']);
+  });
+
+  it('takes the place of what a choice does not allow', () => {
+    expect(feasible(choice, own)).toBe(choice);
+    expect(feasible({ ...choice, aim: 3 }, own).method).toBe('pgd');
+    expect(feasible({ ...choice, aim: 3 }, plain).method).toBe('square');
+    expect(feasible({ ...choice, method: 'fgsm' }, plain).method).toBe('generator');
   });
 });
 

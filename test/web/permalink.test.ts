@@ -9,6 +9,7 @@ const choice: Choice = {
   pixels: digit.pixels,
   label: 7,
   method: 'pgd',
+  aim: 3,
   eps: 0.08,
   clip: false,
   bits: null,
@@ -39,6 +40,8 @@ describe('a permalink', () => {
     '#pixels=AAAA',
     '#eps=&series=&label=&bits=',
     '#eps=%20',
+    '#aim=10',
+    '#aim=x',
   ])('leaves out what makes no sense: %s', async (hash) => {
     expect(await fromHash(hash, [digit], digitCard)).toEqual({});
   });
@@ -50,12 +53,12 @@ describe('a permalink', () => {
   });
 
   it('names noise as one of the methods', async () => {
-    expect(await fromHash('#attack=noise', [], digitCard)).toEqual({ method: 'noise' });
+    expect(await fromHash('#attack=noise', [], digitCard)).toEqual({ method: 'noise', aim: null });
   });
 
   it('calls the trained attacker as links always did', async () => {
     expect(await toHash({ ...choice, method: 'generator' })).toContain('attack=attacker');
-    expect(await fromHash('#attack=attacker', [], digitCard)).toEqual({ method: 'generator' });
+    expect(await fromHash('#attack=attacker', [], digitCard)).toEqual({ method: 'generator', aim: null });
   });
 
   it('holds images of any size, and classes that there are', async () => {

@@ -31,6 +31,7 @@ const choice: Choice = {
   pixels,
   label: 1,
   method: 'generator',
+  aim: null,
   eps: 0.25,
   clip: true,
   bits: null,
@@ -70,6 +71,7 @@ describe('the result that comes with the page', () => {
     ['another image', { source: { kind: 'digit', index: 5 } }],
     ['a drawing', { source: { kind: 'own', name: 'drawing' } }],
     ['another eps', { eps: 0.1 }],
+    ['a class that is aimed at', { aim: 3 }],
     ['unclipped images', { clip: false }],
     ['8-bit pixels', { bits: 8 }],
     ['the full weights', { weights: 'full' }],
@@ -89,6 +91,7 @@ describe('an attack', () => {
     expect(sameAttack(choice, { ...choice, method: 'pgd', backend: 'wasm' })).toBe(true);
     expect(sameAttack(choice, { ...choice, pixels: Float32Array.of(0, 0.5, 1, 1) })).toBe(false);
     expect(sameAttack(choice, { ...choice, eps: 0.1 })).toBe(false);
+    expect(sameAttack(choice, { ...choice, aim: 3 })).toBe(false);
   });
 
   it('needs something on the picture', () => {

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { openLoaded } from '../../api/classifier.ts';
 import { hashOf, identityOf } from '../../api/identity.ts';
-import { loadClassifier, naming, withGradient, type Loaded } from '../../api/load.ts';
+import { imageOptions, loadClassifier, naming, withGradient, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import { input, type Graph } from '../../builder/index.ts';
 import type { AttackerKind, AttackerPlan, AttackerTraining, Objective } from '../../models/attackers.ts';
@@ -18,12 +17,13 @@ import { openDataset } from '../../runtime/data/formats.ts';
 import { writeAtomic } from '../../runtime/files.ts';
 import { InputError, limit, type ImageSource, type Tensors } from '../../runtime/index.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
+import { sayPictures } from '../audit/subject.ts';
 import { commandLine } from '../command-line.ts';
 import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
+import { settingsHash } from '../settings-hash.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
-import { environment } from '../version.ts';
 import { checkpointOf, demandOut, makeOut } from './out.ts';
 import { attackerFile, trainingProgram } from './programs.ts';
 import { measuresText } from './table.ts';
@@ -121,7 +121,7 @@ async function prepare(
   }
   const loaded = victims.map((victim) => victim.loaded);
   await demandOut(flags.out, flags.force ?? false, loaded);
-  const { image, classes, labels } = victims[0]!.loaded.classifier;
+  const { image, classes } = victims[0]!.loaded.classifier;
   const plan: AttackerPlan = {
     kind,
     eps,
@@ -135,7 +135,8 @@ async function prepare(
   for (const { loaded, graph } of victims) {
     await naming(loaded.name, () => givenClassifier(graph, batch, classes));
   }
-  const dataset = await openDataset(flags.data, { shape: image, classes: labels ?? classes, train: true });
+  const dataset = await openDataset(flags.data, { ...imageOptions(victims[0]!.loaded), train: true });
+  sayPictures(victims[0]!.loaded, dataset.test);
   await makeOut(flags.out);
   if (!dataset.train) {
     process.stderr.write(
@@ -188,7 +189,10 @@ async function train(
   words: readonly string[],
 ): Promise<AttackerCheckpoint | null> {
   const { epochs, seed, batchSize } = flags;
-  const settings = await settingsHash({ plan, training, epochs, seed }, victims, source, session);
+  const { sha256, count, labels } = source;
+  const against = victims.map(({ loaded }) => identityOf(loaded));
+  const what = { plan, training, epochs, seed, against, data: { sha256, count, labels } };
+  const settings = await settingsHash(what, session);
   if (flags.force) await rm(kept, { force: true });
   const from = await loadAttackerCheckpoint(kept, settings);
   if (from) progress.log(`resuming after ${from.epochs.length} of ${epochs} epochs`);
@@ -245,19 +249,6 @@ async function train(
 /** A command that goes on from a checkpoint, which `--force` would remove. */
 const resuming = (words: readonly string[]): readonly string[] => words.filter((word) => word !== '--force');
 
-/** Of all that decides the bits. */
-async function settingsHash(
-  what: object,
-  victims: readonly Victim[],
-  { sha256, count, labels }: ImageSource,
-  session: Prepared['session'],
-): Promise<string> {
-  const { onnxruntime, sparring } = await environment(session, 0);
-  const against = victims.map(({ loaded }) => identityOf(loaded));
-  const all = { ...what, against, data: { sha256, count, labels }, session, onnxruntime, sparring };
-  return createHash('sha256').update(JSON.stringify(all)).digest('hex');
-}
-
 /** What the attacker does to the first classifier, by eps. */
 async function measure(
   prepared: Prepared,
@@ -276,10 +267,11 @@ async function measure(
     const measured: AttackerMeasure[] = [];
     for (const size of sizes) {
       const work = measureAttacker(opened, kind, test, size);
+      const shown = (done: number): void =>
+        progress.update({ title: `measuring at eps ${size}`, done, total: test.count });
+      shown(0);
       let next = await work.next();
-      for (; !next.done; next = await work.next()) {
-        progress.update({ title: `eps ${size}`, done: next.value, total: test.count });
-      }
+      for (; !next.done; next = await work.next()) shown(next.value);
       measured.push(next.value);
     }
     progress.done();

@@ -24,7 +24,14 @@ import { keepFuller, readAudit } from './before.ts';
 import { followAudit } from './follow.ts';
 import { within } from './options.ts';
 import { mergedParts, partsText } from './parts.ts';
-import { classifierAbout, dataAbout, openSubjects, withLabels, type DataFlags } from './subject.ts';
+import {
+  classifierAbout,
+  dataAbout,
+  openSubjects,
+  sayPictures,
+  withLabels,
+  type DataFlags,
+} from './subject.ts';
 import { auditText } from './table.ts';
 import { probeFile, probeWriting, writeAudit, writeForCi } from './write.ts';
 
@@ -87,6 +94,7 @@ export async function runAuditCommand(
   const loaded = await loadClassifier(node, path, await adoption(adopt));
   const attackers = await readAttackers(flags.attacker ?? [], loaded, flags.attacks ?? []);
   const source = await openSubjects(loaded, flags);
+  sayPictures(loaded, source);
   const out = flags.out ?? join('audits', basename(path, extname(path)));
   await probeWriting(out);
   if (flags.junit !== undefined) await probeFile(flags.junit, '--junit FILE');

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { OpenClassifier } from '../../api/classifier.ts';
 import { hashOf } from '../../api/identity.ts';
-import type { Loaded } from '../../api/load.ts';
+import { imageOptions, type Loaded } from '../../api/load.ts';
 import type { Audit } from '../../runtime/audit/document.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
 import { openImages } from '../../runtime/data/formats.ts';
@@ -42,17 +42,22 @@ export interface DataFlags {
  * @throws InputError when they are none for it.
  */
 export const openSubjects = (
-  { classifier: { image, classes, labels } }: Loaded,
+  loaded: Loaded,
   { data, images, seed, dataLabels, skipBad }: DataFlags,
 ): Promise<ImageSource> =>
   openImages(data, {
-    shape: image,
-    classes: labels ?? classes,
+    ...imageOptions(loaded),
     count: images,
     seed,
     ...(dataLabels !== undefined && { labels: dataLabels }),
     ...(skipBad && { onBad: 'skip' as const }),
   });
+
+/** Says how pictures were made into images, where the files beside the classifier or the options say it. */
+export function sayPictures({ name, classifier }: Loaded, { names }: ImageSource): void {
+  const fact = classifier.origin.facts.find(({ about }) => about === 'pictures');
+  if (fact && names) process.stderr.write(`${name}: ${fact.text}\n`);
+}
 
 /** The images with labels: where the data has none, the classifier's own answers. */
 export const withLabels = (source: ImageSource, opened: OpenClassifier): Promise<ImageSource> =>

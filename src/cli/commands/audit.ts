@@ -3,11 +3,11 @@ import { attackNames } from '../../runtime/attacks/index.ts';
 import { presetNames } from '../../runtime/audit/plan-audit.ts';
 import { expectedData } from '../../runtime/data/formats.ts';
 import { InputError } from '../../runtime/index.ts';
-import { withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
+import { adoptNames, withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
 import * as parse from '../audit/options.ts';
 import { answerProperty } from '../audit/property.ts';
 import { runAuditCommand } from '../audit/run.ts';
-import { count, folder, listOf, seed, shard, threads } from '../options.ts';
+import { count, folder, listOf, repeated, seed, shard, threads } from '../options.ts';
 
 /** What a property has no use for, which must not be ignored in silence. */
 const ofImages = [
@@ -31,15 +31,7 @@ const ofImages = [
   'shard',
   'merge',
   'batchSize',
-  'input',
-  'output',
-  'layout',
-  'scale',
-  'mean',
-  'std',
-  'channels',
-  'labels',
-  'size',
+  ...adoptNames,
 ];
 
 /** `sparring audit`: how easily a classifier is fooled. */
@@ -67,8 +59,9 @@ export function auditCommand() {
       listOf(parse.attack),
     )
     .option(
-      '--attacker <files...>',
-      'attackers that sparring train-attacker or train wrote: attacks generator and universal',
+      '--attacker <file>',
+      'an attacker that sparring train-attacker or train wrote: attack generator or universal; repeat it for the other',
+      repeated,
     )
     .option(
       '--images <n>',

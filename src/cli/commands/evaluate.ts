@@ -75,6 +75,13 @@ export function evaluateCommand() {
       const started = performance.now();
       const words = ['evaluate', ...(command.parent?.args.slice(1) ?? [])];
       if (flags.also && !flags.matrix) throw new InputError('--also names runs for the matrix; add --matrix');
+      if (command.args.length === 0 && (flags.also?.length ?? 0) > 1) {
+        const all = flags.also!.join(' ');
+        throw new InputError(
+          `--also takes all runs after it: ${all}; name the run to evaluate first: ` +
+            `sparring evaluate ${latest} --matrix --also ${all}`,
+        );
+      }
       const run = await readRun(path);
       const also: FinishedRun[] = [];
       for (const other of flags.also ?? []) also.push(sameData(run, await readFinishedRun(other)));

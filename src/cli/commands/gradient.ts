@@ -54,5 +54,5 @@ export function gradientCommand() {
         );
       });
     });
-  return withAdoptOptions(command);
+  return withAdoptOptions(command, ['resize', 'interpolation']);
 }

@@ -1,5 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
-import { InputError, loadDataset } from '../../runtime/index.ts';
+import { InputError } from '../../runtime/index.ts';
 import { expectedData } from '../../runtime/data/formats.ts';
 import { adoption, withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
 import { inspect } from '../inspection.ts';
@@ -17,8 +17,7 @@ export function inspectCommand() {
     .option('--json', 'print what was found as JSON')
     .action(async (model, { data, json }, own) => {
       const options = await adoption(own.opts() as AdoptFlags);
-      const images = data === undefined ? null : (await loadDataset(data)).test;
-      const found = await inspect(model, options, images, { device: 'cpu', threads: defaultThreads });
+      const found = await inspect(model, options, data ?? null, { device: 'cpu', threads: defaultThreads });
       console.log(json ? JSON.stringify(found, null, 2) : inspectionText(found));
       if (found.problem !== null) throw new InputError(`${model}: ${found.problem}`);
     });

@@ -10,7 +10,7 @@ import { clientsBy, serve, standardOutput } from '../../server/index.ts';
 import { withAdoptOptions, type AdoptFlags } from '../adopt-options.ts';
 import { demandNoModelFlags, serveModel, withModelOptions, type ModelFlags } from '../serve/options.ts';
 import { modelSubject, runSubject } from '../serve/subject.ts';
-import { count, folder, threads } from '../options.ts';
+import { count, folder, repeated, threads } from '../options.ts';
 import { onStop, quitHint, type StopSignal } from '../signals.ts';
 import { version } from '../version.ts';
 
@@ -53,10 +53,11 @@ export function serveCommand() {
         'ask for Authorization: Bearer <token> on attacks, models and metrics',
       ).env('SPARRING_TOKEN'),
     )
-    .option('--cors <origins...>', 'origins whose pages may use the server, or *')
+    .option('--cors <origin>', 'an origin whose pages may use the server, or *; repeat it for more', repeated)
     .option(
-      '--allow-host <names...>',
-      'names besides localhost that requests may call it by; only heeded on a loopback address without a token',
+      '--allow-host <name>',
+      'a name besides localhost that requests may call it by; only heeded on a loopback address without a token; repeat it for more',
+      repeated,
     )
     .option('--client-header <name>', 'a header in which a proxy says the address of its client')
     .addOption(
@@ -84,7 +85,10 @@ export function serveCommand() {
         );
       }
       const subject = isModel
-        ? await modelSubject(await serveModel(named, self.opts() as ModelFlags & AdoptFlags), maxImages)
+        ? await modelSubject(
+            await serveModel(named, self.opts() as ModelFlags & Omit<AdoptFlags, 'resize'>),
+            maxImages,
+          )
         : await runSubject(named ?? flags.run ?? 'runs/latest');
       const output = standardOutput();
       const log = pino({ level: flags.logLevel }, output);
@@ -127,7 +131,7 @@ export function serveCommand() {
       setTimeout(() => process.exit(), 500).unref();
       if (!answered) throw new Error(`not all requests were done in ${flags.drainTimeout} ms`);
     });
-  return withAdoptOptions(withModelOptions(command));
+  return withAdoptOptions(withModelOptions(command), ['resize', 'interpolation']);
 }
 
 const isFolder = async (path: string): Promise<boolean> =>

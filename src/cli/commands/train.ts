@@ -1,4 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
+import { defences } from '../../models/adversarial.ts';
 import {
   architectures,
   cellFolder,
@@ -7,7 +8,7 @@ import {
   collapseLines,
   expectedData,
   InputError,
-  modes,
+  paperModes,
   paperData,
   readings,
   sweep,
@@ -84,8 +85,14 @@ export function trainCommand() {
     )
     .option(
       '--mode <modes>',
-      `consecutive, alternating (C1 learns from the attacks), or both ${ofPreset('modes')}`,
+      `consecutive, alternating (C1 learns from the attacks), both, or hardened (C1 learns from gradient attacks) ${ofPreset('modes')}`,
       modeList,
+    )
+    .addOption(
+      new Option(
+        '--defence <method>',
+        'train hardened cells too: C1 learns from gradient attacks before the attacker is trained (with --mode hardened: pgd)',
+      ).choices(defences),
     )
     .addOption(
       new Option('--bound <bound>', `how the perturbation is held within eps ${ofPreset('bound')}`).choices([
@@ -114,6 +121,11 @@ export function trainCommand() {
     .option(
       '--attacker-epochs <n>',
       `epochs of the attacker, and in mode alternating of C1 on attacked images ${ofPreset('attackerEpochs')}`,
+      count,
+    )
+    .option(
+      '--defence-epochs <n>',
+      'epochs of C1 on images under gradient attacks (default: as many as of the attacker)',
       count,
     )
     .option('--batch-size <n>', `images a step ${ofPreset('batchSize')}`, count)
@@ -175,7 +187,7 @@ export function trainCommand() {
       }
     });
   // digits have their names
-  return withAdoptOptions(own, ['labels']);
+  return withAdoptOptions(own, ['labels', 'resize', 'interpolation']);
 }
 
 type End =
@@ -273,7 +285,7 @@ async function report(
 }
 
 function modeList(text: string): Mode[] {
-  return text === 'both' ? [...modes] : listOf(mode)(text);
+  return text === 'both' ? [...paperModes] : listOf(mode)(text);
 }
 
 /** What an option is without a preset's name, which is what --help says of its default. */

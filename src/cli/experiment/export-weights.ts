@@ -141,5 +141,8 @@ async function statesOf(
   if (begun) return begun.states;
   const classifiers = classifiersOf(cells).find(({ seed }) => seed === cell.seed)!;
   const file = classifierCheckpoint(path, classifiers);
-  return (await loadCheckpoint(file, configHash(classifiers), ClassifierRecord))?.states ?? new Map();
+  const states = new Map((await loadCheckpoint(file, configHash(classifiers), ClassifierRecord))?.states);
+  // what a hardened cell's C1 was before is not the cell's
+  if (cell.mode === 'hardened') states.delete('c1');
+  return states;
 }

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { valuesOf, type StoredSource } from '../../runtime/data/source.ts';
 import { InputError } from '../../runtime/errors.ts';
+import { modes } from '../../runtime/experiment/config.ts';
 import { loadDigits } from '../../runtime/experiment/digits.ts';
 import type { TrainedModels } from '../../runtime/experiment/scores.ts';
 import type { Perturbations } from '../../report/paper/index.ts';
@@ -11,15 +12,15 @@ import type { Cell } from '../../report/paper/results.ts';
 import { openModel, type SessionOptions } from '../../runtime/session.ts';
 
 /**
- * Two test digits under the attackers of some cells, one an eps: those of consecutive training, when there are any,
- * with the lowest seed.
+ * Two test digits under the attackers of some cells, one an eps: those of the first mode that there is, with the lowest
+ * seed.
  *
  * @param cells of one threat model, at least one; their models are looked for beside the file that they came from.
  * @param data where the data set is now, if it was moved.
  * @throws InputError when a model is not the one that was measured.
  */
 export async function perturbations(cells: readonly Cell[], data?: string): Promise<Perturbations> {
-  const mode = cells.some((cell) => cell.mode === 'consecutive') ? 'consecutive' : 'alternating';
+  const mode = modes.find((each) => cells.some((cell) => cell.mode === each))!;
   const seed = Math.min(...cells.filter((cell) => cell.mode === mode).map((cell) => cell.seed));
   const chosen = cells.filter((cell) => cell.mode === mode && cell.seed === seed);
   const found = (await Promise.all(chosen.map(findModels))).filter((each) => each !== null);

@@ -4,9 +4,11 @@ import {
   cellsOf,
   classifiersName,
   classifiersOf,
+  type CellConfig,
   type Network,
   type RunConfig,
 } from '../../runtime/index.ts';
+import { validationOf } from '../../runtime/training/harden.ts';
 
 /** A task of a run, as its progress is shown: an epoch of some networks, or a test after it. */
 export interface PlannedTask {
@@ -20,7 +22,15 @@ export interface PlannedTask {
 }
 
 /** How long an image of each kind takes, in any unit: a guess for kinds that have not been measured yet. */
-const guesses = { classifier: 1, attacker: 8, alternating: 9, test: 0.7, attacked: 1.5 } as const;
+const guesses = {
+  classifier: 1,
+  attacker: 8,
+  alternating: 9,
+  hardening: 6,
+  test: 0.7,
+  attacked: 1.5,
+  judged: 8,
+} as const;
 
 /** `target2` is told as `target 2`. */
 const nameOf = (network: Network): string =>
@@ -65,15 +75,34 @@ export function planOf(
     ),
     ...cells
       .filter(({ seed }) => seed === classifiers.seed)
-      .flatMap((cell) =>
-        epochsOf(
+      .flatMap((cell) => [
+        ...hardeningOf(cell, images.train),
+        ...epochsOf(
           cellName(cell),
           cell.attackerEpochs,
-          cell.mode === 'consecutive' ? [['attacker']] : [['attacker', 'c1'], ['c2']],
+          cell.mode === 'alternating' ? [['attacker', 'c1'], ['c2']] : [['attacker']],
           'attacked',
         ),
-      ),
+      ]),
   ]);
+}
+
+/** The epochs of C1 on attacked images, each with a test on images that are held out; none in other modes. */
+function hardeningOf(cell: CellConfig, images: number): readonly PlannedTask[] {
+  const { defence, batchSize } = cell;
+  if (!defence) return [];
+  const training = cellName(cell);
+  const judged = validationOf(images);
+  const trained = images - judged;
+  return Array.from({ length: defence.epochs }, (_, i): readonly PlannedTask[] => [
+    {
+      training,
+      title: epochTitle(['c1'], i + 1, defence.epochs),
+      images: trained - (trained % batchSize),
+      kind: 'hardening',
+    },
+    { training, title: testTitle, images: judged, kind: 'judged' },
+  ]).flat();
 }
 
 const kindOf = (networks: readonly Network[]): PlannedTask['kind'] =>

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { defenceDefaults, type Defence } from '../../models/adversarial.ts';
 import { selfTestModel } from '../../models/selftest.ts';
 import {
   atTheBeginning,
@@ -18,6 +19,7 @@ import {
   refuseExisting,
   reserveFolder,
   restoreRun,
+  type DefenceConfig,
   type Device,
   type Mode,
   RunConfig,
@@ -35,6 +37,7 @@ import {
   type GivenSources,
 } from '../classifier.ts';
 import type { AdoptOptions } from '../../models/classifier/options.ts';
+import { validationOf } from '../../runtime/training/harden.ts';
 import { defaultThreads, presets } from '../options.ts';
 
 /** The flags of `sparring train`, as commander gives them. */
@@ -49,6 +52,8 @@ export interface Flags extends Partial<
   readonly eps?: number[];
   readonly seed?: number[];
   readonly classifierEpochs?: number;
+  readonly defence?: Defence;
+  readonly defenceEpochs?: number;
   readonly trainLimit?: number;
   readonly testLimit?: number;
   readonly data?: string;
@@ -152,13 +157,14 @@ function refuseWithGiven({ against, transfer, mode, ...flags }: Flags, adopt: ob
   const options = {
     '--classifier-epochs': flags.classifierEpochs,
     '--targets': flags.targets,
+    '--defence': flags.defence,
+    '--defence-epochs': flags.defenceEpochs,
     '--architecture': flags.architecture,
   };
   const [other] = Object.entries(options).filter(([, value]) => value !== undefined);
   if (other) throw new InputError(`--against trains no classifier; leave out ${other[0]}`);
-  if (mode?.includes('alternating')) {
-    throw new InputError('--against trains no classifier; leave out --mode alternating');
-  }
+  const training = mode?.find((each) => each !== 'consecutive');
+  if (training) throw new InputError(`--against trains no classifier; leave out --mode ${training}`);
 }
 
 /** The run folder to make: `--out`, or for a shard a folder in it. */
@@ -189,14 +195,15 @@ async function sameRun(path: string, config: RunConfig): Promise<RunFolder> {
 /** The preset with the flags in their places. */
 function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSources): RunConfig {
   const preset = presets[flags.preset as keyof typeof presets];
-  const modes: Mode[] = given ? ['consecutive'] : (flags.mode ?? preset.modes);
+  const modes = given ? (['consecutive'] as const) : modesOf(flags, preset.modes);
+  const attackerEpochs = flags.attackerEpochs ?? preset.attackerEpochs;
   const epochs = modes.map((mode) => [
     mode,
     given ? 0 : (flags.classifierEpochs ?? preset.classifierEpochs[mode]),
   ]);
   const config: RunConfig = {
     schema: 1,
-    modes,
+    modes: [...modes],
     eps: flags.eps ?? preset.eps,
     seeds: flags.seed ?? preset.seeds,
     bound: flags.bound ?? preset.bound,
@@ -204,7 +211,7 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     ...(flags.architecture && flags.architecture !== 'paper' && { architecture: flags.architecture }),
     batchSize: flags.batchSize ?? preset.batchSize,
     classifierEpochs: Object.fromEntries(epochs) as RunConfig['classifierEpochs'],
-    attackerEpochs: flags.attackerEpochs ?? preset.attackerEpochs,
+    attackerEpochs,
     learningRate: flags.learningRate ?? preset.learningRate,
     trainLimit: flags.trainLimit ?? null,
     testLimit: flags.testLimit ?? null,
@@ -214,10 +221,30 @@ function configOf(flags: Flags, device: Device, sha256: string, given?: GivenSou
     shard: flags.shard ?? null,
     ...((flags.targets ?? 1) > 1 && { targets: flags.targets! }),
     ...(flags.reading && { readings: flags.reading }),
+    ...(modes.includes('hardened') && { defence: defenceOf(flags, attackerEpochs) }),
     ...given,
   };
   // in the schema's order, as a resumed run reads it: result.json is then the same bytes
   return RunConfig.parse(config);
+}
+
+/** The modes that are asked for; `--defence` alone asks for hardened cells beside the others. */
+function modesOf({ mode, defence, defenceEpochs, reading }: Flags, preset: readonly Mode[]): readonly Mode[] {
+  const asked = mode ?? preset;
+  const modes = defence === undefined || asked.includes('hardened') ? asked : [...asked, 'hardened' as const];
+  if (!modes.includes('hardened')) {
+    if (defenceEpochs === undefined) return modes;
+    throw new InputError('--defence-epochs goes with --defence, which says how C1 is hardened');
+  }
+  if (!reading?.includes('batch-statistics')) return modes;
+  throw new InputError(
+    '--reading batch-statistics does not go with hardened cells: hardening keeps the running statistics; leave one out',
+  );
+}
+
+/** How C1 is hardened, with every setting, so that a run says what was done. */
+function defenceOf({ defence: method = 'pgd', defenceEpochs }: Flags, epochs: number): DefenceConfig {
+  return { method, epochs: defenceEpochs ?? epochs, ...defenceDefaults[method] };
 }
 
 /**
@@ -255,6 +282,12 @@ function limited(dataset: { readonly train: StoredSource; readonly test: StoredS
   if (train.count < config.batchSize) {
     throw new InputError(
       `--batch-size ${config.batchSize} is more than the ${train.count} training images; take a smaller one`,
+    );
+  }
+  const left = train.count - validationOf(train.count);
+  if (config.defence && left < config.batchSize) {
+    throw new InputError(
+      `--batch-size ${config.batchSize} is more than the ${left} images of ${train.count} that hardening trains on; take a smaller one`,
     );
   }
   return { train, test };

@@ -6,9 +6,12 @@ import {
   attackerTrain,
   classifierInfer,
   classifierTrain,
+  hardenedTrain,
   onStored,
 } from '../../models/programs.ts';
 import { givenModel } from '../../models/classifier/given.ts';
+import { classifierGradientModel } from '../../models/classifier/gradient.ts';
+import type { LossName } from '../../runtime/attacks/index.ts';
 import type { CellConfig, ProgramFile, Programs, Tensors } from '../../runtime/index.ts';
 import type { Given } from '../classifier.ts';
 
@@ -31,10 +34,19 @@ export function programsFor(config: CellConfig, given: Given | null = null): Pro
   return {
     classifierTrain: file(classifierTrain(config)),
     attackerTrain: file(
-      config.mode === 'consecutive'
-        ? attackerTrain(config, given?.c1.classifier.graph)
-        : alternatingTrain(config),
+      config.mode === 'alternating'
+        ? alternatingTrain(config)
+        : attackerTrain(config, given?.c1.classifier.graph),
     ),
+    ...(config.defence && {
+      hardening: {
+        train: file(
+          hardenedTrain({ ...config, defence: { ...config.defence, norm: 'linf', clip: config.clip } }),
+        ),
+        makeGradient: (classifier: Uint8Array, loss: LossName) =>
+          classifierGradientModel(classifier, target, loss),
+      },
+    }),
     // The classifier is written as others would write it. The attacker's convolutions are faster as products.
     classifierModel: standalone(classifierInfer(config.architecture, undefined, config), 'plain'),
     attackerModel: standalone(attackerInfer(config), 'cpu'),

@@ -38,7 +38,7 @@ export async function readInputs(folders: readonly string[]): Promise<Inputs> {
  */
 export async function writeReport(
   folder: string,
-  { cells, evaluations }: Inputs,
+  { cells, evaluations, withstands }: Inputs,
   title: string,
   { figures = true, data }: { readonly figures?: boolean; readonly data?: string | undefined } = {},
 ): Promise<readonly string[]> {
@@ -56,7 +56,11 @@ export async function writeReport(
     const confusions = await readConfusions(cell.source, cell);
     if (confusions) confused.push({ cell, confusions });
   }
-  const { page, panels } = await renderReport(threats, evaluations, title, { samples, confused });
+  const { page, panels } = await renderReport(threats, evaluations, title, {
+    samples,
+    confused,
+    withstands,
+  });
   const files = new Map<string, string | Uint8Array>([[join(folder, 'report.html'), page]]);
   for (const panel of figures ? panels : []) {
     for (const [name, content] of await panelFiles(panel)) files.set(join(folder, 'figures', name), content);
@@ -85,7 +89,11 @@ export async function writeEvaluationPage(
   folder: string,
   data: string | undefined,
 ): Promise<string> {
-  const paths = [join(run, 'result.json'), join(folder, 'evaluation.json')];
+  const paths = await existing([
+    join(run, 'result.json'),
+    join(folder, 'evaluation.json'),
+    join(run, 'withstand.json'),
+  ]);
   const inputs = joinInputs(await Promise.all(paths.map(async (path) => parseInput(await read(path), path))));
   const [page] = await writeReport(folder, inputs, basename(resolve(run)), { figures: false, data });
   return page!;
@@ -100,7 +108,7 @@ export async function writeMarkdown(folder: string, inputs: Inputs): Promise<rea
   return [path];
 }
 
-const runFiles = ['result.json', 'evaluation.json'] as const;
+const runFiles = ['result.json', 'evaluation.json', 'withstand.json'] as const;
 
 /** The files of a run, of a folder of runs, or of a folder of such files. */
 async function findFiles(folder: string): Promise<readonly string[]> {
@@ -130,12 +138,16 @@ async function findFiles(folder: string): Promise<readonly string[]> {
   throw new InputError(`${folder}: has no result.json; name the folder of a run, or one that holds runs`);
 }
 
-/** Whether a file, whose name says nothing, holds something else than a result or an evaluation. */
+/** Whether a file, whose name says nothing, holds something else than a file of a run. */
 function isStray(file: string, text: string): boolean {
   if (runFiles.some((name) => name === basename(file))) return false;
   try {
     const json: unknown = JSON.parse(text);
-    return typeof json !== 'object' || json === null || !('runs' in json || 'cells' in json);
+    return (
+      typeof json !== 'object' ||
+      json === null ||
+      !('runs' in json || 'cells' in json || 'withstands' in json)
+    );
   } catch {
     // it may be a damaged copy, which must not be left out
     return false;

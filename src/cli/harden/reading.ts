@@ -1,5 +1,6 @@
 import { loadClassifier, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
+import type { ImageSource } from '../../runtime/data/source.ts';
 import { saidBeside } from '../../models/classifier/beside.ts';
 import { adoptWords, type AdoptFlags } from '../adopt-options.ts';
 
@@ -8,15 +9,17 @@ import { adoptWords, type AdoptFlags } from '../adopt-options.ts';
  * lies beside it, say as much.
  *
  * @param flags those that the original was read with.
+ * @param source the images that it was hardened on: how pictures are resized says nothing of others.
  */
 export async function readingWords(
   out: string,
   { classifier, said }: Loaded,
   flags: AdoptFlags,
+  { names }: ImageSource,
 ): Promise<readonly string[]> {
   const plain = await loadClassifier(node, out).catch(() => null);
-  const readingOf = ({ image, labels, ports }: Loaded['classifier']): string =>
-    JSON.stringify([image, labels, ports]);
+  const readingOf = ({ image, labels, ports, pictures }: Loaded['classifier']): string =>
+    JSON.stringify([image, labels, ports, names && pictures]);
   if (plain && readingOf(plain.classifier) === readingOf(classifier)) return [];
   const beside = saidBeside(said.beside ?? {});
   if (!beside) return adoptWords(flags);
@@ -28,6 +31,7 @@ export async function readingWords(
     ...(isPrepared && { ...(scale && { scale }), ...(mean && { mean }), ...(std && { std }) }),
     ...(channels && { channels }),
     ...(size && { size }),
+    ...(names && classifier.pictures),
     ...flags,
   });
 }

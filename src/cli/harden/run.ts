@@ -1,6 +1,12 @@
-import { hardenHash, hardenLoaded, hardenPlan, type Hardened, type HardenPlan } from '../../api/harden.ts';
+import {
+  hardenIdentity,
+  hardenLoaded,
+  hardenPlan,
+  type Hardened,
+  type HardenPlan,
+} from '../../api/harden.ts';
 import { openTunable } from '../../api/hardening.ts';
-import { loadClassifier, naming, type Loaded } from '../../api/load.ts';
+import { imageOptions, loadClassifier, naming, type Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
 import type { Defence } from '../../models/adversarial.ts';
 import { selfTestModel } from '../../models/selftest.ts';
@@ -13,10 +19,12 @@ import { isFinished, type HardenCheckpoint, type HardenProgress } from '../../ru
 import type { Schedule } from '../../runtime/training/schedule.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { within } from '../audit/options.ts';
+import { sayPictures } from '../audit/subject.ts';
 import { commandLine } from '../command-line.ts';
 import { withForce } from '../diverged.ts';
 import { defaultThreads } from '../options.ts';
 import { createProgress, type ProgressReporter } from '../progress.ts';
+import { settingsHash } from '../settings-hash.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { measureBoth } from './measure.ts';
 import { readingWords } from './reading.ts';
@@ -98,7 +106,7 @@ export async function runHarden(
     });
     if (!both) return stopped(written, 'measure it');
     progress.done();
-    const reading = await readingWords(flags.out, prepared.loaded, adopt);
+    const reading = await readingWords(flags.out, prepared.loaded, adopt, prepared.test);
     const { text, report } = await writeReport({ path, flags, words, reading, hardened, both, ...prepared });
     await rm(hardenFiles(flags.out).checkpoint, { force: true });
     console.log(text);
@@ -113,12 +121,11 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
   await probeOut(flags.out, path, flags);
   const loaded = await loadClassifier(node, path, await adoption(adopt));
   await probeWeights(flags.out, path, loaded.files.external, flags);
-  const { image, classes, labels } = loaded.classifier;
   const data = await loadDataset(flags.data, {
-    shape: image,
-    classes: labels ?? classes,
+    ...imageOptions(loaded),
     ...(flags.dataLabels !== undefined && { labels: flags.dataLabels }),
   });
+  sayPictures(loaded, data.test);
   const some = flags.trainLimit === undefined ? data.train : limit(data.train, flags.trainLimit);
   const { steps, stepSize, start, beta, warmup, average, patience, validation } = flags;
   const { device } = await chooseDevice(flags.device, selfTestModel());
@@ -144,7 +151,7 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
     throw new InputError(`--beta is of --method trades alone, and this is ${flags.method}; leave it out`);
   }
   await naming(loaded.name, () => openTunable(loaded, some, plan.settings.batchSize));
-  const hash = hardenHash(loaded, some, plan);
+  const hash = await settingsHash(hardenIdentity(loaded, some, plan), plan);
   const from = flags.resume ? await loadHardening(hardenFiles(flags.out).checkpoint, hash) : null;
   if (flags.resume && !from) {
     throw new InputError(`there is no checkpoint ${hardenFiles(flags.out).checkpoint}; leave --resume out`);
@@ -202,6 +209,9 @@ function show(event: HardenProgress, progress: ProgressReporter): void {
       total,
       note: `loss ${loss.toFixed(3)}, attacked ${percent(accuracy)}`,
     });
+  } else if (event.kind === 'judge') {
+    const { epoch, epochs, done, total } = event;
+    progress.update({ title: `epoch ${epoch}/${epochs}: PGD on held-out images`, done, total });
   } else if (event.kind === 'epoch') {
     const { clean, robust, restored } = event.record;
     const after = restored ? '; it collapsed, so the best weights are restored' : '';

@@ -2,9 +2,9 @@ import { InvalidArgumentError, Option, type CommandUnknownOpts } from '@commande
 import { attackNames, type AttackName, type Norm } from '../../runtime/attacks/index.ts';
 import type { FitOptions } from '../../runtime/data/fit.ts';
 import { InputError } from '../../runtime/errors.ts';
-import { adoption, type AdoptFlags } from '../adopt-options.ts';
+import { adoption, adoptNames, type AdoptFlags } from '../adopt-options.ts';
 import { size, within } from '../audit/options.ts';
-import { count, listOf } from '../options.ts';
+import { count, listOf, repeated } from '../options.ts';
 import type { ServeModel } from './prepare.ts';
 
 /** What a person says of a classifier that is to be served, as commander gives it. */
@@ -47,13 +47,13 @@ export function withModelOptions<C extends CommandUnknownOpts>(command: C): C {
     ),
     new Option('--max-queries <n>', 'queries that a request may ask for (default: 1000)').argParser(count),
     new Option(
-      '--attacker <files...>',
-      'trained attackers, one of a kind, for the attacks generator and universal (sparring train-attacker writes them)',
-    ),
+      '--attacker <file>',
+      'a trained attacker, for the attack generator or universal (sparring train-attacker writes it); repeat it for the other',
+    ).argParser(repeated),
     new Option(
       '--resize [pixels]',
       'take pictures of any size: resize the shorter side to so many pixels and crop the middle (default: as an audit does)',
-    ).argParser(count),
+    ).argParser(pixels),
   ];
   command.optionsGroup('Attacks on a model:');
   for (const option of all) command.addOption(option);
@@ -61,7 +61,10 @@ export function withModelOptions<C extends CommandUnknownOpts>(command: C): C {
 }
 
 /** What the flags say. Throws InputError when they do not fit each other. */
-export async function serveModel(path: string, flags: ModelFlags & AdoptFlags): Promise<ServeModel> {
+export async function serveModel(
+  path: string,
+  { resize, ...flags }: ModelFlags & Omit<AdoptFlags, 'resize'>,
+): Promise<ServeModel> {
   const { norm = 'linf' } = flags;
   return {
     path,
@@ -73,12 +76,18 @@ export async function serveModel(path: string, flags: ModelFlags & AdoptFlags): 
     mostEps: flags.maxEps ?? null,
     most: { steps: flags.maxSteps ?? 100, queries: flags.maxQueries ?? 1000, restarts },
     attackers: flags.attacker ?? [],
-    fit: fitOf(flags.resize),
+    fit: fitOf(resize),
   };
 }
 
 const fitOf = (resize: ModelFlags['resize']): FitOptions | null =>
   resize === undefined ? null : resize === true ? {} : { resize };
+
+/** Pixels of `--resize`, which may stand alone, before the model too. */
+function pixels(text: string): number {
+  if (/^\d/.test(text)) return count(text);
+  throw new InvalidArgumentError(`It must be a positive integer, got ${text}; name the model before it.`);
+}
 
 function attackName(text: string): AttackName {
   const found = attackNames.find((name) => name === text);
@@ -95,16 +104,7 @@ const ofModels = [
   'maxSteps',
   'maxQueries',
   'attacker',
-  'resize',
-  'input',
-  'output',
-  'layout',
-  'scale',
-  'mean',
-  'std',
-  'channels',
-  'labels',
-  'size',
+  ...adoptNames,
 ] as const;
 
 /** Throws InputError when there are flags that a run has no use for, which must not be ignored in silence. */

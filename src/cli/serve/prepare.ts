@@ -53,14 +53,15 @@ export interface ServeModel {
  * @throws InputError in one line when the file is no classifier, or an attack or pictures do not suit it.
  */
 export async function prepareModel(model: ServeModel, folder: string): Promise<ModelCatalogue> {
-  const { path, adopt, fit } = model;
+  const { path, adopt } = model;
   await mkdir(folder, { recursive: true });
   const loaded = await loadClassifier(node, path, adopt);
   const trained = await readAttackers(model.attackers, loaded, []);
   return await naming(path, async () => {
     const { classifier, files } = await openWithFiles(node, loaded, { device: 'cpu', threads: 1 });
     await classifier.close();
-    const { image, classes, labels, noGradient, origin } = classifier;
+    const { image, classes, labels, pictures, noGradient, origin } = classifier;
+    const fit = model.fit && { ...pictures, ...model.fit };
     if (fit) checkFit(image, fit);
     const save = async (name: string, bytes: Uint8Array): Promise<ModelSource> => {
       const file = join(folder, name);

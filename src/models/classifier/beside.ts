@@ -5,7 +5,8 @@ export interface Said extends Pick<AdoptOptions, 'scale' | 'mean' | 'std' | 'cha
   readonly source: string;
 }
 
-type Json = Readonly<Record<string, unknown>>;
+/** An object of JSON, not checked. */
+export type Json = Readonly<Record<string, unknown>>;
 
 /** What the files beside a model say of it; null where they say nothing that is understood. */
 export function saidBeside({ preprocessor, config }: Beside): Said | null {
@@ -61,18 +62,19 @@ function statistics(mean: unknown, std: unknown): Pick<AdoptOptions, 'mean' | 's
   return { ...(m && { mean: m }), ...(s && { std: s }) };
 }
 
-function sizeOf(value: unknown): readonly [number, number] | null {
+/** One number is a square. */
+export function sizeOf(value: unknown): readonly [number, number] | null {
   if (typeof value === 'number') return [value, value];
   if (!isRecord(value)) return null;
   const { height, width } = value;
   return typeof height === 'number' && typeof width === 'number' ? [height, width] : null;
 }
 
-const isRecord = (value: unknown): value is Json =>
+export const isRecord = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((x) => typeof x === 'string');
 
-const numbers = (value: unknown): readonly number[] | null =>
+export const numbers = (value: unknown): readonly number[] | null =>
   Array.isArray(value) && value.every((x) => typeof x === 'number') ? value : null;

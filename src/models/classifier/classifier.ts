@@ -1,6 +1,7 @@
 import type { Graph } from '../../builder/index.ts';
 import type { Missing, ModelDescription } from '../../onnx/index.ts';
 import type { ImageSize } from './images.ts';
+import type { Fit } from './pictures.ts';
 import type { Ports } from './plans.ts';
 
 /** An image classifier of any size, as its file was understood. */
@@ -9,6 +10,8 @@ export interface ClassifierFile {
   readonly classes: number;
   /** The name of each class; null where nothing names them. */
   readonly labels: readonly string[] | null;
+  /** How pictures of any size become images; null where nothing says it. */
+  readonly pictures: Fit | null;
   /** How the file is given images, and what its answers are. */
   readonly ports: Ports;
   readonly origin: Origin;
@@ -46,6 +49,6 @@ export interface Origin {
 
 /** What was found out or assumed, in one line. */
 export interface Fact {
-  readonly about: 'input' | 'layout' | 'preprocessing' | 'batch' | 'output' | 'labels';
+  readonly about: 'input' | 'layout' | 'preprocessing' | 'pictures' | 'batch' | 'output' | 'labels';
   readonly text: string;
 }

@@ -38,6 +38,12 @@ export function imageInput({ name: model, inputs }: ModelDescription, wanted: Wa
   const found = own.length === 3 ? cube(port, own, wanted) : flat(port, own, wanted);
   const { channels, from } = coloursOf(name, found.channels, wanted.channels);
   const { layout, height, width, sizes, notes } = found;
+  if (channels * height * width > largest) {
+    const size = [channels, height, width].join('x');
+    throw new Error(
+      `input ${showPort(port)} takes images of ${size}, more than the ${largest} numbers that can be attacked`,
+    );
+  }
   return {
     plan: {
       name,
@@ -51,6 +57,9 @@ export function imageInput({ name: model, inputs }: ModelDescription, wanted: Wa
     notes,
   };
 }
+
+/** Of the numbers of an image: a quarter of a gigabyte. Larger sizes are those of damaged files. */
+const largest = 2 ** 26;
 
 function chosen(model: string, inputs: readonly FilePort[], name: string | undefined): FilePort {
   const shown = inputs.map(showPort).join(', ') || 'none';

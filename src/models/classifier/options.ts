@@ -4,6 +4,10 @@ export const scales = ['0..1', '0..255', '-1..1'] as const;
 export type Scale = (typeof scales)[number];
 
 export const layouts = ['nchw', 'nhwc'] as const;
+/** How the pixels between pixels are computed when a picture is resized. */
+export const interpolations = ['bilinear', 'bicubic', 'lanczos'] as const;
+/** One of {@link interpolations}. */
+export type Interpolation = (typeof interpolations)[number];
 export const channelOrders = ['rgb', 'bgr', 'grey'] as const;
 
 /** What a file does not say of a classifier, or says wrongly. What is absent is found out or assumed, which is said. */
@@ -24,6 +28,13 @@ export interface AdoptOptions {
   readonly labels?: readonly string[];
   /** Height and width of images, where the file leaves them open or takes flat ones. */
   readonly size?: readonly [height: number, width: number];
+  /**
+   * How large pictures become before the middle is cropped: the length of the shorter side, or height and width of the
+   * whole picture. It concerns pictures of any size alone, which a data set makes into images.
+   */
+  readonly resize?: number | readonly [height: number, width: number];
+  /** How pictures are resized. */
+  readonly interpolation?: Interpolation;
 }
 
 /** JSON files that lie beside a model and say how images are prepared: parsed, and not checked. */

@@ -17,6 +17,7 @@ import { labelsIn } from './labels.ts';
 import { loosened } from './loosen.ts';
 import { openingOf } from './opening.ts';
 import type { AdoptOptions, Beside } from './options.ts';
+import { picturesOf } from './pictures.ts';
 import type { InputPlan, OutputForm, OutputPlan } from './plans.ts';
 import { gradientEnds } from './ports.ts';
 import { preprocessing, type Preprocessing } from './preprocess.ts';
@@ -56,6 +57,7 @@ export function readClassifier(bytes: Uint8Array, options: ReadOptions = {}): Cl
   const input = { ...images.plan, ...values };
   const head = read.adopted ?? declaredHead(file.outputs.find(({ name }) => name === output)!);
   const ports = { input, output: { name: output, ...head.plan } };
+  const pictures = picturesOf(options, options.beside ?? {}, images.image);
   const { labels, source } = labelsOf(file, head.classes, options.labels, beside);
   const facts: readonly (Fact | null)[] = [
     {
@@ -65,6 +67,7 @@ export function readClassifier(bytes: Uint8Array, options: ReadOptions = {}): Cl
     { about: 'layout', text: layoutText(input, options.channels ?? beside?.channels) },
     ...images.notes.map((line): Fact => ({ about: 'layout', text: line })),
     { about: 'preprocessing', text },
+    pictures.text === null ? null : { about: 'pictures', text: pictures.text },
     input.batch === null ? null : { about: 'batch', text: batchText(input.batch, read.batch) },
     { about: 'output', text: outputText(ports.output, head.classes) },
     source === null ? null : { about: 'labels', text: source },
@@ -73,6 +76,7 @@ export function readClassifier(bytes: Uint8Array, options: ReadOptions = {}): Cl
     image: images.image,
     classes: head.classes,
     labels,
+    pictures: pictures.fit,
     ports,
     origin: {
       file,

@@ -26,6 +26,8 @@ export interface Line {
 interface Axes {
   readonly x: Plot.ScaleOptions & { readonly domain: readonly [number, number] };
   readonly y: Plot.ScaleOptions & { readonly domain: readonly [number, number] };
+  /** Pixels below the plot, for the x axis; 44 when absent. */
+  readonly marginBottom?: number;
 }
 
 const size = { width: 480, height: 320, marginTop: 28, marginBottom: 44, marginLeft: 48 };
@@ -47,11 +49,11 @@ export const plotWidth = (longest: number): number =>
  */
 export function drawLines(
   lines: readonly Line[],
-  { x, y }: Axes,
+  { x, y, marginBottom = size.marginBottom }: Axes,
   caption: { readonly id: string; readonly title: string; readonly description: string },
   reference: { readonly label: string; readonly y: number } | null = null,
 ): Panel {
-  const [top, bottom] = [size.marginTop, size.height - size.marginBottom];
+  const [top, bottom] = [size.marginTop, size.height - marginBottom];
   const scale = Plot.scale({ y: { ...y, domain: [...y.domain], range: [bottom, top] } });
   const right = x.domain[1];
   const names = [
@@ -107,6 +109,7 @@ export function drawLines(
   ];
   const options = {
     ...size,
+    marginBottom,
     marginRight: size.width - size.marginLeft - inset - plotWidth(longest),
     x: { ...x, insetLeft: inset, domain: [...x.domain] },
     y: { grid: true, ...y, domain: [...y.domain] },

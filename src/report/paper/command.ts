@@ -14,6 +14,12 @@ export function trainingCommand({ config, mode, eps, bound, clip, seed }: Cell):
     ['--batch-size', config.batchSize],
     ...(config.classifierEpochs === 0 ? [] : [['--classifier-epochs', config.classifierEpochs] as const]),
     ['--attacker-epochs', config.attackerEpochs],
+    ...(config.defence
+      ? ([
+          ['--defence', config.defence.method],
+          ['--defence-epochs', config.defence.epochs],
+        ] as const)
+      : []),
     ['--learning-rate', config.learningRate],
     ...(config.trainLimit === null ? [] : [['--train-limit', config.trainLimit] as const]),
     ...(config.testLimit === null ? [] : [['--test-limit', config.testLimit] as const]),

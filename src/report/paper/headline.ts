@@ -1,4 +1,5 @@
 import { html } from 'hono/html';
+import { modes } from '../../runtime/experiment/config.ts';
 import type { CellEvaluation } from '../../runtime/experiment/evaluation.ts';
 import { attackTitle, type NamedEvaluation } from './attacks.ts';
 import type { DataTable } from '../kit/data-table.ts';
@@ -97,7 +98,7 @@ function meaning(cells: readonly Cell[], evaluations: readonly NamedEvaluation[]
 function overview(cells: readonly Cell[], evaluations: readonly NamedEvaluation[]): DataTable {
   const threats = threatModels(cells);
   const rows = threats.flatMap(({ cells: own, against }) =>
-    (['consecutive', 'alternating'] as const).flatMap((mode) => {
+    modes.flatMap((mode) => {
       const members = own.filter((cell) => cell.mode === mode);
       if (members.length === 0) return [];
       const c1 = accuracies(members, 'c1', evaluations);

@@ -9,6 +9,7 @@ import { perturbationFigure, type Intensity } from './perturbations.ts';
 import { plotToPng, standaloneSvg } from '../kit/plot.ts';
 import type { ThreatModel } from './results.ts';
 import { threatName } from './results.ts';
+import { withstandPanels, type NamedWithstand } from './withstand.ts';
 
 /** What figure 2 is drawn from. */
 export interface Perturbations {
@@ -29,13 +30,17 @@ export interface RenderedReport {
  * @param threats as `threatModels` gives them, one at least.
  * @param evaluations what other attacks than the trained ones left, where that was measured.
  * @param title what the page is called.
- * @param more pictures and confusion matrices of the cells that have some.
+ * @param more pictures and confusion matrices of the cells that have some, and which of them withstand whom.
  */
 export async function renderReport(
   threats: readonly (ThreatModel & Perturbations)[],
   evaluations: readonly NamedEvaluation[],
   title: string,
-  { samples = [], confused = [] }: Partial<Pick<Report, 'samples' | 'confused'>> = {},
+  {
+    samples = [],
+    confused = [],
+    withstands = [],
+  }: Partial<Pick<Report, 'samples' | 'confused'>> & { readonly withstands?: readonly NamedWithstand[] } = {},
 ): Promise<RenderedReport> {
   const parts = threats.map((threat, i) => {
     // tells the figures of several threat models in one page apart
@@ -51,9 +56,13 @@ export async function renderReport(
     ...each,
     panels: curvePanels(each.evaluation, evaluations.length === 1 ? 'curve-' : `curve-${i + 1}-`),
   }));
+  const withstood = withstands.map((each, i) => ({
+    ...each,
+    panels: withstandPanels(each.withstand, withstands.length === 1 ? 'withstand' : `withstand-${i + 1}`),
+  }));
   return {
-    page: await renderPage({ title, parts, evaluations: measured, samples, confused }),
-    panels: [...parts.flatMap(shownFigures), ...measured].flatMap(({ panels }) => panels),
+    page: await renderPage({ title, parts, evaluations: measured, withstands: withstood, samples, confused }),
+    panels: [...parts.flatMap(shownFigures), ...measured, ...withstood].flatMap(({ panels }) => panels),
   };
 }
 

@@ -4,9 +4,11 @@ import { readDocument } from '../../runtime/document.ts';
 import { InputError } from '../../runtime/errors.ts';
 import { Evaluation } from '../../runtime/experiment/evaluation.ts';
 import { Result } from '../../runtime/experiment/result.ts';
+import { Withstand } from '../../runtime/experiment/withstand.ts';
 import type { NamedEvaluation } from './attacks.ts';
 import { cellsIn, threatOf, type Cell } from './results.ts';
 import { threatName } from './results.ts';
+import type { NamedWithstand } from './withstand.ts';
 
 /** A `result.json`, and what it was read from. */
 export interface NamedResult {
@@ -20,27 +22,37 @@ export interface Inputs {
   /** The cells of all results. */
   readonly cells: readonly Cell[];
   readonly evaluations: readonly NamedEvaluation[];
+  readonly withstands: readonly NamedWithstand[];
 }
 
+const nothing: Inputs = { results: [], cells: [], evaluations: [], withstands: [] };
+
 /**
- * Reads the text of a `result.json` or an `evaluation.json`, whatever the file is called.
+ * Reads the text of a `result.json`, an `evaluation.json` or a `withstand.json`, whatever the file is called.
  *
  * @param source the path of the file.
- * @throws InputError in one line when it is neither.
+ * @throws InputError in one line when it is none of them.
  */
 export function parseInput(text: string, source: string): Inputs {
-  const { cells, runs } = readDocument(source, text, Either);
+  const { cells, runs, withstands } = readDocument(source, text, Either);
+  if (withstands !== undefined) {
+    return { ...nothing, withstands: [{ withstand: readDocument(source, text, Withstand), source }] };
+  }
   if (cells !== undefined) {
     const evaluation = readDocument(source, text, Evaluation);
-    return { results: [], cells: [], evaluations: [{ evaluation, source }] };
+    return { ...nothing, evaluations: [{ evaluation, source }] };
   }
   if (runs === undefined) throw new InputError(`${source}: is neither a result nor an evaluation of a run`);
   const result = readDocument(source, text, Result);
-  return { results: [{ result, source }], cells: cellsIn(result, source), evaluations: [] };
+  return { ...nothing, results: [{ result, source }], cells: cellsIn(result, source) };
 }
 
-/** What tells an evaluation from a result. */
-const Either = z.object({ cells: z.unknown().optional(), runs: z.unknown().optional() });
+/** What tells the kinds of files apart. */
+const Either = z.object({
+  cells: z.unknown().optional(),
+  runs: z.unknown().optional(),
+  withstands: z.unknown().optional(),
+});
 
 /** Puts what several files hold together. Throws InputError when two hold the same cell with other numbers. */
 export function joinInputs(inputs: readonly Inputs[]): Inputs {
@@ -59,6 +71,7 @@ export function joinInputs(inputs: readonly Inputs[]): Inputs {
     results: inputs.flatMap((each) => each.results),
     cells: [...seen.values()],
     evaluations: inputs.flatMap((each) => each.evaluations),
+    withstands: inputs.flatMap((each) => each.withstands),
   };
 }
 

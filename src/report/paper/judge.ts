@@ -1,13 +1,16 @@
-import type { Mode } from '../../runtime/experiment/config.ts';
+import type { paperModes } from '../../runtime/experiment/config.ts';
 import { claims, type Claim } from './claims.ts';
 import { attackTitle, type NamedEvaluation } from './attacks.ts';
 import type { Criterion } from './criteria.ts';
 import { count, list, percent } from '../kit/format.ts';
 import { cellsAt, testImages, trainImages, type Cell, type ThreatModel } from './results.ts';
 
+type PaperMode = (typeof paperModes)[number];
+
 /** How long the paper trained (sections 2.1.1 and 2.1.2). */
-export const paperEpochs: Readonly<Record<Mode, { readonly classifier: number; readonly attacker: number }>> =
-  { consecutive: { classifier: 20, attacker: 20 }, alternating: { classifier: 5, attacker: 20 } };
+export const paperEpochs: Readonly<
+  Record<PaperMode, { readonly classifier: number; readonly attacker: number }>
+> = { consecutive: { classifier: 20, attacker: 20 }, alternating: { classifier: 5, attacker: 20 } };
 
 /** Said in the place of claims where there are none to judge. */
 export const notOfThePaper =
@@ -96,9 +99,9 @@ const otherAttacks = (cell: Cell, evaluations: readonly NamedEvaluation[]): read
 /** In what cells differ from the paper's: fewer epochs or images, another threat model, one seed. */
 function caveats(
   cells: readonly Cell[],
-  { clip, architecture, data, against }: Omit<ThreatModel, 'cells'>,
+  { clip, architecture, data, against, readings }: Omit<ThreatModel, 'cells'>,
 ): readonly string[] {
-  const fewer = (mode: Mode): string[] => {
+  const fewer = (mode: PaperMode): string[] => {
     const of = cells.filter((cell) => cell.mode === mode);
     const paper = paperEpochs[mode];
     const epochs = [
@@ -122,6 +125,7 @@ function caveats(
     ...(architecture === 'paper' ? [] : [`network ${architecture}, not the paper's`]),
     ...(data === 'mnist' ? [] : [`data ${data}, not MNIST`]),
     ...(against === null ? [] : [`attacker trained ${against.replace(/^(?=\d)/, 'on ')}`]),
+    ...(readings === null ? [] : [`read with ${readings}`]),
     ...(seeds === 1 ? ['one seed'] : []),
   ];
 }

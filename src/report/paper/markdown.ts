@@ -9,13 +9,14 @@ import { judge, notOfThePaper, type Judgement } from './judge.ts';
 import { cellData } from './provenance.ts';
 import { threatModels, type Cell, type ThreatModel } from './results.ts';
 import { threatName } from './results.ts';
+import { opponentsText, withstandCommands, withstandTable, type NamedWithstand } from './withstand.ts';
 
 /**
  * The results as Markdown: what the paper says, what was measured, whether it was reproduced, and the command of every cell.
  *
  * @param folder where the text is to stand; sources are named from there.
  */
-export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): string {
+export function renderMarkdown({ cells, evaluations, withstands }: Inputs, folder: string): string {
   const near = (source: string): string => relative(folder, source).replaceAll('\\', '/');
   const blocks = [
     '# The paper, measured again',
@@ -26,6 +27,7 @@ export function renderMarkdown({ cells, evaluations }: Inputs, folder: string): 
     '## Every cell',
     "Accuracy after the last epoch, with Wilson's 95 % interval over the test images. The command trains the cell again. It is reproducible bit for bit on the same commit, machine, device and thread count.",
     table(withCommands(cells)),
+    ...withstands.flatMap((each) => withstandBlocks(each, near(each.source), cells)),
     ...evaluations.flatMap((each) => evaluationBlocks(each, near(each.source))),
     '## Where the numbers come from',
     table(sources(cells, near)),
@@ -120,6 +122,21 @@ function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): read
           }),
         ]
       : []),
+  ];
+}
+
+function withstandBlocks(
+  { withstand }: NamedWithstand,
+  source: string,
+  cells: readonly Cell[],
+): readonly string[] {
+  const { head, rows } = withstandCommands(withstand);
+  return [
+    `## Who withstands whom (${source})`,
+    `Accuracy of each C1 under each attacker, with the 95 % interval in brackets. ${opponentsText}`,
+    table(withstandTable(withstand, cells)),
+    'Each number is measured again by its command, on so many test images:',
+    table({ head, rows: rows.map((row) => [...row.slice(0, -1), `\`${cellText(row.at(-1)!)}\``]) }),
   ];
 }
 

@@ -11,6 +11,7 @@ import { cellTable, provenance } from './provenance.ts';
 import type { Cell } from './results.ts';
 import { styleSheet } from '../kit/style.ts';
 import { warningBox } from './warnings.ts';
+import { withstandSection, type NamedWithstand } from './withstand.ts';
 
 /** A cell's `samples.png`. */
 export interface SampledCell {
@@ -24,18 +25,27 @@ export interface Report {
   readonly title: string;
   readonly parts: readonly Part[];
   readonly evaluations: readonly (NamedEvaluation & { readonly panels: readonly Panel[] })[];
+  readonly withstands: readonly (NamedWithstand & { readonly panels: readonly Panel[] })[];
   readonly samples: readonly SampledCell[];
   readonly confused: readonly ConfusedCell[];
 }
 
 /** The report as one page that needs nothing else: no file, no network, no script. */
-export async function renderPage({ title, parts, evaluations, samples, confused }: Report): Promise<string> {
+export async function renderPage({
+  title,
+  parts,
+  evaluations,
+  withstands,
+  samples,
+  confused,
+}: Report): Promise<string> {
   const cells = parts.flatMap(({ threat }) => threat.cells);
   const warnings = evaluations.flatMap(({ evaluation }) => evaluation.warnings);
   const course = courseSection(parts);
   const sections: readonly (readonly [id: string, name: string])[] = [
     ...(samples.length > 0 ? [['samples', 'Samples'] as const] : []),
     ['attacks', 'Accuracy under attack'],
+    ...(withstands.length > 0 ? [['withstand', 'Who withstands whom'] as const] : []),
     ...(confused.length > 0 ? [['confusion', 'Confusion'] as const] : []),
     ...(course === '' ? [] : [['course', 'Epochs and eps'] as const]),
     ['threat-model', 'Threat model'],
@@ -75,6 +85,7 @@ export async function renderPage({ title, parts, evaluations, samples, confused 
                   ${cellTable(cells)}`
               : attackSection(evaluations)
           }
+          ${withstands.length === 0 ? '' : withstandSection(withstands, cells)}
           ${confused.length === 0 ? '' : confusionSection(confused)} ${course} ${threatHeader(cells)}
           ${paperSection(parts)}
           ${

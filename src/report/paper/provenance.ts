@@ -23,6 +23,10 @@ export const cellTable = (cells: readonly Cell[]): Markup =>
     </p>
     ${dataTable('Final accuracies of every cell', cellData(cells), { stacked: true })}`;
 
+/** Epochs on clean images, of C1 on images under gradient attacks where it is hardened, of the attacker. */
+export const epochsOf = ({ config: { classifierEpochs, defence, attackerEpochs } }: Cell): string =>
+  [classifierEpochs, ...(defence ? [defence.epochs] : []), attackerEpochs].join(' + ');
+
 /** A line a cell: what it is, and its final accuracies with intervals. */
 export const cellData = (cells: readonly Cell[]): DataTable => ({
   head: [
@@ -43,7 +47,7 @@ export const cellData = (cells: readonly Cell[]): DataTable => ({
     String(cell.eps),
     cell.clip ? 'clipped' : 'unclipped',
     String(cell.seed),
-    `${cell.config.classifierEpochs} + ${cell.config.attackerEpochs}`,
+    epochsOf(cell),
     ...(['c1', 'c2'] as const).flatMap((name) =>
       (['clean', 'noise', 'attacked'] as const).map((view) =>
         classifiersOf([cell]).includes(name) ? accuracy(cell, cell.final[name][view]) : '',
@@ -93,11 +97,21 @@ const grouped = (cells: readonly Cell[]): readonly (readonly Cell[])[] =>
     cells.filter((cell) => cell.source === source),
   );
 
+/** How C1 of the hardened cells was trained; nothing where there are none. */
+function hardening(cells: readonly Cell[]): Readonly<Record<string, string>> {
+  const defence = cells.find(({ config }) => config.defence)?.config.defence;
+  if (!defence) return {};
+  const { method, epochs, ...attack } = defence;
+  const settings = Object.entries(attack).map(([name, value]) => `${name} ${value}`);
+  return { hardening: `${method}, ${count(epochs, 'epoch')} of C1; ${settings.join(', ')}` };
+}
+
 function settings(cells: readonly Cell[]): Readonly<Record<string, Markup | string>> {
   const { config, environment } = cells[0]!;
   return {
     cells: String(cells.length),
     seeds: list([...new Set(cells.map(({ seed }) => seed))]),
+    ...hardening(cells),
     epochs: `${config.classifierEpochs} of C1 and C2 on clean images, ${config.attackerEpochs} of the attacker`,
     optimizer: `Adam, learning rate ${config.learningRate}, batches of ${config.batchSize}`,
     ...(config.targets && {

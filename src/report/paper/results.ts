@@ -1,4 +1,4 @@
-import { cellsOf, type CellConfig, type Mode } from '../../runtime/experiment/config.ts';
+import { cellsOf, modes, type CellConfig, type Mode } from '../../runtime/experiment/config.ts';
 import { classifiersShown } from '../../runtime/experiment/config.ts';
 import { InputError } from '../../runtime/errors.ts';
 import type { CellResult, Environment, Result } from '../../runtime/experiment/result.ts';
@@ -46,6 +46,8 @@ export interface ThreatModel {
   readonly data: string;
   /** What the attacker was trained against where it is not C1 of the run alone: `against x.onnx`, `3 targets`. */
   readonly against: string | null;
+  /** How the paper was read otherwise than by us; null where it was not: `batch-statistics, dcgan`. */
+  readonly readings: string | null;
   readonly cells: readonly Cell[];
 }
 
@@ -60,6 +62,7 @@ export const threatOf = ({ bound, clip, config }: Cell): Omit<ThreatModel, 'cell
     : (config.targets ?? 1) > 1
       ? `${config.targets} targets`
       : null,
+  readings: config.readings?.toSorted().join(', ') || null,
 });
 
 /**
@@ -68,12 +71,19 @@ export const threatOf = ({ bound, clip, config }: Cell): Omit<ThreatModel, 'cell
  */
 export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
   const rank = (cell: Cell): string => {
-    const { bound, clip, architecture, data, against } = threatOf(cell);
-    const others = [against !== null, data !== 'mnist', architecture !== 'paper', clip, bound !== 'tanh'];
-    return JSON.stringify([others.map(Number).join(''), against, data, architecture, bound]);
+    const { bound, clip, architecture, data, against, readings } = threatOf(cell);
+    const others = [
+      readings !== null,
+      against !== null,
+      data !== 'mnist',
+      architecture !== 'paper',
+      clip,
+      bound !== 'tanh',
+    ];
+    return JSON.stringify([others.map(Number).join(''), readings, against, data, architecture, bound]);
   };
   const order = (a: Cell, b: Cell): number =>
-    Number(a.mode === 'alternating') - Number(b.mode === 'alternating') || a.eps - b.eps || a.seed - b.seed;
+    modes.indexOf(a.mode) - modes.indexOf(b.mode) || a.eps - b.eps || a.seed - b.seed;
   return [...new Set(cells.map(rank))].sort().map((key) => {
     const members = cells.filter((cell) => rank(cell) === key).sort(order);
     return { ...threatOf(members[0]!), cells: members };
@@ -91,6 +101,7 @@ export const threatName = ({
   architecture,
   data,
   against,
+  readings,
 }: Omit<ThreatModel, 'cells'>): string =>
   [
     clip ? 'clipped' : 'unclipped',
@@ -98,6 +109,7 @@ export const threatName = ({
     ...(architecture === 'paper' ? [] : [`network ${architecture}`]),
     ...(data === 'mnist' ? [] : [`data ${data}`]),
     ...(against === null ? [] : [against]),
+    ...(readings === null ? [] : [`read with ${readings}`]),
   ].join(', ');
 
 /** The cells of one mode and eps, over all seeds. */

@@ -29,6 +29,11 @@ export interface ImageOptions extends Choice, FitOptions {
   readonly shape?: ImageShape;
   /** The names of the classifier's classes, or how many it has: a label is a place among them. */
   readonly classes?: readonly string[] | number;
+  /**
+   * How pictures become images where `resize`, `crop` and `interpolation` do not say it: `pictures` of a classifier, which
+   * is what lies beside its file. Other data have no use for it.
+   */
+  readonly pictures?: FitOptions | null;
   /** A file of labels: CSV or JSON for a folder of pictures, npy for an npy file. */
   readonly labels?: string;
   /** What to do where a picture cannot be read: `reject` the data set, or `skip` the picture. Default `reject`. */
@@ -58,7 +63,7 @@ export interface Format {
 }
 
 /** Options that only some formats have. */
-export const formatOptions = ['labels', 'resize', 'crop', 'onBad'] as const;
+export const formatOptions = ['labels', 'resize', 'crop', 'interpolation', 'onBad'] as const;
 /** One of {@link formatOptions}. */
 export type FormatOption = (typeof formatOptions)[number];
 

@@ -7,7 +7,7 @@ import { describeFsError } from '../files.ts';
 import { spread, type Choice } from './chosen.ts';
 import { nameClasses, type Naming } from './classes.ts';
 import { datasetOf, type Dataset, type Format, type Wanted } from './dataset.ts';
-import { checkFit, fitPicture } from './fit.ts';
+import { checkFit, fitPicture, type FitOptions } from './fit.ts';
 import { foldersIn, listFolder, type FolderFiles } from './folder-files.ts';
 import { inParallel } from './in-parallel.ts';
 import { decodePicture } from './picture.ts';
@@ -22,7 +22,7 @@ import { batchOf, memory, storedSource, valuesOf, type ImageSource, type Skipped
  */
 export const folder: Format = {
   expects: 'a folder of PNG, JPEG or WebP pictures, one folder a class',
-  options: ['labels', 'resize', 'crop', 'onBad'],
+  options: ['labels', 'resize', 'crop', 'interpolation', 'onBad'],
   open: (source, wanted) => openFolder(source, wanted),
 };
 
@@ -41,16 +41,36 @@ export async function openFolder(
     if (parts.train === null) return null;
     throw new InputError(`${parts.test}: has no picture; put PNG, JPEG or WebP files there`);
   }
-  if (wanted.shape) checkFit(wanted.shape, wanted);
-  else if (wanted.resize !== undefined || wanted.crop !== undefined) {
-    throw new InputError('resize and crop need the shape of the images; give it, or leave them out');
+  const fit = fitOf(wanted);
+  if (wanted.shape) checkFit(wanted.shape, fit);
+  else if (Object.keys(fit).length > 0) {
+    throw new InputError(
+      `${Object.keys(fit).join(' and ')} need the shape of the images; give it, or leave them out`,
+    );
   }
   const names = [...test.classes, ...(train?.classes ?? [])];
   const naming = nameClasses(names, wanted.classes, source);
   const read = async (files: FolderFiles, shape?: ImageShape): Promise<ImageSource> =>
-    await readPart(basename(resolve(source)), files, naming, shape ? { ...wanted, shape } : wanted, most);
+    await readPart(
+      basename(resolve(source)),
+      files,
+      naming,
+      { ...wanted, ...(shape && { shape }) },
+      fit,
+      most,
+    );
   const tests = await read(test, wanted.shape);
   return datasetOf(tests, train && (await read(train, tests.shape)));
+}
+
+/** How pictures become images: as was asked, else as is usual for the classifier. */
+function fitOf({ pictures, resize, crop, interpolation }: Wanted): FitOptions {
+  return {
+    ...(crop === undefined ? pictures : pictures?.interpolation && { interpolation: pictures.interpolation }),
+    ...(resize !== undefined && { resize }),
+    ...(crop !== undefined && { crop }),
+    ...(interpolation && { interpolation }),
+  };
 }
 
 const testNames = ['test', 'val', 'validation'];
@@ -84,11 +104,12 @@ async function readPart(
   { folder, files }: FolderFiles,
   naming: Naming,
   wanted: Wanted,
+  fit: FitOptions,
   most: number,
 ): Promise<ImageSource> {
   const chosen = chosenFiles(files, wanted);
   const shape = wanted.shape ?? (await shapeOfFirst(folder, chosen));
-  const options = wanted.shape ? wanted : null;
+  const options = wanted.shape ? fit : null;
   const readOne = (file: string): Promise<Outcome> => readPicture(join(folder, file), shape, options);
 
   const size = valuesOf(shape);
@@ -148,7 +169,7 @@ async function readPart(
 }
 
 /** @param options null where pictures must have the size and the colours of `shape`. */
-async function readPicture(path: string, shape: ImageShape, options: Wanted | null): Promise<Outcome> {
+async function readPicture(path: string, shape: ImageShape, options: FitOptions | null): Promise<Outcome> {
   try {
     const bytes = await readBytes(path);
     const picture = await decodePicture(bytes);

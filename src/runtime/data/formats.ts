@@ -103,9 +103,12 @@ function suit(images: ImageSource, source: string, { shape, classes }: ImageOpti
     [channels, height, width].join('x'),
   );
   if (wanted !== found) {
+    const isGrey = wanted!.replace(/^3x/, '1x') === found;
+    const wayOut = isGrey
+      ? 'open the classifier with channels grey (--channels grey), which gives it the grey image three times'
+      : 'resize them, or give them as a folder of pictures, which are resized';
     throw new InputError(
-      `${source}: images of ${found} (channels x height x width), the classifier takes ${wanted}; resize them, or give ` +
-        'them as a folder of pictures, which are resized',
+      `${source}: images of ${found} (channels x height x width), the classifier takes ${wanted}; ${wayOut}`,
     );
   }
   const names = typeof classes === 'number' ? numbered(classes) : classes;

@@ -1,11 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { z } from 'zod';
 import { Confusions, Network, type EpochRecord } from './records.ts';
 import { InputError } from '../errors.ts';
-import { describeFsError, makeFolder, writeAtomic } from '../files.ts';
-import { decodeSafetensors, encodeSafetensors } from '../safetensors.ts';
 import { prefixed, under, type Tensors } from '../tensor.ts';
+import { readCheckpoint, writeCheckpoint, type CheckpointKind } from '../training/checkpoint-file.ts';
 import type { Running as Sums } from '../training/trainer.ts';
 
 const Running: z.ZodType<Sums> = z.strictObject({
@@ -29,29 +26,38 @@ export interface Checkpoint<R = EpochRecord> {
   readonly confusions?: Confusions;
 }
 
-const format = 'sparring-checkpoint-1';
+/** What is said of a file in a run that cannot be used. */
+export const ofRun: Pick<CheckpointKind<unknown>, 'foreign' | 'other'> = {
+  foreign: (format) => `is not a checkpoint of sparring (format ${format}); remove it to start again`,
+  other: 'belongs to a run with another config.json; restore the original config.json',
+};
+
+const kindOf = <R>(record: z.ZodType<R>): CheckpointKind<Position<R>> => ({
+  ...ofRun,
+  format: 'sparring-checkpoint-1',
+  position: z.strictObject({
+    records: z.array(record),
+    running: z.partialRecord(Network, Running),
+  }),
+});
 
 /** Writes a checkpoint as one safetensors file, atomically: the old one stays until the new one is whole. */
-export async function saveCheckpoint(
+export const saveCheckpoint = (
   path: string,
-  checkpoint: Checkpoint<unknown>,
+  { states, position, confusions }: Checkpoint<unknown>,
   configHash: string,
-): Promise<void> {
-  const tensors = new Map(
-    [...checkpoint.states].flatMap(([network, state]) => [...prefixed(`${network}:`, state)]),
-  );
-  await makeFolder(dirname(path));
-  await writeAtomic(
+): Promise<void> =>
+  writeCheckpoint(
     path,
-    encodeSafetensors(tensors, {
-      format,
-      config: configHash,
-      position: JSON.stringify(checkpoint.position),
+    kindOf(z.unknown()),
+    {
+      tensors: new Map([...states].flatMap(([network, state]) => [...prefixed(`${network}:`, state)])),
+      position,
       // beside the position, whose schema allows no further field: older versions still read the checkpoint
-      ...(checkpoint.confusions && { confusions: JSON.stringify(checkpoint.confusions) }),
-    }),
+      notes: confusions ? { confusions: JSON.stringify(confusions) } : {},
+    },
+    configHash,
   );
-}
 
 /**
  * Reads a checkpoint; null when there is none yet.
@@ -64,29 +70,14 @@ export async function loadCheckpoint<R extends Pick<EpochRecord, 'train'>>(
   configHash: string,
   record: z.ZodType<R>,
 ): Promise<Checkpoint<R> | null> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw new InputError(describeFsError(error, `cannot read ${path}`));
-  });
-  if (bytes === null) return null;
-  const { tensors, metadata } = decodeSafetensors(bytes, path);
-  if (metadata['format'] !== format) {
-    throw new InputError(
-      `${path}: is not a checkpoint of sparring (format ${metadata['format'] ?? 'none'}); remove it to start again`,
-    );
-  }
-  if (metadata['config'] !== configHash) {
-    throw new InputError(
-      `${path}: belongs to a run with another config.json; restore the original config.json`,
-    );
-  }
-  const position = parsePosition(metadata['position'] ?? '', record);
-  if (!position) throw new InputError(`${path}: its position is corrupt; remove it to start again`);
+  const found = await readCheckpoint(path, kindOf(record), configHash);
+  if (!found) return null;
+  const { tensors, position, notes } = found;
   const names = new Set([...tensors.keys()].map((name) => name.split(':', 1)[0]! as Network));
   const begun = new Map([...names].map((network) => [network, under(`${network}:`, tensors)]));
   const missing = trainedIn(position).find((network) => !begun.has(network));
   if (missing) throw new InputError(`${path}: has no state of ${missing}; remove it to start again`);
-  const confusions = metadata['confusions'];
+  const { confusions } = notes;
   if (confusions === undefined) return { position, states: begun };
   try {
     return { position, states: begun, confusions: Confusions.parse(JSON.parse(confusions)) };
@@ -97,15 +88,3 @@ export async function loadCheckpoint<R extends Pick<EpochRecord, 'train'>>(
 
 const trainedIn = ({ records, running }: Position<Pick<EpochRecord, 'train'>>): readonly Network[] =>
   [running, ...records.map(({ train }) => train)].flatMap((of) => Object.keys(of) as Network[]);
-
-function parsePosition<R>(text: string, record: z.ZodType<R>): Position<R> | null {
-  const position = z.strictObject({
-    records: z.array(record),
-    running: z.partialRecord(Network, Running),
-  });
-  try {
-    return position.parse(JSON.parse(text)) as Position<R>;
-  } catch {
-    return null;
-  }
-}

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { Defence } from '../../models/adversarial.ts';
 import type { AdoptOptions } from '../../models/classifier/options.ts';
 import { deviceNames } from '../devices/index.ts';
 
@@ -28,9 +29,28 @@ const ClassifierSource = Source.extend({
     .exactOptional(),
 });
 
-/** How A and C1 are trained: one after the other (paper, section 2.1.1), or in turns on attacked images (2.1.2). */
-export const modes = ['consecutive', 'alternating'] as const;
+/**
+ * How A and C1 are trained: one after the other (paper, section 2.1.1), in turns on attacked images (2.1.2), or one after the
+ * other with a C1 that was trained against gradient attacks in between, which the paper has not.
+ */
+export const modes = ['consecutive', 'alternating', 'hardened'] as const;
 export type Mode = (typeof modes)[number];
+/** Those of the paper. */
+export const paperModes = ['consecutive', 'alternating'] as const satisfies readonly Mode[];
+
+const defences: { readonly [D in Defence]: D } = { fast: 'fast', pgd: 'pgd', trades: 'trades' };
+
+/** How C1 is hardened: `DefenceSettings` in `src/models/adversarial.ts` says what each setting of the attack is. */
+const DefenceConfig = z.strictObject({
+  method: z.enum(defences),
+  /** Passes over the training images. */
+  epochs: Count,
+  steps: Count,
+  stepSize: z.number().positive(),
+  start: z.number().nonnegative(),
+  beta: z.number().nonnegative(),
+});
+export type DefenceConfig = Readonly<z.infer<typeof DefenceConfig>>;
 
 const listOf = <T extends z.ZodType>(item: T) =>
   z
@@ -73,6 +93,8 @@ const common = {
   against: ClassifierSource.exactOptional(),
   /** An ONNX classifier in C2's place; absent where it is C2, or where there is no C2 (`hasTransfer`). */
   transfer: ClassifierSource.exactOptional(),
+  /** How C1 is hardened in mode `hardened`; absent where no cell has that mode. */
+  defence: DefenceConfig.exactOptional(),
   device: z.enum(deviceNames),
   threads: Count,
 };
@@ -93,17 +115,21 @@ const hasEpochs = z.refine<Pick<z.infer<z.ZodObject<typeof run>>, 'modes' | 'cla
   (config) => config.modes.every((mode) => config.classifierEpochs[mode] !== undefined),
   { path: ['classifierEpochs'], message: 'lacks the epochs of a mode' },
 );
+const hasDefence = z.refine<Pick<z.infer<z.ZodObject<typeof run>>, 'modes' | 'defence'>>(
+  ({ modes: swept, defence }) => swept.includes('hardened') === (defence !== undefined),
+  { path: ['defence'], message: 'must be there with mode hardened, and without it must not' },
+);
 
 /**
  * Everything that decides the numbers of a run: written to `config.json`, read back by `--resume`. A run has a cell for
  * each combination of mode, eps and seed. A setting that is not known is refused: the run could not be continued as it
  * was begun.
  */
-export const RunConfig = z.strictObject(run).check(hasEpochs);
+export const RunConfig = z.strictObject(run).check(hasEpochs, hasDefence);
 export type RunConfig = Readonly<z.infer<typeof RunConfig>>;
 
 /** The same as a finished run tells it, which is only read. */
-export const ToldConfig = z.object(run).check(hasEpochs);
+export const ToldConfig = z.object(run).check(hasEpochs, hasDefence);
 
 /** One cell of a run: a mode, an eps and a seed, with what the run says of all its cells. */
 export type CellConfig = Readonly<z.infer<z.ZodObject<typeof common>>> & {
@@ -115,11 +141,12 @@ export type CellConfig = Readonly<z.infer<z.ZodObject<typeof common>>> & {
 
 /** The cells of a run, in the order in which they are trained: by seed, then by mode, then by eps. */
 export function cellsOf(config: RunConfig): readonly CellConfig[] {
-  const { schema: _, modes: swept, eps, seeds, classifierEpochs, shard, ...rest } = config;
+  const { schema: _, modes: swept, eps, seeds, classifierEpochs, defence, shard, ...rest } = config;
   const cells = seeds.flatMap((seed) =>
     swept.flatMap((mode) =>
       eps.map((e): CellConfig => ({
         ...rest,
+        ...(mode === 'hardened' && { defence: defence! }),
         mode,
         eps: e,
         seed,

@@ -1,6 +1,6 @@
 import { appendFile, lstat, mkdir, open, readdir, readFile, realpath, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { loadCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { loadCheckpoint, ofRun, type Checkpoint } from './checkpoint.ts';
 import {
   cellName,
   cellsOf,
@@ -18,6 +18,8 @@ import type { TrainedModels } from './scores.ts';
 import { describeFsError, linkLatest, makeFolder, removeTemporaries, writeAtomic } from '../files.ts';
 import { lockRun, type RunLock } from './lock.ts';
 import { Result } from './result.ts';
+import { loadHardening } from '../training/harden-checkpoint.ts';
+import type { HardenCheckpoint, HardenRecord } from '../training/harden.ts';
 import { ClassifierRecord, EpochRecord, type Confusions, classifierRecords } from './records.ts';
 
 /** The paths of a run. */
@@ -37,6 +39,8 @@ export interface CellFolder {
   readonly samples: string;
   readonly confusion: string;
   readonly checkpoint: string;
+  /** The checkpoint of C1's hardening, of mode `hardened` alone. */
+  readonly hardening: string;
 }
 
 /** Where a run keeps what. */
@@ -58,6 +62,7 @@ export function cellFolder(path: string, config: Pick<CellConfig, 'mode' | 'eps'
     samples: join(cell, 'samples.png'),
     confusion: confusionPath(cell),
     checkpoint: join(cell, 'checkpoint', 'state.safetensors'),
+    hardening: join(cell, 'checkpoint', 'hardening.safetensors'),
   };
 }
 
@@ -202,10 +207,17 @@ export interface RunState {
   /** By the name of their folder. */
   readonly classifiers: ReadonlyMap<string, Checkpoint<ClassifierRecord>>;
   readonly cells: ReadonlyMap<string, Checkpoint>;
+  /** Of cells of mode `hardened` that are not finished: how far the hardening of C1 is, by the name of the cell. */
+  readonly hardenings: ReadonlyMap<string, HardenCheckpoint>;
 }
 
 /** Where a new run stands. */
-export const atTheBeginning: RunState = { result: null, classifiers: new Map(), cells: new Map() };
+export const atTheBeginning: RunState = {
+  result: null,
+  classifiers: new Map(),
+  cells: new Map(),
+  hardenings: new Map(),
+};
 
 /**
  * Reads how far a run has come, makes `metrics.jsonl` what its checkpoints say it is, and removes what a kill left
@@ -219,6 +231,7 @@ export async function restoreRun(folder: RunFolder, config: RunConfig): Promise<
   const all = cellsOf(config);
   const classifiers = new Map<string, Checkpoint<ClassifierRecord>>();
   const cells = new Map<string, Checkpoint>();
+  const hardenings = new Map<string, HardenCheckpoint>();
   const lines: string[] = [];
   for (const own of classifiersOf(all)) {
     const file = classifierCheckpoint(path, own);
@@ -230,17 +243,23 @@ export async function restoreRun(folder: RunFolder, config: RunConfig): Promise<
     for (const cell of mine) {
       const name = cellName(cell);
       const finished = result?.runs.find((run) => run.folder === name);
-      const from = finished
-        ? null
-        : await loadCheckpoint(cellFolder(path, cell).checkpoint, configHash(cell), EpochRecord);
+      const { checkpoint: ownFile, hardening: hardeningFile } = cellFolder(path, cell);
+      const from = finished ? null : await loadCheckpoint(ownFile, configHash(cell), EpochRecord);
       if (from) cells.set(name, from);
+      const hardening =
+        finished || cell.mode !== 'hardened'
+          ? null
+          : await loadHardening(hardeningFile, configHash(cell), ofRun);
+      if (hardening) hardenings.set(name, hardening);
+      const hardened = finished?.hardening ?? hardening?.records ?? [];
+      lines.push(...hardened.map((record) => hardeningLine(cell, record)));
       const records = finished?.epochs ?? from?.position.records ?? [];
       lines.push(...records.filter(({ phase }) => phase === 'attacker').map((r) => metricsLine(cell, r)));
     }
   }
   for (const file of filesOf(folder, all)) await removeTemporaries(file);
   await writeAtomic(folder.metrics, lines.join(''));
-  return { result, classifiers, cells };
+  return { result, classifiers, cells, hardenings };
 }
 
 const filesOf = ({ path, ...files }: RunFolder, cells: readonly CellConfig[]): readonly string[] => [
@@ -254,6 +273,10 @@ const filesOf = ({ path, ...files }: RunFolder, cells: readonly CellConfig[]): r
 /** One epoch of a cell as a line of `metrics.jsonl`. */
 const metricsLine = (cell: CellConfig, record: EpochRecord): string =>
   `${JSON.stringify({ cell: cellName(cell), ...record })}\n`;
+
+/** One epoch of the hardening of a cell's C1 as a line of `metrics.jsonl`. */
+const hardeningLine = (cell: CellConfig, { epoch, train, ...record }: HardenRecord): string =>
+  `${JSON.stringify({ cell: cellName(cell), phase: 'hardening', epoch, train: { c1: train }, ...record })}\n`;
 
 /** An epoch of classifiers, by index, as lines of `metrics.jsonl`: one for each cell that has it as its own. */
 const classifierLines = (
@@ -276,6 +299,10 @@ export const recordClassifierEpoch = (
 /** Adds an epoch of a cell to the metrics. Its checkpoint goes first: after a kill the line is made from it. */
 export const recordEpoch = (folder: RunFolder, cell: CellConfig, record: EpochRecord): Promise<void> =>
   append(folder.metrics, metricsLine(cell, record));
+
+/** Adds an epoch of the hardening of a cell's C1 to the metrics. */
+export const recordHardening = (folder: RunFolder, cell: CellConfig, record: HardenRecord): Promise<void> =>
+  append(folder.metrics, hardeningLine(cell, record));
 
 async function append(path: string, text: string): Promise<void> {
   try {

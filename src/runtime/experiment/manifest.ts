@@ -25,10 +25,12 @@ export interface CellModels {
 }
 
 /** One trained attacker, the classifiers it was measured on, and how they did. */
-export interface ManifestCell extends Pick<CellResult, 'eps' | 'bound' | 'clip' | 'seed' | 'folder'> {
+export interface ManifestCell extends Pick<
+  CellResult,
+  'mode' | 'eps' | 'bound' | 'clip' | 'seed' | 'folder'
+> {
   /** `c2` where there is a C2. */
   readonly final: Pick<CellResult['final'], 'c1'> & Partial<CellResult['final']>;
-  readonly mode: 'consecutive' | 'alternating';
   readonly models: CellModels;
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { EpochRecord } from './records.ts';
 import { cellName, cellsOf, modes, ToldConfig, type CellConfig, type RunConfig } from './config.ts';
 import { InputError } from '../errors.ts';
+import { HardenRecord } from '../training/harden-checkpoint.ts';
 import type { TrainedModels } from './scores.ts';
 
 /** Where the numbers came from. */
@@ -33,6 +34,8 @@ const CellResult = z.object({
   /** SHA-256 of each model file. */
   models: z.object({ c1: z.string(), c2: z.string(), attacker: z.string() }),
   epochs: z.array(EpochRecord),
+  /** The epochs of C1 on attacked images, which come before those of the attacker. Of mode `hardened` alone. */
+  hardening: z.array(HardenRecord).exactOptional(),
   final: EpochRecord.pick({ c1: true, c2: true }),
 });
 export type CellResult = Readonly<z.infer<typeof CellResult>>;
@@ -100,6 +103,7 @@ export function cellResult(
   config: CellConfig,
   models: Required<TrainedModels>,
   epochs: readonly EpochRecord[],
+  hardening: readonly HardenRecord[] | null,
 ): CellResult {
   const { mode, eps, bound, clip, seed } = config;
   const last = epochs.at(-1)!;
@@ -113,6 +117,7 @@ export function cellResult(
     folder: cellName(config),
     models: { c1: sha256(models.c1), c2: sha256(models.c2), attacker: sha256(models.attacker) },
     epochs: [...epochs],
+    ...(hardening && { hardening: [...hardening] }),
     final: { c1: last.c1, c2: last.c2 },
   };
 }

@@ -20,10 +20,14 @@ import {
   finishRun,
   recordClassifierEpoch,
   recordEpoch,
+  recordHardening,
   type RunFolder,
   type RunState,
 } from './folder.ts';
+import { hardenC1, hardenedWeights } from './hardening.ts';
 import type { TrainedModels } from './scores.ts';
+import { saveHardening } from '../training/harden-checkpoint.ts';
+import type { HardenRecord } from '../training/harden.ts';
 import { modelsOf, trainCell, trainClassifiers, type Programs, type Progress } from './train.ts';
 
 /** What happens during a run, in order. `training` is the folder of the cell, or of the classifiers that it begins with. */
@@ -69,13 +73,15 @@ export async function* sweep(options: SweepOptions): AsyncGenerator<SweepEvent, 
     if (open.length === 0) continue;
     if (yield* runClassifiers(options, classifiers, mine)) return;
     for (const cell of open) {
-      const end = yield* runCell(options, classifiers, cell);
+      const begin = yield* beginCell(options, classifiers, cell);
+      if (!begin) return;
+      const end = yield* runCell(options, begin.classifiers, cell);
       if (!end) return;
       const { checkpoint, programs } = end;
       const { records } = checkpoint.position;
       const models = modelsOf(checkpoint.states, programs);
       const samples = await options.draw(options.test, models, cell, records.at(-1)!.c1);
-      const own = cellResult(cell, models, records);
+      const own = cellResult(cell, models, records, begin.hardening);
       runs = cells.flatMap((c) => [...runs, own].filter((run) => run.folder === cellName(c)));
       result = { schema: 1, config, environment: await options.environment(), runs: [...runs] };
       const { confusions } = checkpoint;
@@ -132,10 +138,65 @@ async function* runClassifiers(
   return false;
 }
 
+/** What a cell begins with. */
+interface Beginning {
+  /** Null where they are given. */
+  readonly classifiers: Checkpoint<ClassifierRecord> | null;
+  /** The epochs in which C1 was hardened; null in other modes. */
+  readonly hardening: readonly HardenRecord[] | null;
+}
+
+/** What a cell begins with, once C1 is hardened where its mode says so; null when that was interrupted. */
+async function* beginCell(
+  { folder, train, programsFor, standing, signal }: SweepOptions,
+  own: ClassifierConfig,
+  config: CellConfig,
+): AsyncGenerator<SweepEvent, Beginning | null> {
+  const classifiers = await classifiersAfter(folder, own, config.classifierEpochs);
+  if (config.mode !== 'hardened') return { classifiers, hardening: null };
+  const training = cellName(config);
+  const { hardening: path } = cellFolder(folder.path, config);
+  const { hardening, classifierModel } = programsFor(config);
+  const work = hardenC1({
+    config,
+    train,
+    programs: { ...hardening!, classifierModel },
+    c1: classifiers!.states.get('c1')!,
+    from: standing.hardenings.get(training) ?? null,
+    ...(signal && { signal }),
+  });
+  for await (const event of work) {
+    switch (event.kind) {
+      case 'step':
+        yield { ...event, networks: ['c1'], training };
+        break;
+      case 'judge':
+        yield { kind: 'evaluate', done: event.done, total: event.total, training };
+        break;
+      case 'epoch':
+        await saveHardening(path, event.checkpoint, configHash(config));
+        await recordHardening(folder, config, event.record);
+        break;
+      case 'interrupted':
+        await saveHardening(path, event.checkpoint, configHash(config));
+        yield interrupted(path, event.error);
+        return null;
+      case 'done': {
+        const { checkpoint } = event;
+        const states = new Map([...classifiers!.states, ['c1', hardenedWeights(checkpoint)] as const]);
+        return { classifiers: { ...classifiers!, states }, hardening: checkpoint.records };
+      }
+      default:
+        event satisfies never;
+    }
+  }
+  return null;
+}
+
 /** The end of a cell's training; null when it was interrupted. */
 async function* runCell(
   { folder, train, test, programsFor, standing, signal }: SweepOptions,
-  classifiers: ClassifierConfig,
+  classifiers: Beginning['classifiers'],
   config: CellConfig,
 ): AsyncGenerator<SweepEvent, { readonly checkpoint: Checkpoint; readonly programs: Programs } | null> {
   const training = cellName(config);
@@ -148,7 +209,7 @@ async function* runCell(
     test,
     programs,
     from,
-    classifiers: await classifiersAfter(folder, classifiers, config.classifierEpochs),
+    classifiers,
     ...(signal && { signal }),
   };
   for await (const event of trainCell(options)) {

@@ -10,6 +10,7 @@ import {
   type Network,
 } from './records.ts';
 import type { ImageSource, StoredSource } from '../data/source.ts';
+import type { HardeningPrograms } from './hardening.ts';
 import { evaluate, evaluateNoise, type BothScores, type TrainedModels } from './scores.ts';
 import type { ProgramFile } from '../session.ts';
 import { prefixed, under, type Tensors } from '../tensor.ts';
@@ -20,6 +21,8 @@ export interface Programs {
   readonly classifierTrain: ProgramFile;
   /** One step of A against the frozen C1; in mode `alternating` one of A and one of C1. */
   readonly attackerTrain: ProgramFile;
+  /** Of mode `hardened` alone. */
+  readonly hardening?: HardeningPrograms;
   /** `image` -> `logits`, `probabilities`, with the weights inside. */
   readonly classifierModel: (weights: Tensors) => Uint8Array;
   /** `image` -> `perturbation`, `attacked`, with the weights inside. */
@@ -57,7 +60,7 @@ export type ClassifierOptions = Options<
 >;
 
 /**
- * Phase 1 of both modes (paper, section 2.1): C1, C2 and further targets on clean images, with different seeds and the
+ * Phase 1 of every mode (paper, section 2.1): C1, C2 and further targets on clean images, with different seeds and the
  * same epochs. Deterministic, interrupted and continued or not: the same configuration and data give the same bits.
  */
 export async function* trainClassifiers(
@@ -76,13 +79,16 @@ export async function* trainClassifiers(
 }
 
 export interface CellOptions extends Options<CellConfig, Programs, EpochRecord> {
-  /** The classifiers after the cell's `classifierEpochs`; null where they are given. */
+  /**
+   * The classifiers after the cell's `classifierEpochs`, C1 hardened where the cell's mode says so (`hardenC1`); null where
+   * they are given.
+   */
   readonly classifiers: Checkpoint<ClassifierRecord> | null;
 }
 
 /**
- * Phase 2 of a cell. Mode `consecutive` (paper, section 2.1.1): A against C1 as it is. Mode `alternating` (2.1.2): on each
- * batch a step of A and one of C1, which learns from the attacked images; and C2 goes on with clean images for as many
+ * Phase 2 of a cell. Modes `consecutive` (paper, section 2.1.1) and `hardened`: A against C1 as it is. Mode `alternating`
+ * (2.1.2): on each batch a step of A and one of C1, which learns from the attacked images; and C2 goes on with clean images for as many
  * epochs. Deterministic, as {@link trainClassifiers} is. The records begin with those of the classifiers.
  */
 export async function* trainCell(options: CellOptions): AsyncGenerator<Progress, void> {
@@ -100,14 +106,19 @@ export async function* trainCell(options: CellOptions): AsyncGenerator<Progress,
         prefixed(`${network}/`, under('classifier/', states.get(network)!)),
       );
       const attack = { program: programs.attackerTrain, epoch, epochs, order: epoch };
-      if (mode === 'consecutive') {
-        const metrics = { attacker: { loss: 'loss', accuracy: 'accuracy' } };
-        return [{ ...attack, networks: ['attacker'], metrics, frozen: joined(states.get('c1'), ...further) }];
+      if (mode === 'alternating') {
+        return [
+          {
+            ...attack,
+            networks: ['attacker', 'c1'],
+            metrics: alternatingMetrics,
+            frozen: joined(...further),
+          },
+          { ...alone('c2', programs, epoch, epochs), order: classifierEpochs + epoch },
+        ];
       }
-      return [
-        { ...attack, networks: ['attacker', 'c1'], metrics: alternatingMetrics, frozen: joined(...further) },
-        { ...alone('c2', programs, epoch, epochs), order: classifierEpochs + epoch },
-      ];
+      const metrics = { attacker: { loss: 'loss', accuracy: 'accuracy' } };
+      return [{ ...attack, networks: ['attacker'], metrics, frozen: joined(states.get('c1'), ...further) }];
     },
     score: (states) => evaluate(test, modelsOf(states, programs), measured(config)),
     record: (epoch, train, { c1, c2 }) => ({ phase: 'attacker', epoch, train, c1, c2 }),

@@ -1,65 +1,69 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { InputError } from '../errors.ts';
-import { describeFsError, writeAtomic } from '../files.ts';
-import { decodeSafetensors, encodeSafetensors } from '../safetensors.ts';
 import { prefixed, under } from '../tensor.ts';
-import type { HardenCheckpoint } from './harden.ts';
+import { readCheckpoint, writeCheckpoint, type CheckpointKind } from './checkpoint-file.ts';
+import type { HardenCheckpoint, HardenRecord as Epoch } from './harden.ts';
 
-const format = 'sparring-harden-1';
-
-const Means = z.strictObject({ loss: z.number(), accuracy: z.number() });
-const Position = z.strictObject({
-  records: z.array(
-    z.strictObject({
-      epoch: z.int().positive(),
-      train: Means,
-      eps: z.number(),
-      clean: z.number(),
-      robust: z.number(),
-      restored: z.boolean(),
-    }),
-  ),
-  running: z
-    .strictObject({ steps: z.int().nonnegative(), loss: z.number(), accuracy: z.number() })
-    .nullable(),
+/** An epoch of a hardening, as files hold it. */
+export const HardenRecord: z.ZodType<Epoch> = z.object({
+  epoch: z.int().positive(),
+  train: z.object({ loss: z.number(), accuracy: z.number() }),
+  eps: z.number(),
+  clean: z.number(),
+  robust: z.number(),
+  restored: z.boolean(),
 });
+export type HardenRecord = Epoch;
+
+/** What is said of a file that cannot be used. */
+type Said = Pick<CheckpointKind<unknown>, 'foreign' | 'other'>;
+
+const kind = {
+  format: 'sparring-harden-1',
+  position: z.strictObject({
+    records: z.array(HardenRecord),
+    running: z
+      .strictObject({ steps: z.int().nonnegative(), loss: z.number(), accuracy: z.number() })
+      .nullable(),
+  }),
+} satisfies Partial<CheckpointKind<Pick<HardenCheckpoint, 'records' | 'running'>>>;
+
+/** Of the checkpoint of `sparring harden`. */
+const ofCommand: Said = {
+  foreign: () => 'is no checkpoint of a hardening; choose another --out FILE',
+  other:
+    'was begun with another model, other preprocessing, images, options or version; repeat the command that began it, or remove it',
+};
 
 /** Writes a checkpoint as one safetensors file, atomically. */
-export async function saveHardening(
+export const saveHardening = (
   path: string,
   { records, running, state, best }: HardenCheckpoint,
   hash: string,
-): Promise<void> {
-  const tensors = new Map([...prefixed('state:', state), ...prefixed('best:', best ?? new Map())]);
-  await writeAtomic(
+): Promise<void> =>
+  writeCheckpoint(
     path,
-    encodeSafetensors(tensors, { format, config: hash, position: JSON.stringify({ records, running }) }),
+    kind,
+    {
+      tensors: new Map([...prefixed('state:', state), ...prefixed('best:', best ?? new Map())]),
+      position: { records, running },
+      notes: {},
+    },
+    hash,
   );
-}
 
 /**
  * Reads a checkpoint; null when there is none.
  *
+ * @param said what is said of a file that cannot be used; when absent, it is the checkpoint of `sparring harden`.
  * @throws InputError when the file is damaged, is no such checkpoint, or belongs to another training.
  */
-export async function loadHardening(path: string, hash: string): Promise<HardenCheckpoint | null> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw new InputError(describeFsError(error, `cannot read ${path}`));
-  });
-  if (bytes === null) return null;
-  const { tensors, metadata } = decodeSafetensors(bytes, path);
-  if (metadata['format'] !== format) {
-    throw new InputError(`${path}: is no checkpoint of a hardening; choose another --out FILE`);
-  }
-  if (metadata['config'] !== hash) {
-    throw new InputError(
-      `${path}: was begun with another model, other preprocessing, images or options; repeat the command that began it, or remove it`,
-    );
-  }
-  const position = Position.safeParse(JSON.parse(metadata['position'] ?? 'null'));
-  if (!position.success) throw new InputError(`${path}: its position is damaged; remove it to start again`);
-  const [state, best] = [under('state:', tensors), under('best:', tensors)];
-  return { ...position.data, state, best: best.size > 0 ? best : null };
+export async function loadHardening(
+  path: string,
+  hash: string,
+  said: Said = ofCommand,
+): Promise<HardenCheckpoint | null> {
+  const found = await readCheckpoint(path, { ...kind, ...said }, hash);
+  if (!found) return null;
+  const [state, best] = [under('state:', found.tensors), under('best:', found.tensors)];
+  return { ...found.position, state, best: best.size > 0 ? best : null };
 }

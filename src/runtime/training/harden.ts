@@ -1,3 +1,4 @@
+import { Tally } from '../audit/tally.ts';
 import type { ImageSource } from '../data/source.ts';
 import { fillBytes, stream } from '../random.ts';
 import type { ProgramFile, SessionOptions } from '../session.ts';
@@ -21,6 +22,13 @@ export interface HardenSettings {
   readonly patience: number | null;
   readonly seed: number;
 }
+
+/** What a hardening does unless it is told otherwise. */
+export const hardenDefaults = (epochs: number) =>
+  ({ schedule: 'one-cycle', warmup: epochs / 4, patience: null }) as const;
+
+/** How many of some training images are held out unless it is told otherwise: a tenth, 1,000 at most. */
+export const validationOf = (images: number): number => Math.max(1, Math.min(1000, Math.floor(images / 10)));
 
 /** Accuracy on images that are not trained on, in 0..1. */
 export interface Judged {
@@ -53,6 +61,14 @@ export interface HardenCheckpoint {
 /** What happens during a training, in order. */
 export type HardenProgress =
   | Step<'model'>
+  /** After an epoch: how many of the held-out images are attacked. */
+  | {
+      readonly kind: 'judge';
+      readonly epoch: number;
+      readonly epochs: number;
+      readonly done: number;
+      readonly total: number;
+    }
   | { readonly kind: 'epoch'; readonly record: HardenRecord; readonly checkpoint: HardenCheckpoint }
   /** The last event after an abort, or when a session failed: `error` says how. */
   | { readonly kind: 'interrupted'; readonly checkpoint: HardenCheckpoint; readonly error?: Error }
@@ -66,12 +82,26 @@ export interface HardenWork {
   readonly program: ProgramFile;
   readonly train: ImageSource;
   readonly from: HardenCheckpoint;
-  /** Measures the weights in a state on images that are not trained on. */
-  readonly judge: (state: Tensors, signal?: AbortSignal) => Promise<Judged>;
+  /**
+   * Measures the weights in a state on images that are not trained on. Yields the number of images that are done. May throw
+   * when the signal is aborted.
+   */
+  readonly judge: (state: Tensors) => AsyncGenerator<number, Judged>;
+  /** How many images that are. */
+  readonly validation: number;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds that steps should run before there is an event, 0 for one step an event; 1,400 when absent. */
   readonly runTime?: number;
 }
+
+/** Gradient steps of PGD, the attack that judges an epoch. */
+export const judgeSteps = 20;
+
+/** Accuracies from the right answers to images as they are and attacked: robust are those that are right both times. */
+export const judgedBy = (clean: Tally, attacked: Tally): Judged => ({
+  clean: clean.measure().accuracy,
+  robust: Tally.worst([clean, attacked]).measure().accuracy,
+});
 
 /** Robust accuracy that falls by this much from its best shows catastrophic overfitting (Wong et al. 2020). */
 const collapse = 0.2;
@@ -83,7 +113,7 @@ const collapse = 0.2;
  * @throws Diverged when a loss is not finite.
  */
 export async function* hardenEpochs(work: HardenWork): AsyncGenerator<HardenProgress, void> {
-  const { settings, program, train, judge, signal, device, threads, runTime = 1400 } = work;
+  const { settings, program, train, judge, validation, signal, device, threads, runTime = 1400 } = work;
   const { epochs, batchSize, seed } = settings;
   let { records, running, state, best } = work.from;
   const checkpoint = (): HardenCheckpoint => ({ records, running, state, best });
@@ -112,8 +142,15 @@ export async function* hardenEpochs(work: HardenWork): AsyncGenerator<HardenProg
         running = trainer.running.model ?? null;
       }
       if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
-      const judged = await judge(state, signal);
-      if (signal?.aborted) return yield { kind: 'interrupted', checkpoint: checkpoint() };
+      const judging = judge(state);
+      let next = await judging.next();
+      for (; !next.done; next = await judging.next()) {
+        yield { kind: 'judge', epoch, epochs, done: next.value, total: validation };
+        if (!signal?.aborted) continue;
+        await judging.return(undefined as never);
+        return yield { kind: 'interrupted', checkpoint: checkpoint() };
+      }
+      const judged = next.value;
       const before = bestOf(records);
       const restored = best !== null && before !== null && judged.robust < before.robust - collapse;
       if (restored) state = best!;
@@ -127,7 +164,9 @@ export async function* hardenEpochs(work: HardenWork): AsyncGenerator<HardenProg
     }
   } catch (error) {
     if (error instanceof Diverged) throw error;
-    return yield { kind: 'interrupted', checkpoint: checkpoint(), error: error as Error };
+    // what a judge throws when it is told to end is no failure
+    const failure = signal?.aborted ? {} : { error: error as Error };
+    return yield { kind: 'interrupted', checkpoint: checkpoint(), ...failure };
   }
   yield { kind: 'done', checkpoint: checkpoint() };
 }

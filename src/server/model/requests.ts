@@ -3,16 +3,17 @@ import type { AskAttack } from '../work.ts';
 import { attackOf } from '../../runtime/attacks/index.ts';
 import { valuesOf, type ClassifierCard } from '../../runtime/classifier-card.ts';
 import {
+  bytesIn,
   decodeFloats,
   demandPlain,
-  formOf,
+  filesOf,
+  imagesOfFiles,
   mediaTypeOf,
-  once,
   optionsIn,
   parsed,
   type Query,
 } from '../body.ts';
-import { arrayOf, imagesOf, parseJson } from '../json-body.ts';
+import { jsonBody } from '../json-body.ts';
 import { invalid, unsupported } from '../problem.ts';
 import type { RequestLimits } from '../schemas.ts';
 import { configured, goalsOf } from './cards.ts';
@@ -59,25 +60,14 @@ type Reader = (
   reading: ModelReading,
 ) => Promise<{ readonly images: Float32Array; readonly options: ModelOptions }>;
 
-const bytesIn = async (c: Context): Promise<Uint8Array> => new Uint8Array(await c.req.arrayBuffer());
-
 const onePicture: Reader = async (c, query, { schemas, picture }) => {
   const options = parsed(schemas.text, query) as ModelOptions;
   return { options, images: await picture(await bytesIn(c), 'body') };
 };
 
 const readers: Readonly<Record<string, Reader>> = {
-  async 'application/json'(c, _, { card: { image }, schemas, limits }) {
-    const json = parseJson(await bytesIn(c), limits, image);
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) parsed(schemas.json, json);
-    const { images: given, ...rest } = json as Readonly<Record<string, unknown>>;
-    const images = await imagesOf(given, limits, image);
-    // before each of them is looked at
-    for (const list of ['labels', 'target']) {
-      if (Array.isArray(rest[list])) arrayOf(rest[list], list, 0, limits.images);
-    }
-    return { images, options: parsed(schemas.json, rest) };
-  },
+  'application/json': (c, _, { card: { image }, schemas, limits }) =>
+    jsonBody(c, schemas.json, ['labels', 'target'], limits, image),
 
   'image/png': onePicture,
   'image/jpeg': onePicture,
@@ -89,22 +79,9 @@ const readers: Readonly<Record<string, Reader>> = {
   },
 
   async 'multipart/form-data'(c, _, { card: { image }, schemas, limits, picture }) {
-    const form = await formOf(c, limits);
-    const files = form.getAll('images');
-    form.delete('images');
-    if (files.length < 1 || files.length > limits.images) {
-      const message = `There must be 1 to ${limits.images} files`;
-      throw invalid({ field: 'images', message, value: files.length, limit: limits.images });
-    }
-    const options = parsed(schemas.text, once(form)) as ModelOptions;
-    const size = valuesOf(image);
-    const images = new Float32Array(files.length * size);
-    for (const [i, file] of files.entries()) {
-      const field = `images[${i}]`;
-      if (typeof file === 'string') throw invalid({ field, message: 'It must be a file', limit: 'file' });
-      images.set(await picture(new Uint8Array(await file.arrayBuffer()), field), i * size);
-    }
-    return { options, images };
+    const { files, fields } = await filesOf(c, limits);
+    const options = parsed(schemas.text, fields) as ModelOptions;
+    return { options, images: await imagesOfFiles(files, valuesOf(image), 'file', picture) };
   },
 };
 

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { sizeText, valuesOf } from '../../runtime/classifier-card.ts';
 import { isPicture } from '../png.ts';
-import { always, binary, header, problems, type Access } from '../routes.ts';
+import { always, binary, header, ofWork, problems, type Access } from '../routes.ts';
 import type { RequestLimits } from '../schemas.ts';
 import { modelHeaders } from './attack.ts';
 import type { ModelCatalogue } from './catalogue.ts';
@@ -73,19 +73,7 @@ export function modelRoutes(
             ),
           },
         },
-        ...problems(
-          ...secret,
-          'malformed-body',
-          'method-not-allowed',
-          'not-acceptable',
-          'timeout',
-          'body-too-large',
-          'unsupported-media-type',
-          'invalid-request',
-          'queue-full',
-          'unexpected',
-          'unavailable',
-        ),
+        ...problems(...secret, ...ofWork, 'not-acceptable'),
       },
     }),
     models: createRoute({

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { ProblemKind } from '../problem.ts';
-import { always, binary, header, problems, type Access } from '../routes.ts';
+import { always, binary, header, ofWork, problems, type Access } from '../routes.ts';
 import * as schemas from './schemas.ts';
 
 const answers = (description: string, schema: z.ZodType) => ({
@@ -92,19 +92,7 @@ export function inferenceRoutes({ security, secret }: Access) {
           },
           headers: { ...always, 'Inference-Header-Content-Length': header(length) },
         },
-        ...problems(
-          ...secret,
-          'malformed-body',
-          'not-found',
-          'method-not-allowed',
-          'timeout',
-          'body-too-large',
-          'unsupported-media-type',
-          'invalid-request',
-          'queue-full',
-          'unexpected',
-          'unavailable',
-        ),
+        ...problems(...secret, ...ofWork, 'not-found'),
       },
     }),
   };

@@ -22,7 +22,7 @@ export interface AttackContext {
   readonly sessions: Sessions;
   /** The true class, or what stands for it. */
   readonly label: number;
-  /** Between two gradient steps: lets messages in. Throws {@link Abandoned} when the rest is not wanted. */
+  /** Between two steps: lets messages in. Throws {@link Abandoned} when the rest is not wanted. */
   readonly breathe: () => Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export async function attackBy(
     norm: 'linf',
     eps: job.eps,
     range: job.clip ? [0, 1] : null,
-    goal: 'untargeted',
+    goal: job.aim === null ? 'untargeted' : 'targeted',
   };
   const { images, ...took } = await run(configured, job, threat, context);
   const valid = balls.linf.project(images, origin, threat.eps, threat.range);
@@ -67,7 +67,7 @@ export async function classify(
   return said;
 }
 
-/** Runs an attack to its end, letting messages in after each gradient step; those do not count as its time. */
+/** Runs an attack to its end, letting messages in after each of its steps; those do not count as its time. */
 async function run(
   { attack, settings }: Configured,
   job: AttackRequest,
@@ -78,14 +78,16 @@ async function run(
   const batch = {
     images: imagesOf(job.image, job.card.image),
     labels: Int32Array.of(label),
+    ...(job.aim !== null && { targets: Int32Array.of(job.aim) }),
     places: Int32Array.of(0),
   };
   const draws = drawsOf(job.seed, attack);
   // the settings are those of this very attack
   const own = attackOf(attack) as unknown as Attack<Configured['settings']>;
   const { access } = own;
+  const searches = access === 'gradient' || access === 'logits';
   // what takes no steps is shown before it is clipped
-  const within = access === 'gradient' ? threat : { ...threat, range: null };
+  const within = searches ? threat : { ...threat, range: null };
   const work = own.run(oracle, batch, within, settings, draws);
   const asked = askedBy(access, job, batch);
   if (asked) await sessions.warm(asked.model, asked.feeds);
@@ -100,7 +102,7 @@ async function run(
         return { images: next.value, milliseconds, gradientSteps: access === 'gradient' ? steps : 0 };
       }
       steps = next.value;
-      if (access === 'gradient') await breathe();
+      if (searches) await breathe();
     }
   } finally {
     await work.return(batch.images);

@@ -53,6 +53,8 @@ export interface AttackRequest {
   readonly card: ClassifierCard;
   /** The true class; null to take what the target says of the clean image. */
   readonly label: number | null;
+  /** The class that the image is to be taken for; null for any wrong one. */
+  readonly aim: number | null;
   readonly eps: number;
   readonly clip: boolean;
   readonly bits: 8 | null;

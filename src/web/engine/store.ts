@@ -1,3 +1,4 @@
+import { keep } from '../offline/cache.ts';
 import type { ModelRef } from './protocol.ts';
 
 export interface DownloadOptions {
@@ -8,7 +9,7 @@ export interface DownloadOptions {
 }
 
 /**
- * Fetches a file.
+ * Fetches a file whose address holds its hash.
  *
  * @throws Error in one line when the server does not have it, sends something of another length, or breaks off.
  */
@@ -16,8 +17,9 @@ export async function download(
   { url, bytes }: ModelRef,
   { base, onProgress }: DownloadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const name = new URL(url, base).pathname.split('/').at(-1);
-  const response = await fetch(new URL(url, base)).catch(() => {
+  const address = new URL(url, base);
+  const name = address.pathname.split('/').at(-1);
+  const response = await fetch(address).catch(() => {
     throw new Error(`${name} cannot be fetched`);
   });
   if (!response.ok || !response.body) throw new Error(`${name} cannot be fetched: HTTP ${response.status}`);
@@ -34,5 +36,6 @@ export async function download(
     onProgress(url, loaded);
   }
   if (loaded !== bytes) throw new Error(`${name} ended after ${loaded} of ${bytes} bytes`);
+  void keep(address, base, all);
   return all;
 }

@@ -15,6 +15,9 @@ const scope = self as unknown as {
 };
 const send = (reply: Reply): void => scope.postMessage(reply);
 
+/** What a newer job waits for the attack that a person looks at, in milliseconds. */
+const patience = 500;
+
 let sessions: Sessions | undefined;
 let backend: StartRequest['backend'];
 let waiting: AttackRequest | undefined;
@@ -102,10 +105,11 @@ async function attack(request: AttackRequest): Promise<void> {
   const late = (one: Configured): number => Number(isTrained(one) && !opened.isOpen(models.attacker));
   const failures: unknown[] = [];
   for (const [i, one] of request.attacks.toSorted((a, b) => late(a) - late(b)).entries()) {
+    const started = performance.now();
     const breathe = async (): Promise<void> => {
       await macrotask();
       // the first is what the person looks at: dropping it too would freeze the picture while a slider moves
-      if (i > 0 && waiting) throw new Abandoned();
+      if (waiting && (i > 0 || performance.now() - started > patience)) throw new Abandoned();
     };
     try {
       await breathe();

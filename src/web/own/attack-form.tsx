@@ -1,15 +1,15 @@
-import { nameOf } from '../../runtime/classifier-card.ts';
+import { needsGradients, shownAttacks } from '../attacks.ts';
 import { number } from '../format.ts';
+import { ClassSelect } from '../views/class-select.tsx';
 import type { Understood } from './engine/protocol.ts';
-import { asksGradient, ownAttacks, ownMethods } from './methods.ts';
+import { ownMethods } from './methods.ts';
 import { mostEps, type Own } from './own.ts';
 
 /** Which attack, how large, and what for. */
 export function AttackForm({ own, card }: { readonly own: Own; readonly card: Understood }) {
   const { method, eps, label, target } = own.choice.value;
-  const classes = Array.from({ length: card.classes }, (_, one) => one);
   const isImpossible = (one: (typeof ownMethods)[number]): boolean =>
-    card.noGradient !== null && asksGradient(one);
+    card.noGradient !== null && needsGradients(one);
   return (
     <section class="block" aria-labelledby="own-attack-title">
       <h2 id="own-attack-title">Attack</h2>
@@ -26,7 +26,7 @@ export function AttackForm({ own, card }: { readonly own: Own; readonly card: Un
               onChange={() => own.choose({ method: one })}
             />
             <span>
-              {ownAttacks[one].title} <span class="role">{ownAttacks[one].about}</span>
+              {shownAttacks[one].title} <span class="role">{shownAttacks[one].about}</span>
             </span>
           </label>
         ))}
@@ -54,34 +54,21 @@ export function AttackForm({ own, card }: { readonly own: Own; readonly card: Un
           onChange={(event) => own.choose({ eps: Number(event.currentTarget.value) / 255 })}
         />
       </div>
-      <label class="field">
-        <span>What it is</span>
-        <select
-          value={label === null ? 'auto' : String(label)}
-          onChange={({ currentTarget: { value } }) =>
-            own.choose({ label: value === 'auto' ? null : Number(value) })
-          }
-        >
-          <option value="auto">what the model reads</option>
-          {classes.map((one) => (
-            <option value={String(one)}>{nameOf(card, one)}</option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        <span>Make it look like</span>
-        <select
-          value={target === null ? 'any' : String(target)}
-          onChange={({ currentTarget: { value } }) =>
-            own.choose({ target: value === 'any' ? null : Number(value) })
-          }
-        >
-          <option value="any">anything else</option>
-          {classes.map((one) => (
-            <option value={String(one)}>{nameOf(card, one)}</option>
-          ))}
-        </select>
-      </label>
+      <ClassSelect
+        title="What it is"
+        card={card}
+        value={label}
+        none="what the model reads"
+        onChange={(value) => own.choose({ label: value })}
+      />
+      <ClassSelect
+        title="Make it look like"
+        card={card}
+        value={target}
+        none="anything else"
+        except={own.result.value?.label ?? label}
+        onChange={(value) => own.choose({ target: value })}
+      />
       <div class="row">
         <button type="button" onClick={() => own.attack()}>
           Attack

@@ -1,4 +1,5 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
+import { needsGradients } from '../attacks.ts';
 import { readDigit } from '../digits/file.ts';
 import { readsDigits } from '../digits/shape.ts';
 import { takeSeat, type Seat } from '../engine/seat.ts';
@@ -6,7 +7,7 @@ import { readImage } from '../picture/file.ts';
 import type { Tried } from '../smallest.ts';
 import type { OwnOutcome, OwnReply, OwnRequest, Understood } from './engine/protocol.ts';
 import { labelsOf, sortFiles } from './files.ts';
-import { asksGradient, type OwnMethod } from './methods.ts';
+import type { OwnMethod } from './methods.ts';
 import { pageFiles } from './page-files.ts';
 import { optionsOf, untold, type Preparation } from './preparation.ts';
 
@@ -286,7 +287,7 @@ function firstChoice(
     ...rest,
     label: inRange(rest.label),
     target: inRange(rest.target),
-    method: noGradient !== null && asksGradient(method) ? 'square' : method,
+    method: noGradient !== null && needsGradients(method) ? 'square' : method,
     eps: small && eps === 8 / 255 ? 40 / 255 : eps,
   };
 }

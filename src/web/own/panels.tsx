@@ -1,10 +1,10 @@
 import { useMemo } from 'preact/hooks';
+import { shownAttacks } from '../attacks.ts';
 import { number } from '../format.ts';
 import { diverging, grey, type Theme } from '../picture/palette.ts';
 import { Pixels } from '../views/pixels.tsx';
-import { ownAttacks } from './methods.ts';
+import { Trail } from '../views/trail.tsx';
 import type { Own, OwnResult } from './own.ts';
-import { Trail } from './trail.tsx';
 
 /** The picture, what the attack added, and the sum. */
 export function OwnPanels({
@@ -24,7 +24,7 @@ export function OwnPanels({
     () => outcome?.attacked.map((x, i) => x - picture.values[i]!) ?? null,
     [outcome, picture],
   );
-  const title = outcome ? ownAttacks[outcome.method].title : 'the attack';
+  const title = outcome ? shownAttacks[outcome.method].title : 'the attack';
   const panels = [
     ['Original', picture.values, grey, `The picture ${picture.name}`, picture.name],
     [
@@ -59,7 +59,7 @@ export function OwnPanels({
           </figure>
         ))}
       </div>
-      {tried.length > 0 && <Trail tried={tried} />}
+      {tried.length > 0 && <Trail tried={tried} say={(one) => `${number(255 * one, 1)}/255`} />}
     </>
   );
 }

@@ -1,7 +1,8 @@
 import { nameOf, type ClassifierCard } from '../../runtime/classifier-card.ts';
-import { number, percent } from '../format.ts';
-import { highest } from '../verdict.ts';
-import { ownAttacks } from './methods.ts';
+import { shownAttacks } from '../attacks.ts';
+import { number } from '../format.ts';
+import { badges, styleOf, verdict } from '../verdict.ts';
+import { ownHeadline, type Title } from './headline.ts';
 import { mostEps, type Own, type OwnResult } from './own.ts';
 
 /** What happened, in words. */
@@ -9,16 +10,19 @@ export function Sentence({ own }: { readonly own: Own }) {
   const card = own.understood.value;
   const result = own.result.value;
   const step = own.step.value;
+  const { title, rest } = titleOf(own, card, result);
   return (
     <div class="verdict" role="status">
-      <p class="headline">{titleOf(own, card, result)}</p>
+      <p class="headline">
+        {title} {rest && <b>{rest}</b>}
+      </p>
       <p class="sub">
         {result && card && <Details result={result} card={card} />}
         {!result && own.model.value === null && 'It runs in this browser. Nothing leaves it.'}
       </p>
       {step !== null && own.pictures.value.length > 0 && (
         <p class="sub running">
-          {ownAttacks[own.choice.value.method].title}: step {step}{' '}
+          {shownAttacks[own.choice.value.method].title}: step {step}{' '}
           <button type="button" onClick={() => own.stop()}>
             Stop
           </button>
@@ -28,40 +32,24 @@ export function Sentence({ own }: { readonly own: Own }) {
   );
 }
 
-function titleOf(own: Own, card: ClassifierCard | null, result: OwnResult | null) {
-  if (!own.model.value) return 'How easily is your model fooled?';
-  if (own.opening.value) return 'Reading the model.';
-  if (!card) return 'This model cannot be attacked here.';
-  if (!result) return own.pictures.value.length > 0 ? 'Asking the model.' : 'The model is understood.';
-  const { before, outcome, label } = result;
-  const read = highest(before);
-  const was = `“${nameOf(card, read)}”`;
-  if (read !== label) return `The model takes it for ${was} before any attack.`;
-  if (!outcome) return `The model reads ${was}, and is ${percent(before[read]!)} sure.`;
-  const now = highest(outcome.after);
-  return now === read ? (
-    <>
-      {was}. <b>The model still says so, and is {percent(outcome.after[now]!)} sure.</b>
-    </>
-  ) : (
-    <>
-      {was}?{' '}
-      <b>
-        Now the model is {percent(outcome.after[now]!)} sure it is “{nameOf(card, now)}”.
-      </b>
-    </>
-  );
+function titleOf(own: Own, card: ClassifierCard | null, result: OwnResult | null): Title {
+  const plain = (title: string): Title => ({ title, rest: '' });
+  if (!own.model.value) return plain('How easily is your model fooled?');
+  if (own.opening.value) return plain('Reading the model.');
+  if (!card) return plain('This model cannot be attacked here.');
+  if (result) return ownHeadline(result, card);
+  return plain(own.pictures.value.length > 0 ? 'Asking the model.' : 'The model is understood.');
 }
 
 function Details({ result, card }: { readonly result: OwnResult; readonly card: ClassifierCard }) {
-  const { outcome, tried, smallest, target } = result;
+  const { outcome, tried, smallest, before, label, target } = result;
   if (!outcome) return null;
-  const { method, eps, success, linf } = outcome;
-  const badge = success ? 'fooled' : 'held';
+  const { method, eps, after, linf } = outcome;
+  const { kind } = verdict(before, after, label, target);
   return (
     <>
-      <span class={`badge ${badge}`}>{success ? 'Fooled' : 'Not fooled'}</span> {ownAttacks[method].title}{' '}
-      changed each value by at most {number(255 * linf, 1)}/255
+      <span class={`badge ${styleOf(kind)}`}>{badges[kind]}</span> {shownAttacks[method].title} changed each
+      value by at most {number(255 * linf, 1)}/255
       {target !== null && <>, aiming at “{nameOf(card, target)}”</>}.
       {tried.length > 0 && <Search eps={eps} tried={tried.length} smallest={smallest} />}
     </>

@@ -4,6 +4,7 @@ const headings = {
   input: 'Input',
   layout: 'Layout',
   preprocessing: 'Preparation',
+  pictures: 'Pictures',
   batch: 'Batch',
   output: 'Output',
   labels: 'Classes',

@@ -2,12 +2,15 @@ import './own.css';
 import { useEffect } from 'preact/hooks';
 import { Loading } from '../views/loading.tsx';
 import { Nav } from '../views/nav.tsx';
+import { drawCard } from '../picture/card.ts';
+import { save } from '../views/save.ts';
 import { useDrop } from '../views/use-drop.ts';
 import { useTheme } from '../views/use-theme.ts';
 import { AttackForm } from './attack-form.tsx';
 import { ClassTable } from './class-table.tsx';
+import { ownCard } from './card.ts';
 import { DropZone } from './drop-zone.tsx';
-import { startOwn, type Own } from './own.ts';
+import { startOwn, type Own, type OwnResult } from './own.ts';
 import { OwnPanels } from './panels.tsx';
 import { PreparationForm } from './preparation-form.tsx';
 import { Sentence } from './sentence.tsx';
@@ -41,6 +44,7 @@ function OwnView({ own }: { readonly own: Own }) {
           )}
           <DropZone own={own} />
           {shown && <OwnPanels own={own} result={shown} theme={theme} />}
+          {shown?.outcome && <SaveCard own={own} result={shown} />}
           {seat.note.value !== null && <p class="fine">{seat.note.value}</p>}
         </div>
         <div class="controls">
@@ -59,6 +63,25 @@ function OwnView({ own }: { readonly own: Own }) {
           </p>
         </div>
       </main>
+    </div>
+  );
+}
+
+function SaveCard({ own, result }: { readonly own: Own; readonly result: OwnResult }) {
+  const { outcome } = result;
+  const draw = async (): Promise<void> => {
+    const link = new URL('#own', location.href).href;
+    const card = ownCard({ ...result, outcome: outcome! }, own.understood.peek()!, {
+      model: own.model.peek()!.name,
+      link,
+    });
+    save(await drawCard(card), `sparring-${outcome!.method}.png`);
+  };
+  return (
+    <div class="row">
+      <button type="button" disabled={own.step.value !== null} onClick={() => void draw()}>
+        Save picture
+      </button>
     </div>
   );
 }

@@ -55,8 +55,10 @@ export function paint(
   const pixels = height * width;
   const bytes = new Uint8ClampedArray(4 * pixels);
   for (let i = 0; i < pixels; i++) {
-    const colour = channels === 3 ? [0, 1, 2].map((c) => channel(values[c * pixels + i]!)) : one(values[i]!);
-    bytes.set([...colour, 255], 4 * i);
+    if (channels === 3) {
+      for (let c = 0; c < 3; c++) bytes[4 * i + c] = channel(values[c * pixels + i]!);
+    } else bytes.set(one(values[i]!), 4 * i);
+    bytes[4 * i + 3] = 255;
   }
   return bytes;
 }

@@ -2,7 +2,7 @@ import { percent } from '../format.ts';
 import type { Measured } from './engine/protocol.ts';
 
 const [width, height] = [640, 220];
-const [leftOf, below] = [62, 34];
+const [leftOf, below] = [72, 34];
 
 const lines = [
   ['target, clean', 'clean', ({ c1 }: Measured) => c1.clean],
@@ -16,7 +16,7 @@ export function Chart({ curve }: { readonly curve: readonly Measured[] }) {
   const steps = Math.max(100, last?.step ?? 0);
   const x = (step: number): number => (width * step) / steps;
   const y = (part: number): number => height * (1 - part);
-  const begin = curve.findLast(({ phase }) => phase === 'school' && last?.phase === 'spar');
+  const begin = last?.phase === 'spar' ? curve.findLast(({ c1 }) => c1.attacked === null) : undefined;
   const parts = lines.map(([name, kind, of]) => {
     const part = last ? of(last) : null;
     return { name, kind, text: part === null ? null : percent(part) };
@@ -37,7 +37,7 @@ export function Chart({ curve }: { readonly curve: readonly Measured[] }) {
       </p>
       <svg
         class="plot"
-        viewBox={`${-leftOf} -12 ${leftOf + width + 12} ${12 + height + below}`}
+        viewBox={`${-leftOf} -18 ${leftOf + width + 12} ${18 + height + below}`}
         role="img"
         aria-label={`Digits read right after ${last?.step ?? 0} steps. ${spoken}`}
       >

@@ -1,12 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { shownAttacks } from '../attacks.ts';
 import type { Demo } from '../demo.ts';
-import { figureOf } from '../figure.ts';
+import { cardOf } from '../card.ts';
 import { duration } from '../format.ts';
 import { toHash } from '../permalink.ts';
+import { drawCard } from '../picture/card.ts';
 import { recordOf, type Shown } from '../record.ts';
 import { isAnswer, isShipped } from '../results.ts';
 import { askServer } from '../server.ts';
+import { save } from './save.ts';
 
 /** Ways to take along what is shown, and to check it with the server. */
 export function Actions({ demo }: { readonly demo: Demo }) {
@@ -64,9 +66,11 @@ export function Actions({ demo }: { readonly demo: Demo }) {
         <button
           type="button"
           disabled={!settled}
-          onClick={work(async () => save(await figureOf(shown()), `${name}.png`))}
+          onClick={work(async () =>
+            save(await drawCard(cardOf(shown(), demo.words, await linkOf(demo))), `${name}.png`),
+          )}
         >
-          Save PNG
+          Save picture
         </button>
         <button
           type="button"
@@ -99,21 +103,16 @@ export function Actions({ demo }: { readonly demo: Demo }) {
   );
 }
 
-function save(blob: Blob, name: string): string {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  return `Saved ${name}.`;
-}
-
-async function copyLink(demo: Demo): Promise<string> {
+/** The address of what is shown. */
+async function linkOf(demo: Demo): Promise<string> {
   const choice = demo.choice.value;
   // who follows the link has another machine: it chooses for itself, unless this page was told to
   const hash = await toHash(demo.ownBackend.value ? choice : { ...choice, backend: null });
-  history.replaceState(null, '', `#${hash}`);
+  return new URL(`#${hash}`, location.href).href;
+}
+
+async function copyLink(demo: Demo): Promise<string> {
+  history.replaceState(null, '', await linkOf(demo));
   try {
     await navigator.clipboard.writeText(location.href);
     return 'The link is in the clipboard: it holds the digit and all settings.';

@@ -1,7 +1,7 @@
 import type { ClassifierName } from '../engine/protocol.ts';
 import { nameOf, type ClassifierCard } from '../../runtime/classifier-card.ts';
 import { classifierName, percent } from '../format.ts';
-import { verdict } from '../verdict.ts';
+import { styleOf, verdict } from '../verdict.ts';
 
 const height = 100;
 const width = 27;
@@ -14,6 +14,7 @@ export function Bars({
   target,
   card,
   label,
+  aim,
   before,
   after,
 }: {
@@ -23,11 +24,13 @@ export function Bars({
   readonly card: ClassifierCard;
   /** The true class; null while nothing is known yet. */
   readonly label: number | null;
+  /** The class that is aimed at; null for any wrong one. */
+  readonly aim: number | null;
   readonly before: Float32Array | null;
   readonly after: Float32Array | null;
 }) {
   const title = classifierName(name, target);
-  const own = before && after && label !== null ? verdict(before, after, label) : null;
+  const own = before && after && label !== null ? verdict(before, after, label, aim) : null;
   const shown = classesShown(card, label, before, after);
   const classes = shown.length;
   const spoken =
@@ -40,7 +43,7 @@ export function Bars({
       <figcaption>
         <b>{title}</b>
         {own && (
-          <span class={`outcome ${own.kind.replace(' ', '-')}`}>
+          <span class={`outcome ${styleOf(own.kind)}`}>
             {nameOf(card, own.before)} <span aria-hidden="true">→</span>
             <span class="visually-hidden"> then </span> {nameOf(card, own.after)}
           </span>

@@ -1,26 +1,27 @@
 import { useMemo } from 'preact/hooks';
 import { nameOf } from '../../runtime/classifier-card.ts';
 import { methods, needsGradients, shownAttacks, type Method } from '../attacks.ts';
+import { possibleIn } from '../lineup.ts';
 import type { ImageShape } from '../../runtime/attacks/images.ts';
 import type { Demo } from '../demo.ts';
 import type { ClassifierName, Outcome } from '../engine/protocol.ts';
 import { classifierName, duration, number, percent } from '../format.ts';
 import { diverging, type Theme } from '../picture/palette.ts';
-import { highest, verdict } from '../verdict.ts';
+import { highest, styleOf, verdict } from '../verdict.ts';
 import { Pixels } from './pixels.tsx';
 
 /** The attacks, and noise, at equal eps; choosing a row shows it above. */
 export function Comparison({ demo, theme }: { readonly demo: Demo; readonly theme: Theme }) {
   const { classifiers, gradient, target } = demo.lineUp.value;
+  const { aim } = demo.choice.value;
   const names = Object.keys(classifiers) as ClassifierName[];
-  const possible = methods.filter((method) => gradient || !needsGradients(method));
-  const missing = methods.filter((method) => !possible.includes(method)).map((m) => shownAttacks[m].title);
+  const possible = possibleIn(demo.lineUp.value, demo.choice.value);
+  const missing = methods.filter((method) => !gradient && needsGradients(method));
   return (
     <div class="comparison">
       <table>
         <caption>
-          {gradient ? 'Attacks and noise' : 'The attacker and noise'} at equal eps{' '}
-          <span class="role">choose one to see it above</span>
+          Attacks and noise at equal eps <span class="role">choose one to see it above</span>
         </caption>
         <thead>
           <tr>
@@ -49,12 +50,20 @@ export function Comparison({ demo, theme }: { readonly demo: Demo; readonly them
         </tbody>
       </table>
       {missing.length > 0 && (
-        <p class="fine">This run was published without gradients, so {listed.format(missing)} are absent.</p>
+        <p class="fine">
+          This run was published without gradients, so {listed.format(missing.map(titleOf))} are absent.
+        </p>
+      )}
+      {aim !== null && (
+        <p class="fine">
+          The trained attacker aims at no class, so it is absent while {demo.words.one(aim)} is aimed at.
+        </p>
       )}
     </div>
   );
 }
 
+const titleOf = (method: Method): string => shownAttacks[method].title;
 const listed = new Intl.ListFormat('en-GB');
 
 function Row({
@@ -71,7 +80,7 @@ function Row({
   const { id, title, about } = shownAttacks[method];
   const { method: chosen } = demo.choice.value;
   const shown = demo.results.value;
-  const { pixels, eps } = shown?.choice ?? demo.choice.value;
+  const { pixels, eps, aim } = shown?.choice ?? demo.choice.value;
   const outcome = shown?.outcomes[method];
   const clean = shown?.clean;
   return (
@@ -96,9 +105,9 @@ function Row({
         const [before, after] = [clean?.predictions[name], outcome?.predictions[name]];
         if (!clean || !before || !after) return <td>…</td>;
         const digit = highest(after);
-        const { kind } = verdict(before, after, clean.label);
+        const { kind } = verdict(before, after, clean.label, aim);
         return (
-          <td class={kind.replace(' ', '-')}>
+          <td class={styleOf(kind)}>
             <b>{nameOf(demo.card, digit)}</b>
             <span class="visually-hidden"> with </span> <span class="chance">{percent(after[digit]!)}</span>
           </td>

@@ -20,11 +20,13 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
           seen.
         </p>
         <p>
-          FGSM, MI-FGSM and PGD have no training behind them. They ask the Target itself: the gradient says
-          for each pixel whether making it lighter or darker raises the error. FGSM follows it once, PGD{' '}
+          FGSM, MI-FGSM, PGD and APGD have no training behind them. They ask the Target itself: the gradient
+          says for each pixel whether making it lighter or darker raises the error. FGSM follows it once, PGD{' '}
           {shownAttacks.pgd.settings.steps} times, and PGD puts the result back into the box of width eps each
-          time. MI-FGSM follows a running sum of gradients, which carries over to other networks better. All
-          three need the Target’s weights for every image. The attacker does not.
+          time. MI-FGSM follows a running sum of gradients, which carries over to other networks better. APGD
+          chooses the size of its steps as it goes. All four need the Target’s weights for every image. The
+          attacker does not, and neither does Square: it changes random squares, and keeps what brings the
+          Target’s answer closer to a wrong one.
         </p>
         {hasBystander && (
           <p>
@@ -34,6 +36,12 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
         )}
         {cells.some(({ mode }) => mode === 'alternating') && (
           <p>The Trained sparring partner is a classifier that learned from its attacker’s attacks.</p>
+        )}
+        {cells.some(({ mode }) => mode === 'hardened') && (
+          <p>
+            Where the training is hardened, the Target learned from gradient attacks before the attacker was
+            trained against it.
+          </p>
         )}
         <p>
           One {demo.words.thing} proves nothing, and neither does one attack. Accuracy under an attack is an
@@ -98,7 +106,9 @@ export function Explanation({ demo }: { readonly demo: Demo }) {
         <p class="fine">
           FGSM: Goodfellow, Shlens and Szegedy, <i>Explaining and Harnessing Adversarial Examples</i> (2015).
           MI-FGSM: Dong et al., <i>Boosting Adversarial Attacks with Momentum</i> (2018). PGD: Madry et al.,{' '}
-          <i>Towards Deep Learning Models Resistant to Adversarial Attacks</i> (2018).
+          <i>Towards Deep Learning Models Resistant to Adversarial Attacks</i> (2018). APGD: Croce and Hein,{' '}
+          <i>Reliable Evaluation of Adversarial Robustness</i> (2020). Square: Andriushchenko et al.,{' '}
+          <i>Square Attack</i> (2020).
         </p>
       </section>
     </div>

@@ -33,8 +33,8 @@ export function Questions({ demo }: { readonly demo: Demo }) {
         <div>
           <dt>Does it work without knowing the network?</dt>
           <dd>
-            Often. The bystander took no part, and what was made for the target fools it too. Square, under{' '}
-            <a href="#own">your own model</a>, asks for answers alone.
+            Often. What was made for the target may fool the bystander too, which took no part. And Square, in
+            the table, asks for answers alone.
           </dd>
         </div>
       </dl>

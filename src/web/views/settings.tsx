@@ -2,12 +2,14 @@ import type { Demo } from '../demo.ts';
 import type { Backend } from '../engine/protocol.ts';
 import { megabytes, number } from '../format.ts';
 import { snap } from '../lineup.ts';
+import { ClassSelect } from './class-select.tsx';
+import { Smallest } from './smallest.tsx';
 
 const step = 0.005;
 
 /** eps and the switches of the threat model. */
 export function Settings({ demo }: { readonly demo: Demo }) {
-  const { eps, clip, bits, weights, series: chosen } = demo.choice.value;
+  const { aim, eps, clip, bits, weights, series: chosen } = demo.choice.value;
   const series = demo.series.find(({ id }) => id === chosen) ?? demo.series[0]!;
   const trained = series.cells.map((cell) => cell.eps);
   const most = Math.max(0.3, ...trained);
@@ -48,7 +50,16 @@ export function Settings({ demo }: { readonly demo: Demo }) {
         <p id="eps-note" class="fine">
           <EpsNote demo={demo} />
         </p>
+        <Smallest demo={demo} most={most} />
       </div>
+      <ClassSelect
+        title="Make it look like"
+        card={demo.card}
+        value={aim}
+        none="anything else"
+        except={demo.results.value?.clean?.label ?? demo.choice.value.label}
+        onChange={(value) => demo.choose({ aim: value })}
+      />
       {demo.series.length > 1 && (
         <label class="field">
           <span>Attacker</span>

@@ -1,6 +1,6 @@
-import { nameOf } from '../../runtime/classifier-card.ts';
 import type { Demo } from '../demo.ts';
 import { readsDigits } from '../digits/shape.ts';
+import { ClassSelect } from './class-select.tsx';
 import { Picker } from './picker.tsx';
 
 /** The sample images to pick from, and the true class. */
@@ -23,21 +23,13 @@ export function SourceControls({ demo }: { readonly demo: Demo }) {
       ) : (
         <p class="fine">Or open a picture, or drop one anywhere.</p>
       )}
-      <label class="field">
-        <span>True {thing === 'digit' ? 'digit' : 'class'}</span>
-        <select
-          value={label === null ? 'auto' : String(label)}
-          onChange={(event) => {
-            const { value } = event.currentTarget;
-            demo.show({ label: value === 'auto' ? null : Number(value), pixels }, true);
-          }}
-        >
-          <option value="auto">what the classifier reads</option>
-          {Array.from({ length: demo.card.classes }, (_, one) => (
-            <option value={one}>{nameOf(demo.card, one)}</option>
-          ))}
-        </select>
-      </label>
+      <ClassSelect
+        title={`True ${thing === 'digit' ? 'digit' : 'class'}`}
+        card={demo.card}
+        value={label}
+        none="what the classifier reads"
+        onChange={(value) => demo.show({ label: value, pixels }, true)}
+      />
     </section>
   );
 }

@@ -2,9 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { Demo } from '../demo.ts';
 import { isShipped } from '../results.ts';
 import { headline, means, trick } from '../headline.ts';
-import { verdict } from '../verdict.ts';
-
-const badges = { fooled: 'Fooled', held: 'Not fooled', 'wrong already': 'Wrong already' } as const;
+import { badges, styleOf, verdict } from '../verdict.ts';
 
 /** How the chosen attack ended, in a sentence that needs no explanation; or why there is nothing to say yet. */
 export function VerdictLine({ demo }: { readonly demo: Demo }) {
@@ -49,11 +47,12 @@ function Sentence({ demo }: { readonly demo: Demo }) {
     );
   }
   const { label } = shown.clean!;
-  const result = verdict(before, after, label);
-  const { title, rest } = headline(result, label, after[result.after]!, words);
+  const { aim, eps } = shown.choice;
+  const result = verdict(before, after, label, aim);
+  const { title, rest } = headline(result, label, after[result.after]!, words, aim);
   return (
-    <Said badge={badges[result.kind]} kind={result.kind.replace(' ', '-')} title={title} rest={rest}>
-      {means(method, shown.lineUp.cell.mode, shown.choice.eps)}{' '}
+    <Said badge={badges[result.kind]} kind={styleOf(result.kind)} title={title} rest={rest}>
+      {means(method, shown.lineUp.cell.mode, eps, aim === null ? null : words.one(aim))}{' '}
       {isShipped(shown) && method === 'generator'
         ? 'This was computed in advance, until your browser has the networks.'
         : `${words.draw} and try.`}

@@ -1,8 +1,7 @@
 import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { main } from '../../../src/cli/main.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   cellsOf,
   classifierCheckpoint,
@@ -14,6 +13,8 @@ import {
   type RunConfig,
 } from '../../../src/runtime/index.ts';
 import { classifierTrain } from '../../../src/models/programs.ts';
+import { command as sparring } from '../../support/command.ts';
+import { smallRun } from '../../support/configs.ts';
 import { decodeOrtCheckpoint, encodeOrtCheckpoint } from '../../../src/ort-training/checkpoint-file.ts';
 
 const home = process.cwd();
@@ -27,41 +28,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Runs a command line and gives its exit code and what it wrote. */
-async function sparring(
-  ...args: readonly string[]
-): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const written = { stdout: '', stderr: '' };
-  vi.spyOn(console, 'log').mockImplementation((text) => void (written.stdout += `${text}\n`));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    written.stderr += String(text);
-    return true;
-  });
-  try {
-    const code = await main(args);
-    return { code, ...written };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
-
 const config: RunConfig = {
-  schema: 1,
-  modes: ['consecutive'],
+  ...smallRun,
   eps: [0.1, 0.2],
   seeds: [7],
   bound: 'clamp',
   clip: false,
   batchSize: 16,
-  classifierEpochs: { consecutive: 1 },
-  attackerEpochs: 1,
   learningRate: 5e-4,
-  trainLimit: null,
-  testLimit: null,
-  data: { source: 'mnist', sha256: '0' },
-  device: 'cpu',
-  threads: 1,
-  shard: null,
 };
 
 describe('sparring export --ort-training', () => {

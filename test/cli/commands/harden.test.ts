@@ -87,12 +87,14 @@ describe('harden', () => {
     mkdirSync(at('kept'));
     writeFileSync(at('kept/model.onnx'), model.bytes);
     writeFileSync(at('kept/weights.bin'), model.external['weights.bin']!);
-    const processor = { do_normalize: true, image_mean: [0.1307], image_std: [0.3081] };
+    // how pictures are resized says nothing of data that are none
+    const size = { size: { shortest_edge: 32 }, crop_size: 28 };
+    const processor = { do_normalize: true, image_mean: [0.1307], image_std: [0.3081], ...size };
     writeFileSync(at('kept/preprocessor_config.json'), JSON.stringify(processor));
     const beside = (out: string) =>
       command('harden', at('kept/model.onnx'), '--out', at(out), ...small.split(' '));
     const { stdout } = await beside('away.onnx');
-    expect(stdout).toContain('it is read with --scale 0..1 --mean 0.1307 --std 0.3081; audit');
+    expect(stdout).toContain('it is read with --scale 0..1 --mean 0.1307 --std 0.3081 --size 28x28; audit');
     expect((await beside('kept/near.onnx')).stdout).not.toContain('it is read with');
   });
 

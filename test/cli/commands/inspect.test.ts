@@ -1,8 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as b from '../../../src/builder/index.ts';
+import type { Inspection } from '../../../src/cli/inspection.ts';
+import { Audit } from '../../../src/runtime/audit/document.ts';
 import { command } from '../../support/command.ts';
 import { around, elsewhere } from '../../support/elsewhere.ts';
 import { digits, nearestMean } from '../../support/examples.ts';
@@ -93,5 +96,68 @@ describe('sparring inspect', () => {
     expect(data.candidates[0]!.accuracy).toBeGreaterThan(data.understood + 0.1);
     const { stdout: text } = await command('inspect', 'signed.onnx', '--data', 'mnist');
     expect(text).toMatch(/^the preprocessing is more likely --scale -1\.\.1$/m);
+  });
+});
+
+describe('pictures', () => {
+  beforeAll(async () => {
+    // bright or dark, by the mean of the image
+    const image = b.input('x', 'float32', ['n', 1, 28, 28]);
+    const mean = b.reduceMean(b.reshape(image, [-1, 784]), { axes: [1], keepdims: true });
+    const scores = b.concat([b.mul(b.sub(0.5, mean), 10), b.mul(b.sub(mean, 0.5), 10)], 1);
+    await mkdir('photos');
+    await writeFile('photos/model.onnx', elsewhere({ name: 'g', inputs: [image], outputs: { scores } }));
+    // the middle of each is what its folder says; of the whole, most is the border
+    for (const [name, inner] of [
+      ['0', 0],
+      ['1', 255],
+    ] as const) {
+      await mkdir(`photos/${name}`);
+      const png = new PNG({ width: 56, height: 56 });
+      png.data = Buffer.from(
+        Array.from({ length: 56 * 56 }, (_, i) => {
+          const isInner = [i % 56, Math.floor(i / 56)].every((at) => at >= 14 && at < 42);
+          const level = isInner ? inner : 255 - inner;
+          return [level, level, level, 255];
+        }).flat(),
+      );
+      await writeFile(`photos/${name}/one.png`, PNG.sync.write(png));
+    }
+  });
+
+  const understood = async (...more: readonly string[]) => {
+    const words = ['inspect', 'photos/model.onnx', '--data', 'photos', '--json'];
+    const { stdout, stderr } = await command(...words, ...more);
+    expect(stderr).toBe('');
+    const { data, classifier } = JSON.parse(stdout) as Inspection;
+    return [data!.understood, classifier!.facts.find(({ about }) => about === 'pictures')?.text];
+  };
+
+  it('are resized as a file beside the model says, unless an option says otherwise', async () => {
+    expect(await understood()).toEqual([0, undefined]);
+    const processor = { size: { shortest_edge: 56 }, crop_size: { height: 28, width: 28 }, resample: 3 };
+    await writeFile('photos/preprocessor_config.json', JSON.stringify(processor));
+    const line = 'its middle is cropped, bicubic (preprocessor_config.json';
+    expect(await understood()).toEqual([1, `the shorter side of a picture becomes 56, ${line})`]);
+    expect(await understood('--resize', '28')).toEqual([
+      0,
+      `the shorter side of a picture becomes 28, ${line}, and the options)`,
+    ]);
+  });
+
+  it('are resized so in an audit, which says it', async () => {
+    const words = ['audit', 'photos/model.onnx', '--data', 'photos', '--eps', '0.1', '--attacks', 'noise'];
+    const running = ['--device', 'cpu', '--threads', '1', '--eps-curve', 'none', '--json'];
+    const { stdout, stderr } = await command(...words, ...running);
+    expect(stderr).toContain(
+      'photos/model.onnx: the shorter side of a picture becomes 56, its middle is cropped, bicubic (preprocessor_config.json)\n',
+    );
+    expect(Audit.parse(JSON.parse(stdout)).clean.accuracy).toBe(1);
+  });
+
+  it('have options that other data reject', async () => {
+    const { code, stderr } = await command('inspect', 'model.onnx', '--data', 'mnist', '--resize', '32');
+    expect(code).toBe(2);
+    expect(stderr).toBe('sparring: mnist: resize does not go with this data set; leave it out\n');
   });
 });

@@ -92,6 +92,7 @@ describe('the first result', () => {
       pixels: digit.pixels,
       label: 7,
       method: 'generator',
+      aim: null,
       eps: 0.3,
       clip: true,
       bits: null,

@@ -1,25 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { followPlan, planOf } from '../../../src/cli/experiment/plan.ts';
 import type { RunConfig } from '../../../src/runtime/index.ts';
+import { smallRun } from '../../support/configs.ts';
 
-const config: RunConfig = {
-  schema: 1,
-  modes: ['consecutive'],
-  eps: [0.1],
-  seeds: [1],
-  bound: 'tanh',
-  clip: true,
-  batchSize: 8,
-  classifierEpochs: { consecutive: 2 },
-  attackerEpochs: 1,
-  learningRate: 1e-3,
-  trainLimit: null,
-  testLimit: null,
-  data: { source: 'mnist', sha256: '0' },
-  device: 'cpu',
-  threads: 1,
-  shard: null,
-};
+const config: RunConfig = { ...smallRun, classifierEpochs: { consecutive: 2 } };
 const images = { train: 83, test: 20 };
 const titles = (of: Partial<RunConfig>): string[] =>
   planOf({ ...config, ...of }, images).map(
@@ -42,6 +26,21 @@ describe('the plan of a run', () => {
 
   it('counts the images of whole batches', () => {
     expect(planOf(config, images).map((task) => task.images)).toEqual([80, 80, 20, 80, 80, 20, 80, 20]);
+  });
+
+  it('has the hardening of C1, and its test on the images held out of it', () => {
+    const defence = { method: 'pgd', epochs: 1, steps: 7, stepSize: 0.25, start: 1, beta: 0 } as const;
+    const of = { modes: ['hardened' as const], classifierEpochs: { hardened: 1 }, defence };
+    expect(titles(of).slice(3)).toEqual([
+      'hardened: C1 epoch 1/1',
+      'hardened: test',
+      'hardened: attacker epoch 1/1',
+      'hardened: test',
+    ]);
+    // 8 of 83 are held out
+    expect(planOf({ ...config, ...of }, images).map((task) => task.images)).toEqual([
+      80, 80, 20, 72, 8, 80, 20,
+    ]);
   });
 
   it('knows both modes, several cells and further targets', () => {

@@ -60,6 +60,7 @@ describe('an input that takes images', () => {
       { size: [2, 2] },
       'input x float32[n,10] holds 10 values, which are not one or three channels of 2x2 pixels',
     ],
+    [['n', 3, 2 ** 20, 32], {}, 'takes images of 3x1048576x32, more than the 67108864 numbers'],
     [['n'], {}, 'input x float32[n] must be [batch,channels,height,width]'],
     [['n', 1, 8, 8], { channels: 'bgr' }, 'input x has one channel, not bgr'],
     [['n', 3, 8, 8], { input: 'y' }, 'model has no input y; it has x float32[n,3,8,8]'],

@@ -5,6 +5,7 @@ import { renderReport } from '../../../src/report/paper/index.ts';
 import { joinInputs, parseInput } from '../../../src/report/paper/inputs.ts';
 import { renderMarkdown } from '../../../src/report/paper/markdown.ts';
 import { threatModels } from '../../../src/report/paper/results.ts';
+import type { Withstand } from '../../../src/runtime/experiment/withstand.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
 import { asInThePaper, resultJson } from '../../support/results.ts';
 
@@ -66,6 +67,66 @@ describe('warnings', () => {
     const text = (await renderReport(threats, [named], 'made up')).page;
     expect([...text.matchAll(/<strong>(\d+) ×<\/strong>/g)].map(([, n]) => n)).toEqual(['2', '1']);
     expect(text).toContain('3 warnings');
+  });
+});
+
+describe('who withstands whom', () => {
+  const measure = (accuracy: number) => ({
+    accuracy,
+    interval: { low: accuracy - 0.02, high: accuracy + 0.02 },
+  });
+  const under = (accuracy: number, ...command: readonly string[]) => ({
+    ...measure(accuracy),
+    images: 500,
+    command: [...command],
+  });
+  const withstand: Withstand = {
+    schema: 1,
+    environment: evaluation.environment,
+    data: { source: 'mnist', sha256: '0'.repeat(64) },
+    withstands: [
+      {
+        folder: 'hardened-eps0.16-seed1',
+        mode: 'hardened',
+        eps: 0.16,
+        seed: 1,
+        model: '1'.repeat(64),
+        clean: measure(0.97),
+        under: { own: under(0.95, 'evaluate', 'my run'), standard: under(0.88, 'audit', 'c1.onnx') },
+      },
+      {
+        folder: 'consecutive-eps0.16-seed1',
+        mode: 'consecutive',
+        eps: 0.16,
+        seed: 1,
+        model: inputs.cells.find(({ mode }) => mode === 'consecutive')!.models.c1,
+        clean: measure(0.98),
+        under: { own: under(0.1, 'evaluate', 'my run') },
+      },
+    ],
+  };
+  const joined = joinInputs([inputs, parseInput(JSON.stringify(withstand), 'results/withstand.json')]);
+
+  it('is a table, a figure and the command of every number, the undefended C1 first', async () => {
+    const threats = threatModels(joined.cells).map((each) => ({ ...each, intensities: [], missing: [] }));
+    const { page: text, panels } = await renderReport(threats, joined.evaluations, 'made up', joined);
+    expect(text).toContain('<a href="#withstand">Who withstands whom</a>');
+    expect(text).toContain("npx -y pnpm@10 sparring evaluate 'my run'".replaceAll("'", '&#39;'));
+    const { svg } = panels.find(({ id }) => id === 'withstand')!;
+    expect(svg).toContain(
+      'undefended: 98.0 % clean, 10.0 % own A; hardened: 97.0 % clean, 95.0 % own A, 88.0 % standard',
+    );
+  });
+
+  it('stands in the Markdown, with what was not measured', () => {
+    const text = renderMarkdown(joined, 'results');
+    expect(text).toContain('| C1 | eps | training | clean | own A | standard |');
+    expect(text).toContain(
+      '| undefended | 0.16 | 20 + 20 epochs, 60,000 images | 98.0 % [96.0, 100.0] | 10.0 % [8.0, 12.0] | not measured |',
+    );
+    expect(text).toContain(
+      '| hardened-eps0.16-seed1 | standard | 500 | `npx -y pnpm@10 sparring audit c1.onnx` |',
+    );
   });
 });
 

@@ -6,6 +6,7 @@ import { renderMarkdown } from '../../../src/report/paper/markdown.ts';
 import { threatModels } from '../../../src/report/paper/results.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
 import { asInThePaper, resultJson, type MadeUp } from '../../support/results.ts';
+import { threatHeader } from '../../../src/report/paper/header.ts';
 import { threatName } from '../../../src/report/paper/results.ts';
 
 type Settings = Parameters<typeof resultJson>[1];
@@ -134,7 +135,34 @@ it('an attacker that was trained against a given classifier stands by itself, wi
   const command = trainingCommand(fresh!.cells[0]!);
   expect(command).toContain('--against runs/a/classifier-c1.onnx');
   expect(command).not.toContain('--classifier-epochs');
-  const text = renderMarkdown({ cells: fresh!.cells, evaluations: [], results: [] }, 'results');
+  const text = renderMarkdown(
+    { cells: fresh!.cells, evaluations: [], results: [], withstands: [] },
+    'results',
+  );
   expect(text).toContain(`The classifier is \`runs/a/classifier-c1.onnx\`, SHA-256 \`${'d'.repeat(64)}\`.`);
   expect(text).not.toContain('reproduced?');
+});
+
+it('cells that read the paper otherwise stand by themselves, judged and with their readings named', () => {
+  const json = JSON.parse(resultJson(asInThePaper.slice(3, 4))) as { config: Record<string, unknown> };
+  json.config['readings'] = ['dcgan', 'batch-statistics'];
+  const { cells } = joinInputs([
+    parseInput(resultJson(asInThePaper), 'made-up.json'),
+    parseInput(JSON.stringify(json), 'other.json'),
+  ]);
+  const [own, other] = threatModels(cells);
+  expect(own!.cells).toHaveLength(asInThePaper.length);
+  expect(threatName(other!)).toBe('unclipped, tanh bound, read with batch-statistics, dcgan');
+  expect(judge(other!).flatMap(({ caveats }) => caveats)).toContain('read with batch-statistics, dcgan');
+  expect(
+    judge(own!)
+      .flatMap(({ caveats }) => caveats)
+      .join(),
+  ).not.toContain('read with');
+  expect(trainingCommand(other!.cells[0]!)).toContain('--reading dcgan,batch-statistics');
+  const header = String(threatHeader(other!.cells));
+  expect(header).toContain(
+    'batch-statistics: every network normalises by the batch, also when it is measured',
+  );
+  expect(String(threatHeader(own!.cells))).not.toContain('readings');
 });

@@ -252,5 +252,8 @@ describe('the checks of an audit', () => {
     expect(title(0.6, 0.75, 20)).toBeUndefined();
     expect(title(0.9, 0.6)).toBeUndefined();
     expect(findingsOf(well).checked).not.toContain('preparation');
+    const random = { ...well.probe, again: { images: 100, apart: 0.1, changed: 3 } };
+    const preparations = { images: 200, accuracy: 0.6, others: [{ option: '--scale -1..1', accuracy: 0.9 }] };
+    expect(findingsOf({ ...well, preparations, probe: random }).checked).not.toContain('preparation');
   });
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { checkFit, fitPicture } from '../../../src/runtime/data/fit.ts';
+import { checkFit, fitPicture, type FitOptions } from '../../../src/runtime/data/fit.ts';
 import type { Picture } from '../../../src/runtime/data/picture.ts';
 
 /** A picture with edges everywhere. */
@@ -65,6 +65,58 @@ const pillow = [
   },
 ] as const;
 
+/** The same with other filters; two sizes are those of the whole picture, height first. */
+const filtered = [
+  {
+    of: [23, 17],
+    image: [3, 8, 8],
+    resize: 9,
+    interpolation: 'bicubic',
+    first: [162, 91, 52, 158, 148, 59],
+    sha256: 'ea86bc60061dfb897b559d08afc3c1fa925b8819c0210f51a97a8a40a63e0ad1',
+  },
+  {
+    of: [23, 17],
+    image: [3, 40, 40],
+    resize: 46,
+    interpolation: 'bicubic',
+    first: [223, 211, 142, 74, 64, 96],
+    sha256: '2d77a8e5c92c1e4d07168cf43680f5a4f8cfbfeb61faeedf6cb09fac87287664',
+  },
+  {
+    of: [17, 40],
+    image: [1, 10, 10],
+    resize: 12,
+    interpolation: 'bicubic',
+    first: [104, 118, 142, 170, 153, 107],
+    sha256: 'ce3c294deb89b68e171a59aae76f4ca78e975d8649e0afcd29b52bc7756bb624',
+  },
+  {
+    of: [100, 63],
+    image: [3, 64, 64],
+    resize: 73,
+    interpolation: 'lanczos',
+    first: [195, 182, 105, 119, 221, 99],
+    sha256: 'a5a216085d4c35e90ed64583e047baeb5cc32acb3e7c8696db92285949c3d9ea',
+  },
+  {
+    of: [9, 300],
+    image: [1, 28, 28],
+    resize: 28,
+    interpolation: 'lanczos',
+    first: [135, 128, 115, 98, 81, 73],
+    sha256: '89034ecbe758c7bdb689d458793ea0e7ecf232b0b1f95cf3c282a0566c7e0abb',
+  },
+  {
+    of: [30, 20],
+    image: [3, 16, 12],
+    resize: [24, 20],
+    interpolation: 'bicubic',
+    first: [71, 106, 211, 117, 164, 49],
+    sha256: '2e65377a1955ba19b559df19cb8952c4ac1c6af12a885346142b010520a87673',
+  },
+] as const;
+
 describe('a picture that is resized and cropped', () => {
   it.each(pillow)(
     'has the bytes of Pillow: $of to $side',
@@ -75,8 +127,18 @@ describe('a picture that is resized and cropped', () => {
     },
   );
 
-  it('may be resized as a whole', () => {
-    const bytes = fitPicture(picture(30, 20), { channels: 3, height: 16, width: 12 }, { crop: false });
+  it.each(filtered)(
+    'has the bytes of Pillow: $of to $image, $interpolation',
+    ({ of: [width, height], image, resize, interpolation, ...expected }) => {
+      const shape = { channels: image[0], height: image[1], width: image[2] };
+      const bytes = fitPicture(picture(width, height), shape, { resize, interpolation });
+      expect([...bytes.subarray(0, 6)]).toEqual(expected.first);
+      expect(sha256(bytes)).toBe(expected.sha256);
+    },
+  );
+
+  it.each([{ crop: false }, { resize: [16, 12] as const }])('may be resized as a whole: %j', (options) => {
+    const bytes = fitPicture(picture(30, 20), { channels: 3, height: 16, width: 12 }, options);
     // Pillow 11.3: resize((12, 16), BILINEAR)
     expect(sha256(bytes)).toBe('c4554cf869378f5d2b7a90b225da1bcd0a49d73d6b1f663cac364283a100eb8a');
   });
@@ -141,8 +203,18 @@ describe('what cannot be', () => {
       { resize: 256, crop: false },
       'resize and crop: false exclude each other; leave one out',
     ],
+    [
+      square(3, 224),
+      { resize: [256, 200] },
+      "resize must be integers from 224x224, the image's size, to 16384x16384; got 256x200",
+    ],
+    [
+      square(3, 224),
+      { interpolation: 'nearest' },
+      'interpolation must be one of bilinear, bicubic, lanczos; got nearest',
+    ],
     [square(4, 224), {}, 'pictures have 1 or 3 channels, the classifier takes 4'],
   ])('is rejected: %j %j', (image, options, message) => {
-    expect(() => checkFit(image, options)).toThrow(message);
+    expect(() => checkFit(image, options as FitOptions)).toThrow(message);
   });
 });

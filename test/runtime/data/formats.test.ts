@@ -83,6 +83,11 @@ describe('the images to measure with', () => {
       { shape: { channels: 3, height: 32, width: 32 } },
       'images of 1x28x28 (channels x height x width), the classifier takes 3x32x32; resize them',
     ],
+    [
+      'in grey for a classifier of colours',
+      { shape: { ...digits, channels: 3 } },
+      'images of 1x28x28 (channels x height x width), the classifier takes 3x28x28; open the classifier with channels grey',
+    ],
     ['of more classes', { classes: 7 }, 'has 10 classes, the classifier has 7; name data of its classes'],
     ['with options of pictures', { resize: 32 }, 'resize does not go with this data set; leave it out'],
     [

@@ -84,6 +84,11 @@ describe('a warning', () => {
     expect(warnings[0]!.message).toContain(says);
   });
 
+  it('expects no more of a C2 that is not hardened than of a C1 that is', () => {
+    const broken = cell(0.1, { c2: { pgd: 0.3 } });
+    expect(warningsOf([{ ...broken, mode: 'hardened' }], [], [], 10)).toEqual([]);
+  });
+
   it('says what is more than guessing by the number of classes', () => {
     const curve = curveOf([[0.5, 0.4]]);
     const checks = (classes: number) => warningsOf([], [curve], [], classes).map(({ check }) => check);

@@ -10,6 +10,7 @@ import {
   runFolder,
 } from '../../../src/runtime/experiment/folder.ts';
 import type { RunConfig } from '../../../src/runtime/experiment/config.ts';
+import { smallRun } from '../../support/configs.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -19,24 +20,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const config: RunConfig = {
-  schema: 1,
-  modes: ['consecutive'],
-  eps: [0.1],
-  seeds: [1],
-  bound: 'tanh',
-  clip: true,
-  batchSize: 8,
-  classifierEpochs: { consecutive: 1 },
-  attackerEpochs: 1,
-  learningRate: 1e-3,
-  trainLimit: null,
-  testLimit: null,
-  data: { source: 'mnist', sha256: '0' },
-  device: 'cpu',
-  threads: 1,
-  shard: null,
-};
+const config = smallRun;
 const limits = [{ trainLimit: 10 }, { testLimit: 10 }];
 const inRuns = (name: string): string => join(folder, 'runs', name);
 

@@ -1,3 +1,4 @@
+import { most as mostApart } from '../probe.ts';
 import { wilson } from '../wilson.ts';
 import { chanceOf, doubt, note, percent, type AuditCheck } from './check.ts';
 
@@ -27,7 +28,8 @@ export const preparation: AuditCheck = {
     'The classifier may have been trained with pixels that are prepared in that way, or it is a weak one. Prepared as they ' +
     'are, it is another classifier that is attacked.',
   whatToDo: 'Check how the pixels are prepared (--scale, --mean, --std, --channels, --layout).',
-  applies: ({ preparations }) => preparations !== null,
+  // the best of several draws of answers that change by themselves is better by itself
+  applies: ({ preparations, probe: { again } }) => preparations !== null && again.apart <= mostApart,
   look: ({ preparations }) => {
     const { images, accuracy, others } = preparations!;
     const best = others.toSorted((a, b) => b.accuracy - a.accuracy)[0];

@@ -11,7 +11,7 @@ import type { StartRequest } from '../../engine/protocol.ts';
 import { smallestEps } from '../../smallest.ts';
 import { softmax } from '../../softmax.ts';
 import { highest } from '../../verdict.ts';
-import { ownAttacks } from '../methods.ts';
+import { ownOptions } from '../methods.ts';
 import type { OpenRequest, OwnAttack, OwnOutcome, OwnReply, OwnRequest, Understood } from './protocol.ts';
 
 /** Opens models and attacks pictures, one request at a time; a newer one ends an older one. */
@@ -146,7 +146,7 @@ async function attacked(
     classifier,
     { images: original, labels: [label], ...(target !== null && { targets: [target] }) },
     {
-      ...ownAttacks[method].options,
+      ...ownOptions(method),
       eps,
       seed,
       batchSize: 1,

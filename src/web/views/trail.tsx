@@ -1,10 +1,19 @@
-import { number } from '../format.ts';
 import type { Tried } from '../smallest.ts';
 
-const [width, height] = [600, 34];
+const height = 34;
 
 /** What a search for the smallest eps has tried, on the scale from 0 to the largest. */
-export function Trail({ tried }: { readonly tried: readonly Tried[] }) {
+export function Trail({
+  tried,
+  width = 600,
+  say,
+}: {
+  readonly tried: readonly Tried[];
+  /** Of the scale, about as wide as it is shown: its letters grow with it. */
+  readonly width?: number;
+  /** An eps as a text. */
+  readonly say: (eps: number) => string;
+}) {
   const most = Math.max(...tried.map(({ eps }) => eps));
   const last = tried.at(-1)!;
   return (
@@ -12,7 +21,7 @@ export function Trail({ tried }: { readonly tried: readonly Tried[] }) {
       class="trail"
       viewBox={`-12 0 ${width + 24} ${height}`}
       role="img"
-      aria-label={`Tried ${tried.length} sizes of the change; the last, ${number(255 * last.eps, 1)} of 255, ${last.fooled ? 'fooled' : 'did not fool'}`}
+      aria-label={`Tried ${tried.length} sizes of the change; the last, ${say(last.eps)}, ${last.fooled ? 'fooled' : 'did not fool'}`}
     >
       <line class="rule" x1="0" x2={width} y1="10" y2="10" />
       {tried.map(({ eps, fooled }) => (
@@ -22,7 +31,7 @@ export function Trail({ tried }: { readonly tried: readonly Tried[] }) {
         0
       </text>
       <text class="end" x={width} y={height - 2}>
-        {number(255 * most, 0)}/255
+        {say(most)}
       </text>
     </svg>
   );
