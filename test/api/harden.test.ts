@@ -160,7 +160,7 @@ it('says in one sentence why a file without a gradient, or a quantised one, cann
     'the model: it cannot be trained: the gradient is zero by construction (it ends at Round)',
   );
   await expect(on(quantisedMean(known, 'MatMulInteger'))).rejects.toThrow(
-    /^it cannot be trained: \S.*computes in integers, which have no gradient/,
+    /^the model: it cannot be trained: \S.*computes in integers, which have no gradient/,
   );
   await expect(on(quantisedMean(known, 'QDQ'))).rejects.toThrow(
     /^the model: it cannot be trained: its weights are quantised \(\w+\); harden the float model$/,
