@@ -143,7 +143,7 @@ it('an attacker that was trained against a given classifier stands by itself, wi
   expect(text).not.toContain('reproduced?');
 });
 
-it('cells that read the paper otherwise stand by themselves, judged and with their readings named', () => {
+it('cells that read the paper otherwise stand by themselves, judged and with their readings named', async () => {
   const json = JSON.parse(resultJson(asInThePaper.slice(3, 4))) as { config: Record<string, unknown> };
   json.config['readings'] = ['dcgan', 'batch-statistics'];
   const { cells } = joinInputs([
@@ -160,9 +160,9 @@ it('cells that read the paper otherwise stand by themselves, judged and with the
       .join(),
   ).not.toContain('read with');
   expect(trainingCommand(other!.cells[0]!)).toContain('--reading dcgan,batch-statistics');
-  const header = String(threatHeader(other!.cells));
+  const header = String(await threatHeader(other!.cells));
   expect(header).toContain(
     'batch-statistics: every network normalises by the batch, also when it is measured',
   );
-  expect(String(threatHeader(own!.cells))).not.toContain('readings');
+  expect(String(await threatHeader(own!.cells))).not.toContain('readings');
 });
