@@ -67,7 +67,7 @@ const noTorch =
       : device === 'cuda' && !torch.cuda
         ? `PyTorch ${torch.version} of --python finds no CUDA`
         : null;
-const { seconds: _, ...own } = await environment({ device, threads: availableParallelism() }, 0);
+const own = await environment({ device, threads: availableParallelism() });
 const about = {
   ...own,
   cores: cpus().length,

@@ -134,7 +134,7 @@ async function main(): Promise<void> {
   const sha256 = createHash('sha256')
     .update(await readFile(of.path))
     .digest('hex');
-  const { seconds: _, ...found } = await environment({ device: 'cpu', threads }, 0);
+  const found = await environment({ device: 'cpu', threads });
   const own = partsPath(out, { plan, sha256, from, images: source.count, environment: found });
   const parts = await openParts(own, await mergedParts(merge, own));
   if (parts.found > 0) console.error(`resuming with ${partsText(parts.found)} of ${own}`);

@@ -165,7 +165,7 @@ for (const cell of result.runs) {
 const seconds = Math.round((performance.now() - started) / 100) / 10;
 const document = Withstand.parse({
   schema: 1,
-  environment: await environment({ device: 'cpu', threads }, seconds),
+  environment: { ...(await environment({ device: 'cpu', threads })), seconds },
   data,
   withstands,
 });

@@ -12,7 +12,7 @@ export async function settingsHash(
   what: object,
   { device, threads }: Pick<SessionOptions, 'device' | 'threads'>,
 ): Promise<string> {
-  const { onnxruntime, sparring } = await environment({ device, threads }, 0);
+  const { onnxruntime, sparring } = await environment({ device, threads });
   const all = { ...what, device, threads, onnxruntime, sparring };
   return createHash('sha256').update(JSON.stringify(all)).digest('hex');
 }

@@ -23,8 +23,7 @@ export const version: string = own.version;
 /** What a run stood on: versions, machine, commit of the checkout when there is one. */
 export async function environment(
   config: Pick<RunConfig, 'device' | 'threads'>,
-  seconds: number,
-): Promise<Environment> {
+): Promise<Omit<Environment, 'seconds'>> {
   return {
     device: config.device,
     threads: config.threads,
@@ -35,7 +34,6 @@ export async function environment(
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     sparring: version,
     commit: await commit(),
-    seconds,
   };
 }
 

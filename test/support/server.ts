@@ -69,7 +69,12 @@ export async function untrainedRun(
     });
   }
   const config: RunConfig = { ...smallRun, eps: cells.map(({ eps }) => eps), batchSize: 100 };
-  const result: Result = { schema: 1, config, environment: await environment(config, 0), runs };
+  const result: Result = {
+    schema: 1,
+    config,
+    environment: { ...(await environment(config)), seconds: 0 },
+    runs,
+  };
   await writeFile(join(folder, 'result.json'), JSON.stringify(result));
 }
 

@@ -151,7 +151,7 @@ async function auditOpened(opened: OpenClassifier, prepared: Prepared): Promise<
     const images = source.count;
     await keepFuller(out, { classifier, data, threat: { norm, eps }, images, seed, attacks, curve });
   }
-  const { seconds: _, ...found } = await environment(run, 0);
+  const found = await environment(run);
   const trained = attackersAbout(prepared.attackers);
   const brought = trained.length > 0 ? { attackers: trained } : {};
   const settings = { plan, classifier, data, images: source.count, environment: found, ...brought };

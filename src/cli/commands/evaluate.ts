@@ -111,7 +111,7 @@ export function evaluateCommand() {
           classifierGradientModel(classifier, device, loss),
         gradientEnds: (classifier: Uint8Array) => gradientEnds(decode(classifier).graph),
       };
-      const found = await environment(options, 0);
+      const found = await environment(options);
       const settings = {
         attacks,
         curve: flags.epsCurve,

@@ -213,7 +213,7 @@ async function runToEnd(
       test,
       programsFor: (cell) => programsFor(cell, given),
       standing,
-      environment: () => environment(config, seconds()),
+      environment: async () => ({ ...(await environment(config)), seconds: seconds() }),
       draw: drawSamples,
       signal: stop.signal,
     });

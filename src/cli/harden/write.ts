@@ -164,7 +164,7 @@ export async function writeReport({
     before: figuresOf(both.before),
     after: figuresOf(both.after),
     notMeasured: both.after.notMeasured,
-    environment: await environment(plan, 0),
+    environment: await environment(plan),
     command: words,
   };
   await writeAtomic(report, `${JSON.stringify(document, null, 2)}\n`);
