@@ -77,10 +77,36 @@ describe('numbers and small factors of a product', () => {
 
   it.each([
     ['a number alone', b.mul(b.mul(x, y), 3)],
+    [
+      'a division that makes the shape',
+      b.mul(b.div(b.input('v', 'float32', [3]), b.constant(b.tensorOf('float32', [1, 1], [4]))), 2),
+    ],
     ['whole numbers', b.mul(b.mul(b.input('i', 'int32', shape), 2), 3)],
   ])('leaves %s', (_, product) => {
     const graph = graphOf({ product });
     expect(b.print(gatherScales(graph))).toBe(b.print(graph));
+  });
+
+  it.each([
+    ['a constant over a constant', b.mul(b.div(b.scalar(8), b.scalar(2)), x)],
+    [
+      'constants of other ranks',
+      b.mul(
+        b.mul(b.constant(b.tensorOf('float32', [1, 1, 1], [2])), b.scalar(3)),
+        b.neg(b.tanh(b.scalar(1))),
+      ),
+    ],
+    [
+      'a constant near the end of the range',
+      b.neg(
+        b.mul(b.mul(b.mul(x, 0), b.constant(b.tensorOf('float32', [4, 1, 1], [3e38, 0, -3e38, 1e-38]))), 2),
+      ),
+    ],
+  ])('keeps shape and values of %s', async (_, product) => {
+    const graph = graphOf({ product });
+    const lowered = gatherScales(graph);
+    expect(b.showType(lowered.outputs['product']!)).toBe(b.showType(product));
+    await expectSame(graph, lowered);
   });
 
   it('leaves numbers whose product is out of range', async () => {

@@ -19,9 +19,9 @@ export function gatherScales(graph: Graph): Graph {
     const { scale, factors } = product.scales > 0 ? halvedSums(product) : product;
     const saves = small > 1 || (product.scales > 0 && scale === 1);
     // beyond that, what was kept in range step by step might not be
-    return saves && Math.abs(scale) >= 2 ** -60 && Math.abs(scale) <= 2 ** 60
-      ? [multiplied(factors, scale)]
-      : null;
+    if (!saves || Math.abs(scale) < 2 ** -60 || Math.abs(scale) > 2 ** 60) return null;
+    const y = multiplied(factors, scale);
+    return sameShape(y.shape, original.outputs[0]!.shape) ? [y] : null;
   });
 }
 
@@ -34,7 +34,10 @@ interface Product {
 
 const isProduct = ({ op, inputs, outputs }: AnyNode): boolean =>
   outputs[0]!.dtype === 'float32' &&
-  (op === 'Mul' || op === 'Neg' || (op === 'Div' && numberOf(inputs[1]!) !== null));
+  (op === 'Mul' || op === 'Neg' || (op === 'Div' && isDividedByNumber(inputs, outputs[0]!)));
+
+const isDividedByNumber = ([x, divisor]: AnyNode['inputs'], y: Value): boolean =>
+  numberOf(divisor!) !== null && sameShape(x!.shape, y.shape);
 
 /** A single number, which broadcasts to no other shape than the other operand's. */
 function numberOf(value: Value): number | null {
@@ -72,9 +75,13 @@ function flattened(node: AnyNode, original: AnyNode, isInner: ReadonlySet<Value>
   return { scale, scales, factors };
 }
 
-/** Whether this operand of a product, if it is a number, leaves the shape of the other as it is. */
-const isScale = ({ inputs, outputs }: AnyNode, i: number): boolean =>
-  inputs.length === 2 && sameShape(inputs[1 - i]!.shape, outputs[0]!.shape);
+/** Whether this operand of a product, if it is a number, scales the other, and leaves its shape as it is. */
+const isScale = ({ op, inputs, outputs }: AnyNode, i: number): boolean =>
+  op === 'Div'
+    ? i === 1
+    : inputs.length === 2 &&
+      inputs[1 - i]!.source.kind !== 'constant' &&
+      sameShape(inputs[1 - i]!.shape, outputs[0]!.shape);
 
 /** Half of 1 + erf or of 1 + tanh lies in [0, 1], where HardSigmoid is a line. */
 function halvedSums({ scale, factors }: Product): Pick<Product, 'scale' | 'factors'> {
@@ -93,13 +100,18 @@ function bounded({ source }: Value): Value | null {
   return isBounded && numberOf(one) === 1 && sameShape(x.shape, source.outputs[0]!.shape) ? x : null;
 }
 
+/** Longer constants are weights, which are kept once. */
+const longest = 4096;
+
 /** The small factors first: their product is small too. */
 function multiplied(factors: readonly Value[], scale: number): Value {
   const largest = factors.reduce((a, b) => (isSmaller(a, b) ? b : a));
   const small = factors.filter((x) => isSmaller(x, largest));
   const full = factors.filter((x) => !isSmaller(x, largest));
   const order = [...small, ...full];
-  const fixed = order.findIndex(({ source }) => source.kind === 'constant');
+  const fixed = order.findIndex(
+    ({ source }) => source.kind === 'constant' && source.tensor.data.length <= longest,
+  );
   const at = fixed >= 0 ? fixed : small.length - 1;
   const placed = scale === 1 || at < 0 ? order : order.with(at, scaled(order[at]!, scale));
   const product = placed.reduce((a, b) => mul(a, b));
@@ -107,8 +119,9 @@ function multiplied(factors: readonly Value[], scale: number): Value {
 }
 
 function scaled(value: Value, scale: number): Value {
-  if (value.source.kind !== 'constant') return mul(value, scale);
-  const { tensor } = value.source;
-  const data = (tensor.data as Float32Array).map((x) => x * scale);
-  return constant({ ...tensor, data } as Tensor);
+  const { source } = value;
+  if (source.kind !== 'constant' || source.tensor.data.length > longest) return mul(value, scale);
+  const data = (source.tensor.data as Float32Array).map((x) => x * scale);
+  const isLost = data.some((x, i) => !Number.isFinite(x) || (x === 0) !== (source.tensor.data[i] === 0));
+  return isLost ? mul(value, scale) : constant({ ...source.tensor, data } as Tensor);
 }
