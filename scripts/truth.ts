@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { Command } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 import { followAudit } from '../src/cli/audit/follow.ts';
 import { mergedParts, partsText } from '../src/cli/audit/parts.ts';
 import { count, eps as epsOf, shard } from '../src/cli/options.ts';
@@ -27,7 +27,7 @@ const command = new Command('truth')
   )
   .argument('<classifier>', 'wk17a, wong_fgsm, sri_resnet_a, or the path of an ONNX file')
   .option('--folder <path>', 'where the classifiers and their verdicts are', '../shared/truth')
-  .option('--preset <name>', Object.keys(presets).join(', '), 'standard')
+  .addOption(new Option('--preset <name>').choices(Object.keys(presets)).default('standard'))
   .option('--only <list>', 'some attacks of the preset, by name')
   .option('--images <n>', 'the first images', count, 500)
   .option('--from <n>', 'begins at this image', Number, 0)
@@ -105,6 +105,12 @@ async function aroundSmallest(
 async function main(): Promise<void> {
   const [name] = command.processedArgs;
   const { folder, preset, only, images, from, eps: other, batch, threads, seed } = command.opts();
+  const all = presets[preset as keyof typeof presets] as readonly Configured[];
+  const attacks = all.filter(({ attack }) => !only || only.split(',').includes(attack));
+  if (attacks.length === 0) {
+    const names = all.map(({ attack }) => attack).join(', ');
+    throw new Error(`--only ${only}: the preset ${preset} has none of them; it has ${names}`);
+  }
   const {
     python,
     smallest,
@@ -120,16 +126,13 @@ async function main(): Promise<void> {
   const eps = other ?? of.eps;
   if (eps === null) throw new Error(`${name} has no published eps; give one with --eps`);
   const classifier = await openClassifier(of.path, { ...of.open, threads });
-  const attacks = (presets[preset as keyof typeof presets] as readonly Configured[]).filter(
-    ({ attack }) => !only || only.split(',').includes(attack),
-  );
-  const all = await of.images();
+  const test = await of.images();
   if (smallest) {
-    await aroundSmallest(classifier, all, await verdicts(folder), attacks, seed);
+    await aroundSmallest(classifier, test, await verdicts(folder), attacks, seed);
     await classifier.close();
     return;
   }
-  const source = imagesFrom(all, from, images);
+  const source = imagesFrom(test, from, images);
   const plan = planOf(attacks, eps, seed, batch);
   const sha256 = createHash('sha256')
     .update(await readFile(of.path))

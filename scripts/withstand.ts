@@ -14,6 +14,7 @@ import { count, defaultThreads } from '../src/cli/options.ts';
 import { environment } from '../src/cli/version.ts';
 import { describeModel } from '../src/onnx/index.ts';
 import { attackerMetadata, AttackerCard } from '../src/runtime/attacker/card.ts';
+import { isOtherChoice } from '../src/runtime/audit/demands.ts';
 import { wilson } from '../src/runtime/audit/wilson.ts';
 import { writeAtomic } from '../src/runtime/files.ts';
 import { Withstand, type Withstood } from '../src/runtime/experiment/withstand.ts';
@@ -52,6 +53,10 @@ if (!result) throw new Error(`${run}: no cell is finished yet`);
 if (!result.config.clip)
   throw new Error(`${run}: its images are not clipped; an audit attacks valid images alone`);
 if (result.config.against) throw new Error(`${run}: its classifier was given; name a run that trained C1`);
+if (result.config.readings)
+  throw new Error(
+    `${run}: has --reading ${result.config.readings.join()}; name a run without, as fresh attackers have`,
+  );
 const { data, batchSize, learningRate, attackerEpochs, trainLimit } = result.config;
 const out = join(run, 'withstand');
 const onCpu = { '--device': 'cpu', '--threads': threads };
@@ -125,6 +130,8 @@ async function standard(cell: CellResult, c1: string): Promise<Withstood> {
   if (!existsSync(file)) await sparring(words);
   const audit = await readAudit(file);
   demandSame(file, audit.classifier.sha256, cell);
+  if (isOtherChoice(audit, { chosen: 'spread' }))
+    throw new Error(`${file} is of the first images, as an earlier version took them; remove it`);
   return measured(audit.worst.accuracy, audit.images, auditImages, words);
 }
 

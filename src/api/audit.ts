@@ -114,19 +114,29 @@ async function toItsEnd(
 }
 
 function listOf(attacks: NonNullable<AuditOptions['attacks']>): PresetName | readonly Listed[] {
-  if (attacks.length === 0) {
-    throw new InputError(`attacks is empty; list some, or take a preset: ${presetNames.join(', ')}`);
+  const names = presetNames.join(', ');
+  if (typeof attacks === 'string') {
+    if (presetNames.includes(attacks)) return attacks;
+    throw new InputError(`there is no preset ${String(attacks)}; there are ${names}`);
   }
-  if (typeof attacks !== 'string') {
-    return attacks.map((each) => {
-      if (each === 'transfer') return each;
-      if (typeof each === 'string') return chosen({ method: each }).method;
-      const { method, settings } = chosen(each);
-      return { attack: method, settings } as Configured<Untrained>;
-    });
+  const list: unknown = attacks;
+  if (!Array.isArray(list)) {
+    throw new InputError(`attacks must be a list or a preset (${names}), got ${JSON.stringify(list)}`);
   }
-  if (presetNames.includes(attacks)) return attacks;
-  throw new InputError(`there is no preset ${String(attacks)}; there are ${presetNames.join(', ')}`);
+  if (attacks.length === 0) throw new InputError(`attacks is empty; list some, or take a preset: ${names}`);
+  return attacks.map((each) => {
+    if (each === 'transfer') return each;
+    if (typeof each === 'string') return chosen({ method: each }).method;
+    const given: unknown = each;
+    if (typeof given !== 'object' || given === null) {
+      throw new InputError(`attacks: each must be a name or { method, ...settings }, got ${String(given)}`);
+    }
+    if ('method' in given && given.method === 'transfer') {
+      throw new InputError("attacks: transfer takes no settings here; list it as 'transfer'");
+    }
+    const { method, settings } = chosen(each);
+    return { attack: method, settings } as Configured<Untrained>;
+  });
 }
 
 /** Examples in memory as a source. */

@@ -255,6 +255,12 @@ describe('audit', () => {
     [{ attacks: [] }, 'attacks is empty; list some, or take a preset: quick'],
     [{ attacks: ['genie'] as unknown as readonly ['pgd'] }, 'there is no attack genie'],
     [{ attacks: [{ method: 'pgd', steps: 0 }] }, 'steps of pgd must be'],
+    [{ attacks: 5 as unknown as 'quick' }, /^attacks must be a list or a preset \(quick, .*\), got 5$/],
+    [{ attacks: [null] as unknown as readonly ['pgd'] }, 'attacks: each must be a name or { method, '],
+    [
+      { attacks: [{ method: 'transfer' }] as unknown as readonly ['pgd'] },
+      "attacks: transfer takes no settings here; list it as 'transfer'",
+    ],
     [{ signal: AbortSignal.abort(new InputError('before it began')) }, 'before it began'],
   ] as const)('rejects %o', async ([options, message]) => {
     const rejected = auditOf(traps.plain(known), examples, options);

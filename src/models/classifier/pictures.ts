@@ -99,6 +99,9 @@ function timm(json: Json, image: ImageSize): Said | null {
 const ratio = (value: unknown, other: number): number =>
   typeof value === 'number' && value > 0 ? value : other;
 
+/** The longest side to which pictures are resized: `checkFit` of the runtime has the same. */
+const longest = 16_384;
+
 /** @param crop what is cut out of a resized picture. */
 function followed(resize: number | Sizes, filter: unknown, crop: Sizes | null, image: ImageSize): Said {
   const { height, width } = image;
@@ -106,11 +109,15 @@ function followed(resize: number | Sizes, filter: unknown, crop: Sizes | null, i
   if (crop[0] !== height || crop[1] !== width) {
     return { lack: `makes images of ${crop.join('x')}, and the model takes ${height}x${width}` };
   }
+  const size = [resize].flat();
+  if (!size.every((side) => Number.isInteger(side) && side >= 1 && side <= longest)) {
+    return { lack: `resizes to ${size.join('x')}, and a length is an integer in 1..${longest}` };
+  }
   const isEnough =
     typeof resize === 'number'
       ? resize >= Math.max(height, width)
       : resize[0] >= height && resize[1] >= width;
-  if (!isEnough) return { lack: `resizes to ${[resize].flat().join('x')}, less than the model takes` };
+  if (!isEnough) return { lack: `resizes to ${size.join('x')}, less than the model takes` };
   const interpolation: Interpolation | undefined = interpolations.find((name) => name === filter);
   const isOther = filter !== undefined && filter !== null && interpolation === undefined;
   return {

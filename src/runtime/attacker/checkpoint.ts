@@ -11,7 +11,10 @@ const Sums: z.ZodType<AttackerSums> = z.strictObject({
 const kind: CheckpointKind<Pick<AttackerCheckpoint, 'epochs' | 'running'>> = {
   format: 'sparring-attacker-checkpoint-2',
   position: z.strictObject({ epochs: z.array(Sums), running: Sums }),
-  foreign: () => 'is no checkpoint of an attacker; remove it to start again',
+  foreign: (format) =>
+    format.startsWith('sparring-attacker-checkpoint-')
+      ? 'is of another version of sparring; resume it with that version, or remove it to start again'
+      : 'is no checkpoint of an attacker; remove it to start again',
   other:
     'is of a training with another classifier, data, option or version; repeat its command, or start again with --force',
 };

@@ -164,8 +164,10 @@ export async function* hardenEpochs(work: HardenWork): AsyncGenerator<HardenProg
     }
   } catch (error) {
     if (error instanceof Diverged) throw error;
-    // what a judge throws when it is told to end is no failure
-    const failure = signal?.aborted ? {} : { error: error as Error };
+    // what a judge throws when it is told to end is no failure; another error is one, even while stopping
+    const isStop =
+      signal?.aborted === true && (error === signal.reason || (error as Error).name === 'AbortError');
+    const failure = isStop ? {} : { error: error as Error };
     return yield { kind: 'interrupted', checkpoint: checkpoint(), ...failure };
   }
   yield { kind: 'done', checkpoint: checkpoint() };

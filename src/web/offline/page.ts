@@ -16,7 +16,10 @@ export async function keepOffline({ server }: Pick<StoredManifest, 'server'>): P
   try {
     if (server) {
       await caches.delete(cacheName(base));
-      await (await serviceWorker.getRegistration())?.unregister();
+      const found = await serviceWorker.getRegistration();
+      const its = found?.active ?? found?.waiting ?? found?.installing;
+      // what covers the address may be of another page
+      if (its?.scriptURL.endsWith('/offline.js')) await found!.unregister();
       return;
     }
     await caches.open(cacheName(base));

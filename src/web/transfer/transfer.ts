@@ -91,6 +91,7 @@ export function startTransfer(demo: Demo): Transfer {
     doing: computed(() => (problem.value === null ? doing.value : null)),
     broken: problem,
     measure() {
+      if (problem.peek() !== null) close();
       const { eps, clip, backend } = demo.choice.peek();
       const { classifiers, target } = demo.lineUp.peek();
       const method = transferMethod(demo.choice.peek());

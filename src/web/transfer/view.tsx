@@ -14,7 +14,8 @@ export function TransferMatrix({ demo }: { readonly demo: Demo }) {
   const doing = transfer.doing.value;
   const { eps, clip } = demo.choice.value;
   const method = transferMethod(demo.choice.value);
-  const isCurrent = matrix !== null && matrix.method === method && matrix.eps === eps && matrix.clip === clip;
+  const isSame = matrix !== null && matrix.method === method && matrix.eps === eps && matrix.clip === clip;
+  const isCurrent = isSame && transfer.broken.value === null;
   const things = `${demo.digits.length} ${demo.words.thing}s`;
   return (
     <section class="transfer" aria-labelledby="transfer-title" aria-busy={doing !== null}>

@@ -61,6 +61,12 @@ describe('preprocessor_config.json', () => {
     [{ size: 224 }, 'has an unknown size, 224'],
     [{ size: { height: 384, width: 384 } }, 'makes images of 384x384, and the model takes 224x224'],
     [{ ...edge, size: { shortest_edge: 200 } }, 'resizes to 200, less than the model takes'],
+    [{ ...edge, size: { shortest_edge: 0 } }, 'resizes to 0, and a length is an integer in 1..16384'],
+    [{ ...edge, size: { shortest_edge: 16385 } }, 'resizes to 16385, and a length is an integer in 1..16384'],
+    [
+      { ...edge, size: { height: 256.5, width: 256 } },
+      'resizes to 256.5x256, and a length is an integer in 1..16384',
+    ],
   ])('that cannot be followed is said: %j', (json, why) => {
     expect(processor(json)).toEqual({
       fit: null,

@@ -9,6 +9,7 @@ import {
   type AttackerCheckpoint,
   type AttackerOptions,
 } from '../../../src/runtime/attacker/train.ts';
+import { writeCheckpoint } from '../../../src/runtime/training/checkpoint-file.ts';
 import { stream } from '../../../src/runtime/random.ts';
 import { inputFailure } from '../../support/failure.ts';
 import { temporaryFolder } from '../../support/folder.ts';
@@ -107,5 +108,18 @@ describe('a checkpoint', () => {
       `${path}: is of a training with another classifier, data, option or version; repeat its command, or start again ` +
         'with --force',
     );
+  });
+
+  it.each([
+    [
+      'sparring-attacker-checkpoint-1',
+      'is of another version of sparring; resume it with that version, or remove it to start again',
+    ],
+    ['sparring-checkpoint-1', 'is no checkpoint of an attacker; remove it to start again'],
+  ])('of the format %s is rejected', async (format, why) => {
+    const path = join(folder(), 'checkpoint');
+    const { state: tensors, ...position } = checkpoint;
+    await writeCheckpoint(path, { format }, { tensors, position, notes: {} }, 'one');
+    expect(await inputFailure(loadAttackerCheckpoint(path, 'one'))).toBe(`${path}: ${why}`);
   });
 });
