@@ -254,7 +254,7 @@ describe('sparring audit', () => {
   });
 
   test('a time limit ends it with what is measured, and no demand is met', async () => {
-    const flags = ['--images', '2000', '--attacks', 'noise,pgd,square', '--eps-curve', 'none'];
+    const flags = ['--images', '2000', '--attacks', 'noise,apgd-t,square', '--eps-curve', 'none'];
     const { code } = await command(
       ...words('plain.onnx', 'limit', ...flags, '--time-limit', '2', '--fail-under', '0'),
     );
