@@ -13,9 +13,10 @@ import { loadAttackerCheckpoint, saveAttacker } from '../../runtime/attacker/che
 import { measureAttacker } from '../../runtime/attacker/measure.ts';
 import { trainAttacker, type AttackerCheckpoint } from '../../runtime/attacker/train.ts';
 import { labelledBy } from '../../runtime/data/answers.ts';
+import { drawn } from '../../runtime/data/chosen.ts';
 import { openDataset } from '../../runtime/data/formats.ts';
 import { writeAtomic } from '../../runtime/files.ts';
-import { InputError, limit, type ImageSource, type Tensors } from '../../runtime/index.ts';
+import { InputError, type ImageSource, type Tensors } from '../../runtime/index.ts';
 import { adoption, type AdoptFlags } from '../adopt-options.ts';
 import { sayPictures } from '../audit/subject.ts';
 import { commandLine } from '../command-line.ts';
@@ -145,7 +146,7 @@ async function prepare(
   }
   const subjects = await labelled([dataset.train ?? dataset.test, dataset.test], victims[0]!, session);
   const [all, test] = [subjects[0]!, subjects[1]!];
-  const train = flags.trainLimit === undefined ? all : limit(all, flags.trainLimit);
+  const train = await drawn(all, flags.trainLimit, flags.seed);
   if (train.count < batchSize) {
     throw new InputError(
       `${flags.data}: ${train.count} images are fewer than --batch-size ${batchSize}; make that smaller`,
@@ -156,7 +157,7 @@ async function prepare(
     training: { batchSize, learningRate, objective, spread },
     victims,
     train,
-    test: limit(test, Math.min(flags.testLimit, test.count)),
+    test: await drawn(test, flags.testLimit, flags.seed),
     session,
     flags,
   };

@@ -44,7 +44,7 @@ export function hardenCommand() {
     .option('--average <decay>', 'average the weights with this decay, such as 0.999', fractionBelowOne)
     .option('--patience <n>', 'end after n epochs without a better robust accuracy', count)
     .option('--validation <n>', 'training images to hold out (default: a tenth, 1000 at most)', count)
-    .option('--train-limit <n>', 'use the first n training images (default: all)', count)
+    .option('--train-limit <n>', 'use n training images, drawn by the seed (default: all)', count)
     .option('--seed <integer>', 'of all random numbers', seed, 1)
     .optionsGroup('Attack inside a training step:')
     .option('--steps <n>', `gradient steps (default: ${steps})`, count)
@@ -56,7 +56,7 @@ export function hardenCommand() {
       amount,
     )
     .optionsGroup('Running:')
-    .option('--images <n>', 'test images of the audit before and after', count, 1000)
+    .option('--images <n>', 'test images of the audit before and after, drawn by the seed', count, 1000)
     .addOption(
       new Option('--device <device>', 'where to run')
         .choices(['auto', 'cpu', 'cuda', 'webgpu'])

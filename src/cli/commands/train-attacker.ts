@@ -52,8 +52,8 @@ export function trainAttackerCommand() {
     .option('--batch-size <n>', 'images a step', count, 100)
     .option('--learning-rate <rate>', "Adam's (default: 0.001, universal 0.02)", rate)
     .option('--seed <integer>', 'of weights, order, eps and targets', seed, 1)
-    .option('--train-limit <n>', 'use the first n images to train on (default: all)', count)
-    .option('--test-limit <n>', 'measure on the first n other images', count, 1000)
+    .option('--train-limit <n>', 'train on n images, drawn by the seed (default: all)', count)
+    .option('--test-limit <n>', 'measure on n other images, drawn by the seed', count, 1000)
     .optionsGroup('Running:')
     .addOption(
       new Option('--device <device>', 'where to train').choices(['cpu', 'cuda']).default('cpu' as const),

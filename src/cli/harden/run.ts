@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import {
   hardenIdentity,
   hardenLoaded,
@@ -11,8 +12,7 @@ import { node } from '../../api/node.ts';
 import type { Defence } from '../../models/adversarial.ts';
 import { selfTestModel } from '../../models/selftest.ts';
 import type { Norm } from '../../runtime/attacks/index.ts';
-import { limit } from '../../runtime/data/source.ts';
-import { rm } from 'node:fs/promises';
+import { drawn } from '../../runtime/data/chosen.ts';
 import { chooseDevice, InputError, loadDataset, type Device, type ImageSource } from '../../runtime/index.ts';
 import { loadHardening, saveHardening } from '../../runtime/training/harden-checkpoint.ts';
 import { isFinished, type HardenCheckpoint, type HardenProgress } from '../../runtime/training/harden.ts';
@@ -126,7 +126,7 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
     ...(flags.dataLabels !== undefined && { labels: flags.dataLabels }),
   });
   sayPictures(loaded, data.test);
-  const some = flags.trainLimit === undefined ? data.train : limit(data.train, flags.trainLimit);
+  const some = await drawn(data.train, flags.trainLimit, flags.seed);
   const { steps, stepSize, start, beta, warmup, average, patience, validation } = flags;
   const { device } = await chooseDevice(flags.device, selfTestModel());
   const plan = hardenPlan(
@@ -159,7 +159,7 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
   if (from && !isFinished(from.records, plan.settings)) {
     await probeResumed(flags.out, loaded.files.external, flags);
   }
-  const test = limit(data.test, Math.min(flags.images, data.test.count));
+  const test = await drawn(data.test, flags.images, flags.seed);
   return { loaded, train: some, test, plan, from, hash };
 }
 

@@ -42,6 +42,15 @@ export async function chosenOf(source: ImageSource, { count, seed }: Choice): Pr
   return most === source.count ? source : limit(source, most);
 }
 
+/** All images as they come or, where fewer are wanted, some that {@link chosenOf} draws. */
+export async function drawn(
+  source: ImageSource,
+  count: number | undefined,
+  seed: number,
+): Promise<ImageSource> {
+  return count === undefined || count >= source.count ? source : await chosenOf(source, { count, seed });
+}
+
 /** The labels of all images. A source that is not in memory is read once for them. */
 async function labelsOf(source: ImageSource): Promise<Int32Array> {
   if (source.stored) return source.stored.labels;

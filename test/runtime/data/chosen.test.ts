@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chosenOf, spread } from '../../../src/runtime/data/chosen.ts';
+import { chosenOf, drawn, spread } from '../../../src/runtime/data/chosen.ts';
 import { limit, storedSource, type ImageSource } from '../../../src/runtime/data/source.ts';
 
 /** So many images of each class, sorted by class: 100, 10 and 1, and one class without any. */
@@ -96,5 +96,12 @@ describe('the images that are chosen of a source', () => {
     expect(first.places).toBeUndefined();
     expect((await first.read([2])).image).toEqual((await whole.read([2])).image);
     expect(await chosenOf(whole, {})).toBe(whole);
+  });
+
+  it('are drawn where fewer are wanted, and otherwise all as they come', async () => {
+    const few = await drawn(whole, 22, 7);
+    expect(few.places).toEqual((await chosenOf(whole, { count: 22, seed: 7 })).places);
+    expect(await drawn(whole, undefined, 7)).toBe(whole);
+    expect(await drawn(whole, 200, 7)).toBe(whole);
   });
 });
