@@ -99,6 +99,12 @@ export async function runWeights(
   const { config } = await openRun(path);
   const cells = cellsOf(config);
   const cell = chooseCell(path, cells, asked.cell);
+  if (model === 'attacker' && cell.readings?.length) {
+    throw new InputError(
+      `${path}: ${cellName(cell)} reads the paper as ${cell.readings.join(', ')}, which the exported step of A does not; ` +
+        'export that of a run without --reading',
+    );
+  }
   const states = await statesOf(path, cell, cells);
   const need = (name: Network): Tensors => {
     const state = states.get(name);

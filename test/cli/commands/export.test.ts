@@ -118,6 +118,16 @@ describe('sparring export --ort-training', () => {
     expect(await readdir('.')).not.toContain('no');
   });
 
+  it('rejects the step of an attacker that was trained by another reading of the paper', async () => {
+    await createRun('read', { ...config, eps: [0.1], readings: ['dcgan', 'batch-statistics'] });
+    const args = ['export', '--ort-training', '--run', 'read', '--model', 'attacker', 'no'];
+    expect((await sparring(...args)).stderr).toBe(
+      'sparring: read: consecutive-eps0.1-seed7 reads the paper as dcgan, batch-statistics, which the exported step of A ' +
+        'does not; export that of a run without --reading\n',
+    );
+    expect(await readdir('.')).not.toContain('no');
+  });
+
   it.each([
     [['out'], 'say what to export: --ort-training, or --check DIR'],
     [['--ort-training', 'out'], 'say which model: --model classifier or --model attacker'],
