@@ -1,8 +1,9 @@
+import type { Interpolation } from '../../models/classifier/options.ts';
 import type { ImageShape } from '../attacks/images.ts';
 import { InputError } from '../errors.ts';
 import { lumaOf } from './levels.ts';
 import type { Picture } from './picture.ts';
-import { interpolations, resample, type Interpolation, type Pixels, type Size } from './resample.ts';
+import { interpolations, resample, type Pixels, type Size } from './resample.ts';
 
 /** How a picture of any size becomes an image. */
 export interface FitOptions {

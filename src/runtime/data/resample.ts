@@ -1,3 +1,5 @@
+import type { Interpolation } from '../../models/classifier/options.ts';
+
 /** Pixels in rows from the top, `height * width * channels` bytes, the channels of a pixel side by side. */
 export interface Pixels {
   readonly width: number;
@@ -39,14 +41,12 @@ const filters = {
   },
   /** sinc(x) sinc(x / 3) */
   lanczos: { reach: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
-} as const satisfies Readonly<Record<string, Filter>>;
+} as const satisfies Readonly<Record<Interpolation, Filter>>;
+
+/** All that there are. */
+export const interpolations = Object.keys(filters) as readonly Interpolation[];
 
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
-
-/** How the pixels between pixels are computed. */
-export type Interpolation = keyof typeof filters;
-/** All of them. */
-export const interpolations = Object.keys(filters) as readonly Interpolation[];
 
 /**
  * A part of a picture after it was resized with a filter, which is widened when the picture becomes smaller: what PyTorch
