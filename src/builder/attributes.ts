@@ -108,6 +108,7 @@ export const traits: { readonly [K in OpType]: Traits<K> } = {
   ScatterElements: { attributes: { axis: 'int', reduction: 'string' } },
   Shape: plain,
   Size: plain,
+  Range: plain,
   Loop: { attributes: { body: 'graph' } },
   ConvWeightGrad: {
     attributes: { kernel_shape: 'ints', strides: 'ints', pads: 'ints', dilations: 'ints', group: 'int' },

@@ -28,6 +28,7 @@ type Movement =
   | 'ScatterElements'
   | 'Shape'
   | 'Size'
+  | 'Range'
   | 'Loop';
 
 /** The part of the shape table that is about where numbers stand: reshapes, slices, gathers, loops. */
@@ -165,6 +166,11 @@ export const inferMovement: { readonly [K in Movement & OpType]: (node: Node<K>)
   },
   Shape: ({ inputs: [x] }) => [type('int64', [x.shape.length])],
   Size: () => [type('int64', [])],
+  Range: ({ op, inputs: [start, limit, delta] }) => {
+    const counts = known(op, 'start', start)[0] === 0 && known(op, 'delta', delta)[0] === 1;
+    demand(counts, op, 'only numbers from 0 on are supported, each one more than the last');
+    return [type(limit.dtype, knownSizes(op, 'limit', limit))];
+  },
   Loop: ({ op, inputs: [trip, , ...carried], attrs: { body } }) => {
     const times = constantNumbers(trip)?.[0] ?? 'trip';
     const [, ...results] = Object.values(body.outputs);

@@ -180,6 +180,8 @@ export interface Ops {
   };
   Shape: Unary;
   Size: Unary;
+  /** 0, 1, ... below a size, which may be open as a batch is; other numbers are constants. */
+  Range: { inputs: readonly [start: Value, limit: Value, delta: Value]; attrs: {} };
   /**
    * `trip` times the body: its inputs are iteration, condition and what is carried; its outputs, in order, are the next
    * condition, what is carried on, and what is collected of every iteration. It may read inputs of the graph around it.

@@ -276,6 +276,7 @@ export const vjp: { readonly [K in OpType]: Vjp<K> | null } = {
   },
   Shape: null,
   Size: null,
+  Range: null,
   Loop: () => {
     throw new Error('grad: Loop has no rule; differentiate the step, then repeat it');
   },

@@ -1,4 +1,12 @@
-import { constant, freeInputs, input, type Graph, type Tensor, type Value } from '../builder/ir.ts';
+import {
+  constant,
+  freeInputs,
+  input,
+  topologicalOrder,
+  type Graph,
+  type Tensor,
+  type Value,
+} from '../builder/ir.ts';
 import type { Program, ProgramMetadata } from '../builder/program.ts';
 import type { Shape } from '../builder/shape.ts';
 import { metadataKey, producer } from './encode.ts';
@@ -85,6 +93,11 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): DecodedM
   importNodes(proto.node, wanted, scope, reading);
   problems.throwIfAny();
   const outputs = Object.fromEntries(wanted.map((name) => [name, scope.get(name) as Value]));
+  if (!isOwn && topologicalOrder(Object.values(outputs)).some(({ op }) => op === 'Range')) {
+    throw new Error(
+      'decode: Range: numbers up to an open size pick more than places in each row; bind the size',
+    );
+  }
   const used = options.outputs ? inputsOf(outputs, inputs) : inputs;
   return {
     graph: { name: proto.name, inputs: used, outputs },

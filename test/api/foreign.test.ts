@@ -264,6 +264,32 @@ test('a batch that PyTorch writes into as_strided is loosened', async () => {
   await opened(bytes, {}, expectSame);
 });
 
+/** What torch's default exporter writes for `as_strided`: indices into the flat array, computed from the batch. */
+const stridedByBatch =
+  (indices: (row: b.Value) => b.Value) =>
+  (v: b.Value): b.Value => {
+    const batch = b.gather(b.shapeOf(v), b.scalar(0, 'int64'), 0);
+    const rows = b.apply('Range', [b.scalar(0, 'int64'), batch, b.scalar(1, 'int64')], {})[0]!;
+    return b.gather(
+      b.reshape(v, [-1]),
+      indices(b.unsqueeze(b.mul(rows, b.scalar(108, 'int64')), [1, 2, 3])),
+      0,
+    );
+  };
+const places = (list: readonly number[]) => b.constant(b.tensorOf('int64', [1, 3, 6, 6], list));
+const inOrder = Array.from({ length: 108 }, (_, i) => i);
+
+const mirrored = stridedByBatch((row) => b.sub(row, places(inOrder.map((i) => i - 107))));
+
+test.each<[what: string, strided: (v: b.Value) => b.Value]>([
+  ['all of each image in order', stridedByBatch((row) => b.add(row, places(inOrder)))],
+  ['each image mirrored, and back', (v) => mirrored(mirrored(v))],
+])('a batch that stays open though indices are computed from it: %s', async (_, strided) => {
+  const bytes = elsewhere(around(classifier, x(nchw('n')), strided));
+  expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch: null });
+  await opened(bytes, {}, expectSame);
+});
+
 const identity = b.constant(
   b.tensorOf(
     'float32',

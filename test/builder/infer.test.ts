@@ -30,6 +30,8 @@ function doubling(
   });
 }
 
+const sizeOf3 = b.apply('Size', [b.input('rows', 'float32', ['batch', 3])], {})[0]!;
+
 type Typed = readonly (readonly [text: string, value: () => b.Value])[];
 
 /** The type of every operator's result, as text; a missing operator does not compile. */
@@ -229,6 +231,9 @@ const types: { readonly [K in b.OpType]: Typed } = {
   Size: [
     ['int64[]', () => b.apply('Size', [image], {})[0]!],
     ['float64[]', () => b.elementCount(image, 'float64')],
+  ],
+  Range: [
+    ['int64[3*batch]', () => b.apply('Range', [b.scalar(0, 'int64'), sizeOf3, b.scalar(1, 'int64')], {})[0]!],
   ],
   Loop: [
     ['float32[2]', () => doubling(3, 2)[0]!],
@@ -805,6 +810,8 @@ const configurations: { readonly [K in b.OpType]: (d: Draw) => readonly b.Value[
   },
   Shape: (d) => b.apply('Shape', [d.number()], {}),
   Size: (d) => b.apply('Size', [d.number()], {}),
+  Range: (d) =>
+    b.apply('Range', [b.scalar(0, 'int64'), b.apply('Size', [d.number()], {})[0]!, b.scalar(1, 'int64')], {}),
   Loop: (d) => doubling(d.int(1, 4), d.int(1, 3), (shape) => d.float(shape)),
   ConvWeightGrad: (d) => {
     const rank = d.int(1, 3);

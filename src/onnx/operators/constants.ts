@@ -1,3 +1,4 @@
+import { dimsOf } from '../../builder/dims.ts';
 import { knownShape } from '../../builder/fold-constants.ts';
 import { constant, ints, scalar, tensorOf, type Value } from '../../builder/ir.ts';
 import { add, apply, cast, expand, slice, unsqueeze, where } from '../../builder/ops.ts';
@@ -5,9 +6,13 @@ import { isStatic } from '../../builder/shape.ts';
 import type { Family, Foreign } from '../foreign.ts';
 import { primitive } from './primitive.ts';
 
-/** Numbers from `start` to before `limit`. */
+/** Numbers from `start` to before `limit`; the limit may be an open size where they are counted from 0. */
 function range({ x, at, known }: Foreign): Value {
   at(2);
+  const [count] = dimsOf(at(1)) ?? [];
+  if (typeof count === 'string' && known(0)[0] === 0 && known(2)[0] === 1) {
+    return apply('Range', [x, at(1), at(2)], {})[0]!;
+  }
   const [start, limit, step] = [0, 1, 2].map((i) => known(i)[0]!) as [number, number, number];
   const length = Math.max(0, Math.ceil((limit - start) / step));
   if (!(length <= 2 ** 20)) throw new Error(`${length} numbers are too many`);

@@ -16,6 +16,7 @@ import {
 import { normalizeAxis, showShape, type Shape } from '../../builder/shape.ts';
 import type { Family, Foreign } from '../foreign.ts';
 import { reshapeAs } from './movement.ts';
+import { inEachRow } from './rows.ts';
 
 /**
  * One index, or several in a row, are a slice, whose gradient is cheap; all of a flat array in order, in any shape, are
@@ -25,6 +26,16 @@ function gathered({ x, at, int }: Foreign): Value {
   const axis = normalizeAxis('Gather', int('axis', 0), x.shape.length);
   const indices = at(1);
   const size = x.shape[axis];
+  const picked = x.shape.length === 1 && inEachRow(indices);
+  const rows = picked && reshape(beforeReshape(x), [-1, picked.length]);
+  if (picked && rows && rows.shape[0] === indices.shape[0]) {
+    const { places, length } = picked;
+    const isAll = places.length === length && places.every((place, i) => place === i);
+    return reshape(isAll ? rows : gather(rows, ints(places), 1), [
+      0,
+      ...(indices.shape.slice(1) as number[]),
+    ]);
+  }
   const known = knownNumbers(indices);
   if (known && typeof size === 'number' && known.length > 0) {
     const list = known.map((i) => (i < 0 ? i + size : i));
