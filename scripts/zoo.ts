@@ -63,7 +63,7 @@ await watch?.close();
 console.log(`\n${summary(rows).join('\n')}`);
 if (pagePath !== undefined) {
   const found = ties === undefined ? [] : readFileSync(ties, 'utf8').split('\n').filter(Boolean);
-  const conditions = { threads, processor: cpus()[0]?.model ?? '', ties: found };
+  const conditions = { threads, clock, processor: cpus()[0]?.model ?? '', ties: found };
   await writeFile(pagePath, await page(rows, conditions));
 }
 process.exitCode = rows.every((row) => row.gradient === null || isNear(row, 'median')) ? 0 : 1;

@@ -13,6 +13,8 @@ export interface Row {
   /** How the file was made, where that is known. */
   readonly exporter: string | null;
   readonly opset: number | null;
+  /** Whether it has at least as many convolutions as matrix products. */
+  readonly convolutional: boolean;
   /** Whether it has a gradient that passed the self-check. */
   readonly accepted: boolean;
   /** The largest difference of a logit from the file's, over the largest logit. */
@@ -81,6 +83,7 @@ export async function check(folder: string, file: string, { threads, keep, time 
     model: meta?.name ?? nameOf(path),
     exporter: meta?.exporter ?? null,
     opset: null,
+    convolutional: false,
     accepted: false,
     logits: null,
     gradient: null,
@@ -89,11 +92,16 @@ export async function check(folder: string, file: string, { threads, keep, time 
     times: [],
   };
   try {
-    const opset = describeModel(new Uint8Array(await readFile(path))).opsets['ai.onnx'] ?? null;
+    const { opsets, operators } = describeModel(new Uint8Array(await readFile(path)));
+    const opset = opsets['ai.onnx'] ?? null;
+    const count = (names: readonly string[]): number =>
+      names.reduce((sum, op) => sum + (operators[op] ?? 0), 0);
+    const convolutional = count(['Conv']) >= count(['MatMul', 'Gemm', 'Einsum']);
     const opened = await open(path, threads);
     try {
       const { origin, noGradient } = opened;
-      if (!opened.gradient) return { ...none, opset, remarks: lacking(origin.missing) || noGradient! };
+      if (!opened.gradient)
+        return { ...none, opset, convolutional, remarks: lacking(origin.missing) || noGradient! };
       const own = await caseOf(path, meta, opened.image);
       const { images, labels, gradients } = own;
       const answers = await opened.logits(images);
@@ -109,6 +117,7 @@ export async function check(folder: string, file: string, { threads, keep, time 
       return {
         ...none,
         opset,
+        convolutional,
         accepted: true,
         logits: apartOf(answers, slope.logits, opened.comparison.form).relative,
         gradient: gradients && errorsOf(ours, gradients.float64, labels.length),

@@ -1,10 +1,12 @@
 import { format } from 'prettier';
 import { isNear, type Errors, type Row } from './check.ts';
-import { batches } from './timing.ts';
+import { batches, type Clock } from './timing.ts';
 
 /** What the table was measured with. */
 export interface Conditions {
   readonly threads: number;
+  /** What the times are. */
+  readonly clock: Clock;
   readonly processor: string;
   /** What `ties.py` printed, a line an image. */
   readonly ties: readonly string[];
@@ -21,7 +23,32 @@ export function summary(rows: readonly Row[]): readonly string[] {
     `${count(rows, ({ logits }) => logits !== null && logits <= 1e-3)} of these give logits within 1e-3 of the file's own.`,
     `${count(judged, (row) => isNear(row, 'median'))} of ${judged.length} gradients are within the bound in the median image: ${bound}.`,
     `${count(judged, (row) => isNear(row, 'worst'))} of ${judged.length} are within it in every image.`,
+    ...speeds(rows, 'files'),
+    ...speeds(
+      rows.filter(({ convolutional }) => convolutional),
+      'files with at least as many convolutions as matrix products',
+    ),
   ];
+}
+
+/** How our times compare with PyTorch's: the median and the slowest files at each batch, a line each. */
+function speeds(rows: readonly Row[], what: string): readonly string[] {
+  return batches.flatMap((batch) => {
+    const ratios = rows
+      .flatMap(({ model, exporter, times }) =>
+        times.flatMap((time) =>
+          time.batch === batch && time.torch !== null
+            ? [{ name: `${model}@${exporter}`, ratio: time.ours / time.torch }]
+            : [],
+        ),
+      )
+      .toSorted((a, b) => a.ratio - b.ratio);
+    if (ratios.length === 0) return [];
+    const show = ({ name, ratio }: { name: string; ratio: number }): string => `${name} ${ratio.toFixed(2)}x`;
+    const median = ratios[Math.floor((ratios.length - 1) / 2)]!.ratio.toFixed(2);
+    const slowest = ratios.toReversed().slice(0, 5).map(show).join(', ');
+    return `Batch ${batch}, ${ratios.length} ${what}: ${median}x the time of PyTorch in the median; the slowest: ${slowest}.`;
+  });
 }
 
 const short = (x: number): string => x.toExponential(0).replace('e+0', '');
@@ -70,7 +97,10 @@ const head = [
 export const printedHead: string = tableOf([...head, 'remarks'], []);
 
 /** docs/models.md. */
-export async function page(rows: readonly Row[], { threads, processor, ties }: Conditions): Promise<string> {
+export async function page(
+  rows: readonly Row[],
+  { threads, clock, processor, ties }: Conditions,
+): Promise<string> {
   const rejected = rows.filter(({ accepted }) => !accepted);
   const isTimed = rows.some(({ times }) => times.length > 0);
   const text = `# Models that were tried
@@ -82,9 +112,9 @@ These commands write the files, and then this page:
 \`\`\`sh
 python scripts/zoo/export.py FOLDER/own            # PyTorch's default exporter and its old one; some 40 minutes on two cores
 python scripts/zoo/keras_export.py FOLDER/keras    # Keras, through tf2onnx
-pnpm tsx scripts/zoo.ts FOLDER --keep --json rows.json --time --python PATH
+pnpm tsx scripts/zoo.ts FOLDER --keep --json rows.json --time --clock processor --threads 1 --python PATH
 python scripts/zoo/ties.py FOLDER/*/*@* > ties.txt
-pnpm tsx scripts/zoo.ts FOLDER --json rows.json --ties ties.txt --page docs/models.md
+pnpm tsx scripts/zoo.ts FOLDER --json rows.json --clock processor --threads 1 --ties ties.txt --page docs/models.md
 \`\`\`
 
 ${summary(rows)
@@ -100,7 +130,7 @@ A file counts as accepted when it has a gradient and passes the self-check: its 
   in the worst image. **PyTorch** is the same of its autograd in float32 (for Keras files, TensorFlow's).
 ${
   isTimed
-    ? `- **ms**: a forward pass with the gradient, here / in PyTorch eager, at batch 1 and 32, threads each: ${threads}, the median of at least three runs; ${processor}. Rows without were not timed.\n`
+    ? `- **ms**: a forward pass with the gradient, here / in PyTorch eager, at batch 1 and 32, ${clock} time, threads each: ${threads}, the median of at least three runs; ${processor}. Rows without were not timed.\n`
     : ''
 }
 ${tableOf(
