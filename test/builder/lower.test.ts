@@ -496,7 +496,9 @@ describe('the table of forms', () => {
     ['StopGradient', b.stopGradient(x(4)), 'input', 'input', 'input', 'input'],
   ])('has a form of %s that is valid', ([, y, ...expected]) => {
     const node = y.source as b.AnyNode;
-    expect((['plain', 'cpu', 'webgpu', 'cuda'] as const).map((target) => formOf(node, target))).toEqual(expected);
+    expect((['plain', 'cpu', 'webgpu', 'cuda'] as const).map((target) => formOf(node, target))).toEqual(
+      expected,
+    );
   });
 });
 
