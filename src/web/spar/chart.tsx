@@ -24,7 +24,10 @@ export function Chart({ curve }: { readonly curve: readonly Measured[] }) {
   const spoken = parts.map(({ name, text }) => `${name}: ${text ?? 'none yet'}`).join('; ');
   return (
     <figure class="curve">
-      <figcaption>Digits read right</figcaption>
+      <figcaption>
+        Digits read right
+        {last && <span class="role">, of {last.digits} that no network learns from</span>}
+      </figcaption>
       <p class="curve-legend" aria-hidden="true">
         {parts.map(({ name, kind, text }) => (
           <span class={kind}>
