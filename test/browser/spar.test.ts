@@ -58,7 +58,7 @@ describe.skipIf(!chromiumPath)(`live training in Chromium${reason}`, () => {
       await page.getByText('4,000 handwritten digits').waitFor();
       await page.context().setOffline(true);
       await page.getByRole('button', { name: 'Play' }).click();
-      await measuredAt(page, 25);
+      await measuredAt(page, 30);
       const frames = await page.evaluate(async () => {
         const times: number[] = [];
         let last = performance.now();

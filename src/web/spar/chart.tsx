@@ -68,7 +68,8 @@ export function Chart({ curve }: { readonly curve: readonly Measured[] }) {
             const part = of(one);
             return part === null ? [] : [`${x(one.step).toFixed(1)},${y(part).toFixed(1)}`];
           });
-          return <polyline class={kind} points={points.join(' ')} />;
+          // one point alone shows as a dot, by the round ends of a line without length
+          return <polyline class={kind} points={[...points, ...points.slice(-1)].join(' ')} />;
         })}
       </svg>
     </figure>

@@ -13,7 +13,7 @@ const measureEvery: { readonly [S in Speed]: number } = { slow: 1, normal: 5, fa
 /** At `slow`, in milliseconds. */
 const pauseOfSlow = 1000;
 /** Both classifiers are alike in school, and nothing much happens. */
-const measureSchoolEvery = 25;
+const measureSchoolEvery = 10;
 
 /** Trains and measures as it is told. What is told is done between two steps. */
 export async function sparWork(
