@@ -17,7 +17,7 @@ interface Watched {
   readonly longTasks: readonly number[];
   /** Seconds and steps of the attacker when fewer than half of the attacked digits were read right; null if never. */
   readonly fell: { readonly seconds: number; readonly step: number } | null;
-  /** What the chart says at the end. */
+  /** What the page and its chart say at the end. */
   readonly said: string;
 }
 
@@ -160,6 +160,6 @@ async function watch(seconds: number): Promise<Watched> {
     frames: frames.toSorted((a, b) => b - a),
     longTasks: watched.longTasks.splice(0),
     fell,
-    said: said(),
+    said: `${document.querySelector('.sub')!.textContent} ${said()}`,
   };
 }

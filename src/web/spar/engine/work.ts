@@ -41,7 +41,8 @@ export async function sparWork(
   };
   const isDue = (): boolean => {
     const { step, phase } = arena!;
-    if (step === schoolSteps) return true;
+    // the first, so that there is something to see at once
+    if (step === 1 || step === schoolSteps) return true;
     const every = phase === 'school' ? measureSchoolEvery : measureEvery[settings!.speed];
     return step % every === 0;
   };
