@@ -42,7 +42,7 @@ export function trainingPrograms(
 
 /** One of our jobs, on random images, with freshly drawn weights. */
 export async function ourJob(name: JobName, batchSize: number, options: SessionOptions): Promise<Job> {
-  const target: Target = options.device;
+  const { device: target } = options;
   const random = stream('bench', batchSize);
   const split = sourceOf({
     images: Uint8Array.from({ length: batchSize * 784 }, () => random.below(256)),
@@ -128,13 +128,13 @@ export async function ourJob(name: JobName, batchSize: number, options: SessionO
 }
 
 /** A step of PGD-7 training of a classifier's file, in the form that `harden` runs. */
-function defenceProgram(bytes: Uint8Array, batchSize: number, target: Target) {
+function defenceProgram(bytes: Uint8Array, batchSize: number, device: SessionOptions['device']) {
   const classifier = readClassifier(bytes);
   if (!hasGraph(classifier)) throw new Error(classifier.noGradient!);
   const tuned = tunable(bytes, classifier, batchSize);
   const settings = { method: 'pgd', norm: 'linf', ...defenceDefaults.pgd } as const;
   const program = adversarialTrain(tuned, classifier.image, { name: 'harden', ...settings, average: 0 });
-  return { tuned, file: programFile(program, target === 'plain' ? 'cpu' : target, true) };
+  return { tuned, file: programFile(program, device, true) };
 }
 
 /** A program with its weights inside, as an ONNX file. */

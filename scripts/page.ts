@@ -17,7 +17,7 @@ interface Watched {
   readonly longTasks: readonly number[];
   /** Seconds and steps of the attacker when fewer than half of the attacked digits were read right; null if never. */
   readonly fell: { readonly seconds: number; readonly step: number } | null;
-  /** What the chart says at the end. */
+  /** What the page and its chart say at the end. */
   readonly said: string;
 }
 
@@ -62,6 +62,7 @@ async function trained(own: Browser, backend: 'wasm' | 'webgpu', seconds: number
   const page = await opened(own, `spar&backend=${backend}&eps=0.16`);
   await page.context().setOffline(true);
   const opening = await page.evaluate(() => watched.longTasks.splice(0));
+  const idle = (await page.evaluate(watch, 5)).frames;
   await own.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', '__metadata'] });
   await page.getByRole('button', { name: 'Play' }).click();
   const { frames, longTasks, fell, said } = await page.evaluate(watch, seconds);
@@ -74,6 +75,7 @@ async function trained(own: Browser, backend: 'wasm' | 'webgpu', seconds: number
     `  below half ${fell ? `after ${fell.seconds.toFixed(0)} s, step ${fell.step}` : 'never'}; ${frames.length} frames, ` +
       `longest ${at(0)} ms, 1 in 100 over ${at(0.01)} ms, half over ${at(0.5)} ms, ${over} over 50 ms`,
   );
+  print(`  before Play, in 5 s: ${idle.length} frames, longest ${idle[0]!.toFixed(1)} ms`);
   print(`  long tasks of the page: ${list(longTasks)}; while it opened: ${list(opening)}`);
   print(`  the longest by the time of a core: ${list(tasks.slice(0, 5))}`);
 }
@@ -158,6 +160,6 @@ async function watch(seconds: number): Promise<Watched> {
     frames: frames.toSorted((a, b) => b - a),
     longTasks: watched.longTasks.splice(0),
     fell,
-    said: said(),
+    said: `${document.querySelector('.sub')!.textContent} ${said()}`,
   };
 }

@@ -7,7 +7,7 @@ import { configured, seed, type Method } from './attacks.ts';
 import type { Choice } from './choice.ts';
 import { startEngine, wasmThreads, type Engine } from './engine/client.ts';
 import type { Backend, Models, Reply } from './engine/protocol.ts';
-import { findWebGpu, type WebGpu } from './engine/webgpu.ts';
+import { findWebGpu, noteOn, type WebGpu } from './engine/webgpu.ts';
 import { feasible, lineUp, possibleIn, seriesOf, type LineUp, type Series } from './lineup.ts';
 import { fromHash, toHash } from './permalink.ts';
 import { viewOf } from './route.ts';
@@ -41,7 +41,7 @@ export interface Demo {
   /** Null until the worker is ready. */
   readonly engine: ReadonlySignal<{ readonly backend: Backend; readonly threads: number } | null>;
   readonly webGpu: ReadonlySignal<boolean>;
-  /** Why WASM computes where WebGPU was meant to; null otherwise. */
+  /** What is to be said of the backend; null where nothing is. */
   readonly note: ReadonlySignal<string | null>;
   /** Whether the backend was chosen on this page, not by a link. */
   readonly ownBackend: ReadonlySignal<boolean>;
@@ -251,7 +251,7 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
     ownBackend,
     engine: ready,
     undoable: computed(() => past.value.length > 0),
-    note: computed(() => noteOn(broken.value, found.value, choice.value.backend)),
+    note: computed(() => noteOn(found.value, choice.value.backend, broken.value)),
     download: computed(() => {
       const kind = backend.value ?? 'wasm';
       const { attacker, classifiers, gradient } = models.value;
@@ -330,15 +330,6 @@ async function initialChoice(
     backend: null,
     ...(await fromHash(location.hash, digits, card)),
   };
-}
-
-/** Why WASM computes where WebGPU was meant to. */
-function noteOn(broken: string | null, found: WebGpu | null, wish: Backend | null): string | null {
-  if (wish === 'wasm') return null;
-  if (broken !== null) return `WebGPU does not work here: ${broken}. WASM computes instead.`;
-  if (found === 'silent') return 'The browser did not answer when asked for WebGPU. WASM computes instead.';
-  if (wish === 'webgpu' && found === 'none') return 'This browser has no WebGPU. WASM computes instead.';
-  return null;
 }
 
 /** Writes the choice into the address when it has rested for a moment; browsers refuse more than a few changes a second. */

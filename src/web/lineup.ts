@@ -2,6 +2,7 @@ import type { CellModels, Manifest, ManifestCell, ModelFile } from '../runtime/e
 import { possible, type Method } from './attacks.ts';
 import type { Choice } from './choice.ts';
 import type { ClassifierName } from './engine/protocol.ts';
+import { classifierName, number } from './format.ts';
 
 /** Attackers of one kind, at one or several eps, the smallest first. */
 export interface Series {
@@ -65,6 +66,34 @@ export function lineUp(
     },
     gradient: models.gradient ? one(manifest, cell, 'gradient') : null,
   };
+}
+
+/** A classifier of a run, and what it is called. */
+export interface NamedClassifier {
+  readonly title: string;
+  readonly model: ModelFile;
+}
+
+/** Every classifier of a run once: those that take part first, then the others in the order of the run. */
+export function classifiersOf(
+  { cells }: Manifest,
+  { classifiers, target }: Pick<LineUp, 'classifiers' | 'target'>,
+): readonly NamedClassifier[] {
+  const found = new Map<string, NamedClassifier>();
+  const add = (title: string, model: ModelFile): void => {
+    if (!found.has(model.sha256)) found.set(model.sha256, { title, model });
+  };
+  for (const name of ['c1', 'c2', 'alternating'] as const) {
+    const model = classifiers[name];
+    if (model) add(classifierName(name, target), model);
+  }
+  // a sweep trains several with attackers of different eps, and one pair for each seed
+  for (const { mode, eps, seed, models } of cells) {
+    const of = mode === 'consecutive' ? `seed ${seed}` : `${mode}, eps ${number(eps)}, seed ${seed}`;
+    add(`Target, ${of}`, models.c1);
+    if (models.c2) add(`Bystander, ${of}`, models.c2);
+  }
+  return [...found.values()];
 }
 
 /** The attacks that can be run on a choice. */

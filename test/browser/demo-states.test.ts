@@ -149,6 +149,28 @@ describe.skipIf(!chromiumPath)(`the states of the demo${reason}`, () => {
       patience,
     );
 
+    it(
+      'of the transfer matrix, measures it on the second try',
+      async () => {
+        const page = await opened(`${site.url}#digit=1`);
+        await settled(page);
+        await page.context().route('**/classifier-c2.onnx*', (route) => route.abort());
+        const measure = page.getByRole('button', { name: 'Measure with MI-FGSM at eps 0.3' });
+        await measure.click();
+        await page.getByRole('alert').filter({ hasText: 'classifier-c2.onnx cannot be fetched' }).waitFor();
+        expect(await page.locator('.matrix td').filter({ hasText: '%' }).count()).toBe(0);
+        expect(await axeOn(page)).toEqual([]);
+        await page.context().unrouteAll();
+        await measure.click();
+        await page.locator('.transfer[aria-busy="false"]').waitFor();
+        expect(await page.getByRole('alert').count()).toBe(0);
+        // no attack, noise, and attacks on two classifiers, each judged by both
+        expect(await page.locator('.matrix td').filter({ hasText: '%' }).count()).toBe(8);
+        await page.context().close();
+      },
+      patience,
+    );
+
     it('says from a file on a disk why it does not start', async () => {
       const page = await browser.newPage();
       await page.goto(pathToFileURL(join(cwd, 'site/index.html')).href);

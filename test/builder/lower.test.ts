@@ -44,7 +44,7 @@ import {
 } from '../support/run.ts';
 
 /** Targets that write operators in forms of their own. */
-const targets = ['cpu', 'webgpu', 'cuda'] as const satisfies readonly b.Target[];
+const targets = ['cpu', 'webgpu', 'software', 'cuda'] as const satisfies readonly b.Target[];
 
 const nodeOf = <K extends b.OpType>(op: K, y: b.Value): b.Node<K> => {
   expect(y.source).toMatchObject({ kind: 'node', op });
@@ -496,7 +496,9 @@ describe('the table of forms', () => {
     ['StopGradient', b.stopGradient(x(4)), 'input', 'input', 'input', 'input'],
   ])('has a form of %s that is valid', ([, y, ...expected]) => {
     const node = y.source as b.AnyNode;
-    expect((['plain', ...targets] as const).map((target) => formOf(node, target))).toEqual(expected);
+    expect((['plain', 'cpu', 'webgpu', 'cuda'] as const).map((target) => formOf(node, target))).toEqual(
+      expected,
+    );
   });
 });
 
@@ -774,6 +776,15 @@ describe.for(Object.entries(programs))('%s', ([, program]) => {
       ),
     );
     expect(broadcasting.filter(({ inputs }) => inputs.some(isExpand))).toEqual([]);
+  });
+
+  test('on software has no convolution of one group, and no products in the place of convolutions', () => {
+    const nodes = nodesOf(program, 'software');
+    const groups = nodes.flatMap(({ op, attrs }) => (op === 'Conv' ? [(attrs as b.Window).group ?? 1] : []));
+    expect(groups).not.toContain(1);
+    const products = (own: readonly b.AnyNode[]): number =>
+      own.filter(({ op }) => op === 'MatMul' || op === 'Gemm').length;
+    expect(products(nodes)).toBe(products(nodesOf(program, 'plain')));
   });
 
   test.for(['plain', ...targets] as const)('on %s has operators of ONNX alone', (target) => {

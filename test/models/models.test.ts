@@ -648,7 +648,7 @@ describe('the gradient of a whole training step', () => {
     async ([title, build]) => {
       const { feeds, double, outputs } = await prepare(title, build);
       const exact = await evaluateGraph(inDouble(graphOf(outputs)), double);
-      for (const target of ['plain', 'cpu', 'webgpu', 'cuda'] as const) {
+      for (const target of ['plain', 'cpu', 'webgpu', 'software', 'cuda'] as const) {
         const actual = await evaluate(outputs, feeds, target);
         // weight and bias together: before a batch norm the bias has a gradient of nothing but rounding
         const errors = new Map<string, { wrong: number; size: number }>();

@@ -55,7 +55,7 @@ export async function inNode(
 
 /** In Chromium: the same through onnxruntime-web, for programs of one loss. */
 export interface Browser {
-  losses(steps: Steps, device: 'cpu' | 'webgpu'): Promise<readonly number[]>;
+  losses(steps: Steps, target: 'cpu' | 'webgpu' | 'software'): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
@@ -64,11 +64,12 @@ export async function openBrowser(): Promise<Browser> {
   const { openPage } = await import('./browser.ts'); // where nothing runs in Chromium, it need not be installed
   const { page, close } = await openPage(files);
   return {
-    async losses({ program, state, frozen, images }, device) {
+    async losses({ program, state, frozen, images }, target) {
       const { metadata } = program;
-      files.set('program.onnx', encodeProgram({ ...program, graph: lower(program.graph, device) }));
+      files.set('program.onnx', encodeProgram({ ...program, graph: lower(program.graph, target) }));
       files.set('state.safetensors', encodeSafetensors(state as never, {}));
       files.set('frozen.safetensors', encodeSafetensors(frozen as never, {}));
+      const device = target === 'cpu' ? ('cpu' as const) : ('webgpu' as const);
       return await page.evaluate((job) => window.sparring(job), {
         device,
         program: 'program.onnx',

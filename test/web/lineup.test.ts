@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CellModels, Manifest, ManifestCell } from '../../src/runtime/experiment/manifest.ts';
 import type { Choice } from '../../src/web/choice.ts';
-import { feasible, lineUp, possibleIn, seriesOf, snap } from '../../src/web/lineup.ts';
+import { classifiersOf, feasible, lineUp, possibleIn, seriesOf, snap } from '../../src/web/lineup.ts';
 
 const scores = { clean: { accuracy: 1, loss: 0 }, noise: { accuracy: 1, loss: 0 } };
 
@@ -161,5 +161,22 @@ describe('snap', () => {
     const [series] = seriesOf(manifest(cell('consecutive', 8 / 255)));
     expect(snap(0.03, series!, 0.005)).toBe(8 / 255);
     expect(snap(0.04, series!, 0.005)).toBe(0.04);
+  });
+});
+
+describe('classifiersOf', () => {
+  it('gives each classifier of the run once, those that take part first', () => {
+    const found = classifiersOf(sweep, choose(consecutive!.id, 0.16));
+    expect(found.map(({ title, model }) => [title, model.sha256])).toEqual([
+      ['Target', 'C1'],
+      ['Bystander', 'C2'],
+      ['Trained sparring partner', 'C1 alternating 0.16'],
+      ['Target, alternating, eps 0.04, seed 1', 'C1 alternating 0.04'],
+    ]);
+  });
+
+  it('calls the trained one the target where its attacker is chosen', () => {
+    const [first, , third] = classifiersOf(sweep, choose(alternating!.id, 0.04));
+    expect([first!.title, third!.title]).toEqual(['Untrained partner', 'Trained sparring partner']);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkWebGpu, findWebGpu } from '../../src/web/engine/webgpu.ts';
+import { checkWebGpu, findWebGpu, noteOn } from '../../src/web/engine/webgpu.ts';
 
 const never = new Promise<never>(() => {});
 const device = () => Promise.resolve({ destroy() {} });
@@ -33,5 +33,20 @@ describe('checkWebGpu', () => {
     ['a refusal', gpu({ requestDevice: () => Promise.reject(new Error('lost')) }), 'lost'],
   ])('says what is wrong with %s', async (_, own, message) => {
     await expect(checkWebGpu(own, 20)).rejects.toThrow(message);
+  });
+});
+
+describe('noteOn', () => {
+  it.each([
+    ['hardware', null, null, /^nothing$/],
+    ['software', null, null, /^No GPU .* WASM computes, which is faster/],
+    ['software', 'webgpu', null, /^No GPU .* the processor does its work/],
+    ['software', 'wasm', null, /^nothing$/],
+    ['none', null, null, /^nothing$/],
+    ['none', 'webgpu', null, /has no WebGPU/],
+    ['silent', null, null, /did not answer/],
+    ['hardware', null, 'the device was lost', /does not work here: the device was lost/],
+  ] as const)('of %s with the wish %s and the failure %s', (found, wish, broken, said) => {
+    expect(noteOn(found, wish, broken) ?? 'nothing').toMatch(said);
   });
 });

@@ -5,8 +5,8 @@ import { hasPhases } from './frozen.ts';
 import { mostlyPadding } from './groups.ts';
 import { tiles } from './pool.ts';
 
-/** What a graph is lowered for. */
-export type Target = 'plain' | 'cpu' | 'webgpu' | 'cuda';
+/** What a graph is lowered for. `software` is a WebGPU that a processor computes, such as SwiftShader's. */
+export type Target = 'plain' | 'cpu' | 'webgpu' | 'software' | 'cuda';
 
 /** Where a row applies: `frozen` is the target `cpu` for a classifier with its weights inside and its input gradient. */
 export type Place = Target | 'frozen';
@@ -28,7 +28,8 @@ export type Form =
   | 'columns'
   | 'flip'
   | 'groups'
-  | 'convolutions';
+  | 'convolutions'
+  | 'two groups';
 
 /** The form of a node in a place: the first row that fits. */
 export function formOf(node: AnyNode, place: Place): Form {
@@ -48,6 +49,7 @@ interface Row {
 
 /** What a choice may depend on. */
 interface Facts {
+  readonly group: number;
   /** Plain two-dimensional geometry: one group, no dilation. */
   readonly plain: boolean;
   /** Pooling windows that tile the image, as the masks need them. */
@@ -80,7 +82,7 @@ const table: readonly Row[] = [
   { op: 'BatchNormalization', on: ['cuda'], form: 'scale and shift' },
   { op: 'Conv', on: ['cuda'], if: (f) => f.plain, form: 'gemm' },
   { op: 'ConvTranspose', on: ['cuda'], if: (f) => f.plain && f.covers, form: 'phases' },
-  { op: 'MaxPoolGrad', on: ['webgpu', 'cuda'], if: (f) => f.tiles, form: 'masks' },
+  { op: 'MaxPoolGrad', on: ['webgpu', 'software', 'cuda'], if: (f) => f.tiles, form: 'masks' },
   { op: 'MaxPoolGrad', on: ['cpu', 'frozen'], if: (f) => f.tiles && f.dtype === 'float32', form: 'unpool' },
   { op: 'MaxPoolGrad', form: 'scatter' },
   // ONNX Runtime multiplies for each image by itself here, which pays where blocks of 16 channels would be mostly empty
@@ -95,6 +97,8 @@ const table: readonly Row[] = [
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
   { op: 'Conv', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   { op: 'Conv', on: lowered, if: (f) => f.plain && f.stride > 1, form: 'gemm' },
+  // the kernels of products wait at barriers in every tile, which takes a processor five times as long as the products
+  { op: 'Conv', on: ['software'], if: (f) => f.group === 1 && f.inputChannels > 0, form: 'two groups' },
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
   { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   {
@@ -112,8 +116,10 @@ function facts(node: AnyNode): Facts {
   const attrs = node.attrs as Window;
   const kernel = attrs.kernel_shape ?? (w.shape.slice(2) as readonly number[]);
   const g = geometry(node.op, kernel, attrs);
+  const { group = 1 } = attrs;
   return {
-    plain: kernel.length === 2 && (attrs.group ?? 1) === 1 && g.dilations.every((d) => d === 1),
+    group,
+    plain: kernel.length === 2 && group === 1 && g.dilations.every((d) => d === 1),
     tiles: traits[node.op].pool === true && tiles(node as Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>),
     hasPhases: node.op === 'ConvTranspose' && kernel.length === 2 && hasPhases(node as Node<'ConvTranspose'>),
     kernel: Math.max(...kernel),

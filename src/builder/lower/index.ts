@@ -17,7 +17,12 @@ import {
 import { byGroups } from './groups.ts';
 import { averagePoolByTaps, maxPoolByTaps, maxPoolGradByMasks } from './pool.ts';
 import { sinkTransposes } from './layout.ts';
-import { convWeightGradByConv, maxPoolGradByScatter, maxPoolGradByUnpool } from './native.ts';
+import {
+  convByTwoGroups,
+  convWeightGradByConv,
+  maxPoolGradByScatter,
+  maxPoolGradByUnpool,
+} from './native.ts';
 import { reduceByEdges } from './reduce.ts';
 import { gatherScales } from './scales.ts';
 import { share } from './share.ts';
@@ -36,8 +41,9 @@ export function lower(graph: Graph, target: Target): Graph {
   if (target === 'plain') return foldTransposes(inForms(graph));
   const formed = inForms(foldBatchNorm(graph));
   const tidy = (g: Graph): Graph => foldTransposes(sinkTransposes(dropExpands(g)));
-  // some forms are written with an operator that has a form of its own on CUDA: a mask compares with the pool's maxima
+  // some forms are written with an operator that has a form of its own: a mask compares with the pool's maxima
   if (target === 'cuda') return share(reduceByEdges(tidy(inForms(formed))));
+  if (target === 'software') return share(tidy(inForms(formed)));
   if (place === 'frozen') return share(tidy(factorSums(gatherScales(stepsByHardSigmoid(formed)))));
   return share(place === 'cpu' ? sumsByProduct(tidy(formed)) : tidy(formed));
 }
@@ -68,6 +74,8 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
       ];
     case 'groups':
       return [byGroups(node)];
+    case 'two groups':
+      return [convByTwoGroups(node as Node<'Conv'>)];
     case 'convolutions':
       return [convTransposeByConvs(node as Node<'ConvTranspose'>)];
     case 'taps':

@@ -1,6 +1,7 @@
 import { constant, scalar, tensorOf, type Node, type Value, type Window } from '../ir.ts';
 import {
   add,
+  concat,
   conv,
   equal,
   maxPool,
@@ -83,4 +84,17 @@ function batchOfGroups(x: Value, group: number): Value {
   const split = reshape(x, [-1, group, channels, ...sizes]);
   const last = sizes.map((_, i) => i + 3);
   return reshape(transpose(split, [2, 1, 0, ...last]), [channels, -1, ...sizes]);
+}
+
+/**
+ * A convolution as one of two groups that both see the whole image. ONNX Runtime's WebGPU computes a convolution of groups
+ * number by number, without barriers.
+ */
+export function convByTwoGroups({ inputs: [x, w, b], attrs }: Node<'Conv'>): Value {
+  const channels = w.shape[0] as number;
+  const isEven = channels % 2 === 0;
+  const twice = (value: Value): Value => concat([value, value], 0);
+  const own = isEven ? ([w, b ?? null] as const) : ([twice(w), b ? twice(b) : null] as const);
+  const y = conv(concat([x, x], 1), ...own, { ...attrs, group: 2 });
+  return isEven ? y : slice(y, [0], [channels], [1]);
 }

@@ -71,7 +71,13 @@ function unitOf({ a, b }: Opening): Scale {
   return factor < 0.05 || mean > 2 ? '0..255' : '0..1';
 }
 
-const showOpening = ({ a, b }: Opening): string => `x * ${showList(a)} + ${showList(b)}`;
+/** `x * 0.003922`, `x - 0.5`, `x * [4.367,4.464,4.444] + [-2.118,-2.036,-1.804]`. */
+function showOpening({ a, b }: Opening): string {
+  const [factor, shift] = [showList(a), showList(b)];
+  const product = factor === '1' ? 'x' : `x * ${factor}`;
+  if (shift === '0') return product;
+  return shift.startsWith('-') ? `${product} - ${shift.slice(1)}` : `${product} + ${shift}`;
+}
 
 const showList = (list: readonly number[]): string => {
   const [first, ...others] = list.map((x) => String(Number(x.toPrecision(4))));

@@ -3,7 +3,7 @@ import { progressOf, runtimeName, type Progress } from '../progress.ts';
 import { wasmThreads } from './client.ts';
 import { linkTo, type Link } from './link.ts';
 import type { Backend, StartReply } from './protocol.ts';
-import { findWebGpu } from './webgpu.ts';
+import { findWebGpu, noteOn } from './webgpu.ts';
 
 /** A worker on the best backend that there is: WebGPU where a GPU is behind it or it is wished for, else WASM. */
 export interface Seat<Request> {
@@ -11,7 +11,7 @@ export interface Seat<Request> {
   readonly engine: ReadonlySignal<{ readonly backend: Backend; readonly threads: number } | null>;
   /** Bytes of ONNX Runtime; null when all are there. */
   readonly download: ReadonlySignal<Progress | null>;
-  /** Why WASM computes where WebGPU was meant to; null otherwise. */
+  /** What is to be said of the backend; null where nothing is. */
   readonly note: ReadonlySignal<string | null>;
   /** Why nothing computes, in one line; null otherwise. */
   readonly failure: ReadonlySignal<string | null>;
@@ -54,7 +54,7 @@ export function takeSeat<Request, Reply extends { readonly kind: string }>(
     for (const [request, transfer] of waiting.splice(0)) link.send(request, transfer);
   };
   const fallBack = (reason: string): void => {
-    note.value = `WebGPU does not work here: ${reason}. WASM computes instead.`;
+    note.value = noteOn(null, wish, reason);
     start('wasm');
   };
   const onAny = (reply: Reply | StartReply): void => {
@@ -68,7 +68,7 @@ export function takeSeat<Request, Reply extends { readonly kind: string }>(
   else {
     void findWebGpu().then((found) => {
       const able = found === 'hardware' || (wish === 'webgpu' && found === 'software');
-      if (wish === 'webgpu' && !able) note.value = 'This browser has no WebGPU. WASM computes instead.';
+      note.value = noteOn(found, wish, null);
       start(able ? 'webgpu' : 'wasm');
     });
   }

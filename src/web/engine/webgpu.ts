@@ -1,3 +1,5 @@
+import type { Backend } from './protocol.ts';
+
 /** A browser that says nothing for this long is taken to have no WebGPU, in milliseconds. */
 const patience = 2000;
 
@@ -32,6 +34,19 @@ export async function findWebGpu(gpu: Gpu | undefined = ownGpu(), wait = patienc
   } catch {
     return 'none';
   }
+}
+
+/** What a page says of its choice between WebGPU and WASM; null where nothing has to be said. */
+export function noteOn(found: WebGpu | null, wish: Backend | null, broken: string | null): string | null {
+  if (wish === 'wasm') return null;
+  if (broken !== null) return `WebGPU does not work here: ${broken}. WASM computes instead.`;
+  if (found === 'silent') return 'The browser did not answer when asked for WebGPU. WASM computes instead.';
+  if (found === 'software') {
+    return wish === 'webgpu'
+      ? 'No GPU is behind the WebGPU of this browser: the processor does its work, slower than WASM would.'
+      : 'No GPU is behind the WebGPU of this browser. WASM computes, which is faster on a processor.';
+  }
+  return wish === 'webgpu' && found === 'none' ? 'This browser has no WebGPU. WASM computes instead.' : null;
 }
 
 /**

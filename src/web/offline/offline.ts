@@ -22,11 +22,12 @@ const scope = self as unknown as {
 };
 
 const base = scope.registration.scope;
-const at = (name: string): string => new URL(name, base).href;
-const opened = (): Promise<Cache> => caches.open(cacheName(base));
+const at = (file: string): string => new URL(file, base).href;
+const name = cacheName(base);
+const opened = (): Promise<Cache> => caches.open(name);
 
 /** All files of this build; their names hold their hashes. */
-const assets = ASSETS.split(' ').map((name) => at(`assets/${name}`));
+const assets = ASSETS.split(' ').map((file) => at(`assets/${file}`));
 const [manifest, data, digits] = ['models.json', 'demo.json', 'digits.bin'].map(at) as [
   string,
   string,
@@ -68,19 +69,20 @@ const isFixed = (url: string): boolean =>
   url.startsWith(at('assets/')) || new URL(url).searchParams.has('sha256');
 
 /** What is kept, whatever headers it was asked for with. */
-const kept = async (url: string): Promise<Response | undefined> =>
-  await (await opened()).match(url, { ignoreVary: true });
+const kept = (url: string): Promise<Response | undefined> =>
+  caches.match(url, { cacheName: name, ignoreVary: true });
 
 const fixed = async (request: Request): Promise<Response> =>
   (await kept(request.url)) ?? (await fetch(request));
 
 async function fresh(request: Request): Promise<Response> {
-  const cache = await opened();
   const { origin, pathname } = new URL(request.url);
   const url = origin + pathname;
   try {
     const response = await fetch(request);
-    if (response.ok && [manifest, data, digits].includes(url)) {
+    // a page of a server removes the cache, and this worker goes on until the page is closed
+    if (response.ok && [manifest, data, digits].includes(url) && (await caches.has(name))) {
+      const cache = await opened();
       if (url === manifest) await forgetModels(cache, await response.clone().text());
       await cache.put(url, response.clone());
     }

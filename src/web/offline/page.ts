@@ -15,11 +15,11 @@ export async function keepOffline({ server }: Pick<StoredManifest, 'server'>): P
   const base = document.baseURI;
   try {
     if (server) {
-      await caches.delete(cacheName(base));
       const found = await serviceWorker.getRegistration();
       const its = found?.active ?? found?.waiting ?? found?.installing;
       // what covers the address may be of another page
       if (its?.scriptURL.endsWith('/offline.js')) await found!.unregister();
+      await caches.delete(cacheName(base));
       return;
     }
     await caches.open(cacheName(base));

@@ -24,7 +24,10 @@ export function Chart({ curve }: { readonly curve: readonly Measured[] }) {
   const spoken = parts.map(({ name, text }) => `${name}: ${text ?? 'none yet'}`).join('; ');
   return (
     <figure class="curve">
-      <figcaption>Digits read right</figcaption>
+      <figcaption>
+        Digits read right
+        {last && <span class="role">, of {last.digits} that no network learns from</span>}
+      </figcaption>
       <p class="curve-legend" aria-hidden="true">
         {parts.map(({ name, kind, text }) => (
           <span class={kind}>
@@ -65,7 +68,8 @@ export function Chart({ curve }: { readonly curve: readonly Measured[] }) {
             const part = of(one);
             return part === null ? [] : [`${x(one.step).toFixed(1)},${y(part).toFixed(1)}`];
           });
-          return <polyline class={kind} points={points.join(' ')} />;
+          // one point alone shows as a dot, by the round ends of a line without length
+          return <polyline class={kind} points={[...points, ...points.slice(-1)].join(' ')} />;
         })}
       </svg>
     </figure>

@@ -2,7 +2,7 @@ import { batch, computed, signal, type ReadonlySignal } from '@preact/signals';
 import { seed } from '../attacks.ts';
 import type { Demo } from '../demo.ts';
 import { takeSeat, type Seat } from '../engine/seat.ts';
-import type { ClassifierName } from '../engine/protocol.ts';
+import { classifiersOf } from '../lineup.ts';
 import type { OwnMethod } from '../own/methods.ts';
 import type { Accuracies, MadeOn, TransferReply, TransferRequest } from './engine/protocol.ts';
 
@@ -13,12 +13,16 @@ export interface Matrix {
   readonly clip: boolean;
   /** Images that were attacked. */
   readonly images: number;
-  readonly names: readonly ClassifierName[];
-  /** Whom the attacks of the page aim at. */
-  readonly target: ClassifierName;
+  /** What the classifiers are called, in the order of the measurement. */
+  readonly titles: readonly string[];
+  /** Classifiers of the run that are left out, because there are too many. */
+  readonly more: number;
   /** By what the images were made on. A text says why none can be. */
-  readonly rows: Readonly<Partial<Record<MadeOn, Accuracies | string>>>;
+  readonly rows: ReadonlyMap<MadeOn, Accuracies | string>;
 }
+
+/** Of a run with more classifiers these are shown: the work grows with the square. */
+const mostClassifiers = 6;
 
 /** The measurement and the ways to it. */
 export interface Transfer {
@@ -52,7 +56,7 @@ export function startTransfer(demo: Demo): Transfer {
     if (reply.job !== job) return;
     const row = (on: MadeOn, what: Accuracies | string): void => {
       const known = matrix.peek()!;
-      matrix.value = { ...known, rows: { ...known.rows, [on]: what } };
+      matrix.value = { ...known, rows: new Map(known.rows).set(on, what) };
     };
     switch (reply.kind) {
       case 'step':
@@ -93,16 +97,16 @@ export function startTransfer(demo: Demo): Transfer {
     measure() {
       if (problem.peek() !== null) close();
       const { eps, clip, backend } = demo.choice.peek();
-      const { classifiers, target } = demo.lineUp.peek();
+      const all = classifiersOf(demo.manifest, demo.lineUp.peek());
+      const classifiers = all.slice(0, mostClassifiers);
       const method = transferMethod(demo.choice.peek());
-      const all = Object.entries(classifiers) as [ClassifierName, (typeof classifiers)['c1'] & object][];
       const { digits } = demo;
       const size = digits[0]!.pixels.length;
       const images = new Float32Array(digits.length * size);
       digits.forEach(({ pixels }, i) => images.set(pixels, i * size));
       asked = {
         job: ++job,
-        classifiers: all,
+        classifiers: classifiers.map(({ model }) => model),
         images,
         labels: Int32Array.from(digits, ({ label }) => label),
         method,
@@ -111,8 +115,9 @@ export function startTransfer(demo: Demo): Transfer {
         seed,
       };
       batch(() => {
-        const names = all.map(([name]) => name);
-        matrix.value = { method, eps, clip, images: digits.length, names, target, rows: {} };
+        const titles = classifiers.map(({ title }) => title);
+        const more = all.length - classifiers.length;
+        matrix.value = { method, eps, clip, images: digits.length, titles, more, rows: new Map() };
         doing.value = { on: 'clean', step: 0 };
         broken.value = null;
       });

@@ -2,7 +2,7 @@ import './transfer.css';
 import { useEffect, useMemo } from 'preact/hooks';
 import { shownAttacks } from '../attacks.ts';
 import type { Demo } from '../demo.ts';
-import { classifierName, number, percent } from '../format.ts';
+import { number, percent } from '../format.ts';
 import type { MadeOn } from './engine/protocol.ts';
 import { startTransfer, transferMethod, type Matrix } from './transfer.ts';
 
@@ -45,42 +45,43 @@ export function TransferMatrix({ demo }: { readonly demo: Demo }) {
   );
 }
 
-function rowName(on: MadeOn, { target }: Matrix): string {
+function rowName(on: MadeOn, { titles }: Matrix): string {
   if (on === 'clean') return 'No attack';
-  return on === 'noise' ? 'Random noise' : classifierName(on, target);
+  return on === 'noise' ? 'Random noise' : titles[on]!;
 }
 
 function Table({ matrix }: { readonly matrix: Matrix }) {
-  const { method, eps, clip, images, names, target, rows } = matrix;
+  const { method, eps, clip, images, titles, more, rows } = matrix;
   return (
     <table class="matrix">
       <caption>
         Read right of {images}{' '}
         <span class="role">
           {shownAttacks[method].title}, eps {number(eps, 4)}, {clip ? 'clipped' : 'unclipped'}
+          {more > 0 && `; ${more} more of the run are left out`}
         </span>
       </caption>
       <thead>
         <tr>
           <th scope="col">Attack made on</th>
-          {names.map((name) => (
+          {titles.map((title) => (
             <th scope="col" class="number">
               <span class="role">judged by </span>
-              {classifierName(name, target)}
+              {title}
             </th>
           ))}
         </tr>
       </thead>
       <tbody>
-        {(['clean', 'noise', ...names] as const).map((on) => {
-          const row = rows[on];
+        {(['clean', 'noise', ...titles.keys()] as const).map((on) => {
+          const row = rows.get(on);
           return (
             <tr>
               <th scope="row">{rowName(on, matrix)}</th>
               {typeof row === 'string' ? (
-                <td colSpan={names.length}>has no gradient: {row}</td>
+                <td colSpan={titles.length}>has no gradient: {row}</td>
               ) : (
-                names.map((name) => <Cell value={row?.[name] ?? null} isOwn={name === on} />)
+                titles.map((_, i) => <Cell value={row?.[i] ?? null} isOwn={i === on} />)
               )}
             </tr>
           );

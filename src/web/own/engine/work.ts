@@ -5,7 +5,7 @@ import { describeModel } from '../../../onnx/index.ts';
 import { balls, type Images } from '../../../runtime/attacks/index.ts';
 import { InputError } from '../../../runtime/errors.ts';
 import type { Send } from '../../engine/late.ts';
-import { macrotask } from '../../engine/macrotask.ts';
+import { newestOnly } from '../../engine/newest.ts';
 import { lineOf } from '../../engine/prepare.ts';
 import type { StartRequest } from '../../engine/protocol.ts';
 import { smallestEps } from '../../smallest.ts';
@@ -20,8 +20,6 @@ export function ownWork(
   { backend, threads }: StartRequest,
 ): (request: OwnRequest) => void {
   let opened: OpenClassifier | null = null;
-  let current = new AbortController();
-  let last: Promise<void> = Promise.resolve();
 
   const open = async ({ model, beside, options }: OpenRequest): Promise<void> => {
     await opened?.close();
@@ -71,17 +69,10 @@ export function ownWork(
     }
   };
 
-  return (request) => {
-    current.abort();
-    current = new AbortController();
-    const { signal } = current;
-    last = last.then(async () => {
-      await macrotask();
-      if (signal.aborted || request.kind === 'stop') return;
-      if (request.kind === 'open') await open(request);
-      else if (opened) await work(request, request.kind === 'smallest', signal);
-    });
-  };
+  return newestOnly(async (request, signal) => {
+    if (request.kind === 'open') await open(request);
+    else if (opened && request.kind !== 'stop') await work(request, request.kind === 'smallest', signal);
+  });
 }
 
 const bytesOf = async (file: Blob): Promise<Uint8Array> => new Uint8Array(await file.arrayBuffer());

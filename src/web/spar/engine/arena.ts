@@ -12,13 +12,21 @@ import {
 import type { Tensor, Tensors } from '../../../runtime/tensor.ts';
 import type { SparSettings } from '../settings.ts';
 import type { SparDigits } from './digits.ts';
-import { batchSize, sparPrograms } from './programs.ts';
+import { sparPrograms } from './programs.ts';
 import type { Measured, Phase, Ring } from './protocol.ts';
 
 /** Steps in which both classifiers learn to read. */
 export const schoolSteps = 100;
-/** Test digits that are measured. */
-const measuredDigits = 200;
+
+/** What computes: a processor that stands in for a GPU takes ten times as long as WASM. */
+export type Machine = 'cpu' | 'webgpu' | 'software';
+
+/** Digits of a step, few so that a step of a small A is short, and test digits that are measured. */
+const amounts: Readonly<Record<Machine, { readonly batch: number; readonly measured: number }>> = {
+  cpu: { batch: 32, measured: 200 },
+  webgpu: { batch: 32, measured: 200 },
+  software: { batch: 8, measured: 40 },
+};
 
 /** What training has begun with, and where it is. */
 interface Running {
@@ -44,6 +52,7 @@ interface Open {
 /** C1, C2 and A, their weights, and the sessions that train and measure them. One call at a time. */
 export class Arena {
   readonly #digits: SparDigits;
+  readonly #amounts: (typeof amounts)[Machine];
   readonly #options: SessionOptions;
   readonly #programs: ReturnType<typeof sparPrograms>;
   #settings: SparSettings;
@@ -58,10 +67,15 @@ export class Arena {
   readonly #clean = new Map<'c1' | 'c2', Answers>();
   #orders = new Map<Network, readonly [epoch: number, order: Uint32Array]>();
 
-  constructor(digits: SparDigits, options: SessionOptions, settings: SparSettings) {
+  constructor(
+    digits: SparDigits,
+    { machine, threads }: { readonly machine: Machine; readonly threads: number },
+    settings: SparSettings,
+  ) {
     this.#digits = digits;
-    this.#options = options;
-    this.#programs = sparPrograms(options.device);
+    this.#amounts = amounts[machine];
+    this.#options = { device: machine === 'cpu' ? 'cpu' : 'webgpu', threads };
+    this.#programs = sparPrograms(machine, this.#amounts.batch);
     this.#settings = settings;
   }
 
@@ -106,7 +120,7 @@ export class Arena {
   async measure(): Promise<{ readonly measured: Measured; readonly ring: Ring }> {
     for (const running of [...this.#school, ...(this.#spar ? [this.#spar] : [])]) await this.#read(running);
     const { phase } = this;
-    const count = Math.min(measuredDigits, this.#digits.test.count);
+    const count = Math.min(this.#amounts.measured, this.#digits.test.count);
     const { image, label } = batchAt(this.#digits.test, range(0, count));
     for (const network of ['c1', 'c2'] as const) {
       if (!this.#clean.has(network)) this.#clean.set(network, await this.#classify(network, image, label));
@@ -183,7 +197,8 @@ export class Arena {
   /** The digits of a step: each network sees all of them once an epoch, in an order of its own. */
   #batch(network: Network, step: number): { readonly image: Tensor; readonly label: Tensor } {
     const { train } = this.#digits;
-    const perEpoch = Math.floor(train.count / batchSize);
+    const { batch } = this.#amounts;
+    const perEpoch = Math.floor(train.count / batch);
     const epoch = Math.floor(step / perEpoch);
     const known = this.#orders.get(network);
     const order =
@@ -191,8 +206,8 @@ export class Arena {
         ? known[1]
         : Uint32Array.from(epochOrder(train, this.#settings.seed, network, epoch));
     this.#orders.set(network, [epoch, order]);
-    const at = (step % perEpoch) * batchSize;
-    return batchAt(train, order.subarray(at, at + batchSize));
+    const at = (step % perEpoch) * batch;
+    return batchAt(train, order.subarray(at, at + batch));
   }
 
   async #classify(network: 'c1' | 'c2', image: Tensor, label: Tensor): Promise<Answers> {

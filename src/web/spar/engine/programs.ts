@@ -10,13 +10,15 @@ import { encodeProgram } from '../../../onnx/index.ts';
 import type { ProgramFile } from '../../../runtime/session.ts';
 import type { SparSettings } from '../settings.ts';
 
-/** Digits of a step: few, so that a step of a small A is short. */
-export const batchSize = 32;
 /** Of the classifiers, before A begins. */
 const schoolRate = 2e-3;
 
-/** The programs of the arena as files for a backend. Those that depend on settings are made when they are asked for. */
-export function sparPrograms(target: Target) {
+/**
+ * The programs of the arena as files for a backend. Those that depend on settings are made when they are asked for.
+ *
+ * @param batchSize digits of a step.
+ */
+export function sparPrograms(target: Target, batchSize: number) {
   const file = (program: Program): ProgramFile => ({
     bytes: encodeProgram({ ...program, graph: lower(program.graph, target) }),
     metadata: program.metadata,

@@ -2,8 +2,9 @@ import type { Send } from '../../engine/late.ts';
 import { macrotask } from '../../engine/macrotask.ts';
 import { lineOf } from '../../engine/prepare.ts';
 import type { StartRequest } from '../../engine/protocol.ts';
+import { findWebGpu } from '../../engine/webgpu.ts';
 import type { SparSettings, Speed } from '../settings.ts';
-import { Arena, schoolSteps } from './arena.ts';
+import { Arena, schoolSteps, type Machine } from './arena.ts';
 import { fetchDigits } from './digits.ts';
 import type { SparReply, SparRequest } from './protocol.ts';
 
@@ -12,7 +13,7 @@ const measureEvery: { readonly [S in Speed]: number } = { slow: 1, normal: 5, fa
 /** At `slow`, in milliseconds. */
 const pauseOfSlow = 1000;
 /** Both classifiers are alike in school, and nothing much happens. */
-const measureSchoolEvery = 25;
+const measureSchoolEvery = 10;
 
 /** Trains and measures as it is told. What is told is done between two steps. */
 export async function sparWork(
@@ -20,6 +21,7 @@ export async function sparWork(
   { backend, threads, base }: StartRequest,
 ): Promise<(request: SparRequest) => void> {
   const digits = await fetchDigits(base);
+  const machine = await machineOf(backend);
   send({ kind: 'loaded', train: digits.train.count, test: digits.test.count });
   let arena: Arena | null = null;
   let settings: SparSettings | null = null;
@@ -39,7 +41,8 @@ export async function sparWork(
   };
   const isDue = (): boolean => {
     const { step, phase } = arena!;
-    if (step === schoolSteps) return true;
+    // the first, so that there is something to see at once
+    if (step === 1 || step === schoolSteps) return true;
     const every = phase === 'school' ? measureSchoolEvery : measureEvery[settings!.speed];
     return step % every === 0;
   };
@@ -57,7 +60,7 @@ export async function sparWork(
       case 'restart':
         await arena?.close();
         ({ settings } = request);
-        arena = new Arena(digits, { device: backend === 'webgpu' ? 'webgpu' : 'cpu', threads }, settings);
+        arena = new Arena(digits, { machine, threads }, settings);
         break;
       case 'change':
         ({ settings } = request);
@@ -108,4 +111,9 @@ export async function sparWork(
     wake();
     if (!working) void work();
   };
+}
+
+async function machineOf(backend: StartRequest['backend']): Promise<Machine> {
+  if (backend === 'wasm') return 'cpu';
+  return (await findWebGpu()) === 'software' ? 'software' : 'webgpu';
 }

@@ -4,12 +4,12 @@ import { web } from '../../../api/web.ts';
 import { scoresOf, type Images } from '../../../runtime/attacks/index.ts';
 import { needsGradients } from '../../attacks.ts';
 import type { Send } from '../../engine/late.ts';
-import { macrotask } from '../../engine/macrotask.ts';
+import { newestOnly } from '../../engine/newest.ts';
 import { lineOf } from '../../engine/prepare.ts';
-import type { ClassifierName, ModelRef, StartRequest } from '../../engine/protocol.ts';
+import type { ModelRef, StartRequest } from '../../engine/protocol.ts';
 import { download } from '../../engine/store.ts';
 import { ownOptions } from '../../own/methods.ts';
-import type { Accuracies, MadeOn, TransferReply, TransferRequest } from './protocol.ts';
+import type { MadeOn, TransferReply, TransferRequest } from './protocol.ts';
 
 /** Images at a time. */
 const batchSize = 50;
@@ -20,8 +20,6 @@ export function transferWork(
   { backend, threads, base }: StartRequest,
 ): (request: TransferRequest) => void {
   const opened = new Map<string, OpenClassifier>();
-  let current = new AbortController();
-  let last: Promise<void> = Promise.resolve();
 
   const open = async (model: ModelRef): Promise<OpenClassifier> => {
     const known = opened.get(model.url);
@@ -35,14 +33,12 @@ export function transferWork(
 
   const measure = async (request: TransferRequest, signal: AbortSignal): Promise<void> => {
     const { job, images, labels, method, eps, clip, seed } = request;
-    const classifiers: [ClassifierName, OpenClassifier][] = [];
-    for (const [name, model] of request.classifiers) classifiers.push([name, await open(model)]);
+    const classifiers: OpenClassifier[] = [];
+    for (const model of request.classifiers) classifiers.push(await open(model));
     const judged = async (on: MadeOn, seen: Images): Promise<void> => {
-      const accuracies: Partial<Record<ClassifierName, number>> = {};
-      for (const [name, classifier] of classifiers) {
-        accuracies[name] = await accuracyOf(classifier, seen, labels);
-      }
-      send({ kind: 'row', job, on, accuracies: accuracies satisfies Accuracies });
+      const accuracies: number[] = [];
+      for (const classifier of classifiers) accuracies.push(await accuracyOf(classifier, seen, labels));
+      send({ kind: 'row', job, on, accuracies });
     };
     const attacked = async (
       on: MadeOn,
@@ -60,33 +56,27 @@ export function transferWork(
       } as AttackOptions);
       await judged(on, made.images);
     };
-    const [, { image }] = classifiers[0]!;
+    const [first] = classifiers;
+    const { image } = first!;
     await judged('clean', {
       data: images,
       shape: [labels.length, image.channels, image.height, image.width],
     });
-    await attacked('noise', classifiers[0]![1], ownOptions('noise'));
-    for (const [name, classifier] of classifiers) {
+    await attacked('noise', first!, ownOptions('noise'));
+    for (const [on, classifier] of classifiers.entries()) {
       const { noGradient } = classifier;
       if (noGradient !== null && needsGradients(method)) {
-        send({ kind: 'none', job, on: name, why: noGradient });
-      } else await attacked(name, classifier, ownOptions(method));
+        send({ kind: 'none', job, on, why: noGradient });
+      } else await attacked(on, classifier, ownOptions(method));
     }
     send({ kind: 'done', job });
   };
 
-  return (request) => {
-    current.abort();
-    current = new AbortController();
-    const { signal } = current;
-    last = last.then(async () => {
-      await macrotask();
-      if (signal.aborted) return;
-      await measure(request, signal).catch((error: unknown) => {
-        if (!signal.aborted) send({ kind: 'broken', job: request.job, message: lineOf(error) });
-      });
-    });
-  };
+  return newestOnly((request, signal) =>
+    measure(request, signal).catch((error: unknown) => {
+      if (!signal.aborted) send({ kind: 'broken', job: request.job, message: lineOf(error) });
+    }),
+  );
 }
 
 /** The part of images that a classifier reads right. */
