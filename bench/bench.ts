@@ -34,7 +34,7 @@ const command = new Command('bench')
   .option('--out <file>', 'where the JSON goes', 'bench/results.json')
   .option(
     '--profile',
-    "print the costliest operators of a step (--only, default a-step) from ONNX Runtime's trace",
+    "print the costliest operators of a step (--only a-step|c-step|d-step) from ONNX Runtime's trace",
   )
   .parse();
 

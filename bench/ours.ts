@@ -1,25 +1,40 @@
-import { bind, constant, lower, readback, type Program, type Target } from '../src/builder/index.ts';
+import {
+  bind,
+  constant,
+  lower,
+  readback,
+  type Dim,
+  type Program,
+  type Target,
+} from '../src/builder/index.ts';
 import { encode, encodeProgram } from '../src/onnx/index.ts';
 import {
   attackerInfer,
   attackerTrain,
   classifierInfer,
   classifierTrain,
+  hardenedTrain,
   onStored,
 } from '../src/models/programs.ts';
-import { beginning, programFile } from '../src/api/hardening.ts';
-import { adversarialTrain, defenceDefaults } from '../src/models/adversarial.ts';
-import { hasGraph, readClassifier } from '../src/models/classifier/read.ts';
-import { tunable } from '../src/models/classifier/tune.ts';
+import { defenceDefaults } from '../src/models/adversarial.ts';
 import { float32 } from '../src/runtime/tensor.ts';
 import { batchAt } from '../src/runtime/data/source.ts';
-import { initialState, openModel, stream, type SessionOptions, type Tensors } from '../src/runtime/index.ts';
+import {
+  initialState,
+  openModel,
+  stream,
+  type SessionOptions,
+  type Tensor,
+  type Tensors,
+} from '../src/runtime/index.ts';
+import type { Random } from '../src/runtime/random.ts';
 import { openSteps } from '../src/runtime/training/steps.ts';
 import { sourceOf } from '../test/support/idx.ts';
 import { timed } from './timing.ts';
 
-/** What is timed: a training step, or an inference, of C or of A; `d-step` is C's against PGD with 7 steps, as `harden` does it. */
-export type JobName = 'c-step' | 'a-step' | 'd-step' | 'c-infer' | 'a-infer';
+/** What is timed: a training step, or an inference, of C or of A; `d-step` is C's against PGD with 7 steps (`train --defence pgd`). */
+export type StepName = 'c-step' | 'a-step' | 'd-step';
+export type JobName = StepName | 'c-infer' | 'a-infer';
 
 /** Something to time, ready to run. */
 export interface Job {
@@ -30,15 +45,35 @@ export interface Job {
 
 const threat = { eps: 0.16, bound: 'tanh', clip: true } as const;
 
-/** The program of a step, and the classifier's, whose weights A's reads. */
-export function trainingPrograms(
-  job: 'c-step' | 'a-step',
-  batchSize: number,
-): { readonly program: Program; readonly classifier: Program } {
+/** The programs of training steps, by job. */
+export function trainingPrograms(batchSize: number): Readonly<Record<StepName, Program>> {
   const settings = { batchSize, learningRate: 1e-3 };
-  const classifier = classifierTrain(settings);
-  return { program: job === 'c-step' ? classifier : attackerTrain({ ...settings, ...threat }), classifier };
+  const defence = { method: 'pgd', norm: 'linf', ...defenceDefaults.pgd } as const;
+  return {
+    'c-step': classifierTrain(settings),
+    'a-step': attackerTrain({ ...settings, ...threat }),
+    'd-step': hardenedTrain({ batchSize, defence }),
+  };
 }
+
+/** What a step is given beside images and labels: random numbers for the bytes of noise. */
+export const givenOf = ({ metadata }: Program, random: Random): Readonly<Record<string, Tensor>> =>
+  Object.fromEntries(
+    metadata.data
+      .filter(({ name }) => name !== 'image' && name !== 'label')
+      .map(({ name, shape }) => [
+        name,
+        name === 'noise'
+          ? {
+              dtype: 'uint8',
+              shape: shape as readonly number[],
+              data: Uint8Array.from({ length: elementsOf(shape) }, () => random.below(256)),
+            }
+          : float32([], Float32Array.of(name === 'rate' ? 1e-3 : 0.3)),
+      ]),
+  );
+
+const elementsOf = (shape: readonly Dim[]): number => shape.reduce<number>((n, dim) => n * Number(dim), 1);
 
 /** One of our jobs, on random images, with freshly drawn weights. */
 export async function ourJob(name: JobName, batchSize: number, options: SessionOptions): Promise<Job> {
@@ -49,13 +84,12 @@ export async function ourJob(name: JobName, batchSize: number, options: SessionO
     labels: Uint8Array.from({ length: batchSize }, () => random.below(10)),
   });
   const batch = Array.from({ length: batchSize }, (_, i) => i);
-  const c = trainingPrograms('c-step', batchSize).program;
-  const a = trainingPrograms('a-step', batchSize).program;
-  const weights = {
-    c: initialState(c.metadata, ['bench', 'c']),
-    a: initialState(a.metadata, ['bench', 'a']),
-  };
-  const train = async (program: Program, state: Tensors): Promise<Job> => {
+  const programs = trainingPrograms(batchSize);
+  const drawn = (step: StepName): Tensors =>
+    initialState(programs[step].metadata, ['bench', step === 'a-step' ? 'a' : 'c']);
+  const train = async (step: StepName): Promise<Job> => {
+    const program = programs[step];
+    const given = givenOf(program, random);
     const single = { ...program, graph: lower(program.graph, target) };
     // as in training: many steps in one call where state would be copied between calls
     const form = target === 'webgpu' ? single : onStored(single);
@@ -64,11 +98,15 @@ export async function ourJob(name: JobName, batchSize: number, options: SessionO
       metadata: form.metadata,
       ...(target === 'webgpu' && { readback: encode(readback(program)) }),
     };
-    const steps = await openSteps(file, state, weights.c, split, options);
+    const steps = await openSteps(file, drawn(step), drawn('c-step'), split, options);
     return {
       async time(runs) {
+        const batches = Array.from({ length: runs }, () => batch);
         const start = performance.now();
-        await steps.run(Array.from({ length: runs }, () => batch));
+        await steps.run(
+          batches,
+          batches.map(() => given),
+        );
         return [(performance.now() - start) / runs];
       },
       close: () => steps.close(),
@@ -82,59 +120,18 @@ export async function ourJob(name: JobName, batchSize: number, options: SessionO
       close: () => model.close(),
     };
   };
-  const defend = async (): Promise<Job> => {
-    const { tuned, file } = defenceProgram(
-      withWeights(classifierInfer(), weights.c, 'plain'),
-      batchSize,
-      target,
-    );
-    const steps = await openSteps(file, beginning(tuned, file), new Map(), split, options);
-    const given = {
-      noise: {
-        dtype: 'uint8',
-        shape: [batchSize, 1, 28, 28],
-        data: Uint8Array.from({ length: batchSize * 784 }, () => random.below(256)),
-      },
-      rate: float32([], Float32Array.of(1e-3)),
-      eps: float32([], Float32Array.of(0.3)),
-    } as const;
-    return {
-      async time(runs) {
-        const all = Array.from({ length: runs }, () => batch);
-        const start = performance.now();
-        await steps.run(
-          all,
-          all.map(() => given),
-        );
-        return [(performance.now() - start) / runs];
-      },
-      close: () => steps.close(),
-    };
-  };
   switch (name) {
-    case 'd-step':
-      return await defend();
     case 'c-step':
-      return await train(c, weights.c);
     case 'a-step':
-      return await train(a, weights.a);
+    case 'd-step':
+      return await train(name);
     case 'c-infer':
-      return await infer(classifierInfer(), weights.c);
+      return await infer(classifierInfer(), drawn('c-step'));
     case 'a-infer':
-      return await infer(attackerInfer(threat), weights.a);
+      return await infer(attackerInfer(threat), drawn('a-step'));
     default:
       return name satisfies never;
   }
-}
-
-/** A step of PGD-7 training of a classifier's file, in the form that `harden` runs. */
-function defenceProgram(bytes: Uint8Array, batchSize: number, device: SessionOptions['device']) {
-  const classifier = readClassifier(bytes);
-  if (!hasGraph(classifier)) throw new Error(classifier.noGradient!);
-  const tuned = tunable(bytes, classifier, batchSize);
-  const settings = { method: 'pgd', norm: 'linf', ...defenceDefaults.pgd } as const;
-  const program = adversarialTrain(tuned, classifier.image, { name: 'harden', ...settings, average: 0 });
-  return { tuned, file: programFile(program, device, true) };
 }
 
 /** A program with its weights inside, as an ONNX file. */

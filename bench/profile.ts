@@ -4,21 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lower } from '../src/builder/index.ts';
 import { encodeProgram } from '../src/onnx/index.ts';
-import { initialState, type Device, type Tensor } from '../src/runtime/index.ts';
+import { initialState, stream, type Device, type Tensor } from '../src/runtime/index.ts';
 import { executionProvider, InferenceSession, OrtTensor } from '../src/runtime/ort.ts';
-import { trainingPrograms } from './ours.ts';
+import { givenOf, trainingPrograms, type StepName } from './ours.ts';
 
 const warmUp = 3;
 const steps = 5;
 
-/** A node of the graph as the trace has it, over all steps. */
+/** Nodes of one operator and the same shapes, in a step. */
 interface NodeCost {
   readonly op: string;
   readonly shapes: string;
+  readonly nodes: number;
   readonly milliseconds: number;
 }
 
-/** Prints where a training step's time goes, by operator and by node, from ONNX Runtime's trace: the costliest of both. */
+/** Prints where a training step's time goes, by operator and by its shapes, from ONNX Runtime's trace: the costliest of both. */
 export async function profile(options: {
   readonly threads: number;
   readonly device: Device;
@@ -33,17 +34,23 @@ export async function profile(options: {
     const nodes = events.filter(
       ({ cat, name, ts }) => cat === 'Node' && name.endsWith('_kernel_time') && ts >= begin,
     );
-    const byNode = new Map<string, NodeCost>();
-    for (const { name, dur, args } of nodes) {
+    const byKind = new Map<string, NodeCost>();
+    for (const { dur, args } of nodes) {
+      const op = args.op_name ?? '?';
       const shapes = `${shapesOf(args.input_type_shape)} -> ${shapesOf(args.output_type_shape)}`;
-      const before = byNode.get(name)?.milliseconds ?? 0;
-      byNode.set(name, { op: args.op_name ?? '?', shapes, milliseconds: before + dur / 1000 / steps });
+      const before = byKind.get(op + shapes) ?? { nodes: 0, milliseconds: 0 };
+      byKind.set(op + shapes, {
+        op,
+        shapes,
+        nodes: before.nodes + 1 / steps,
+        milliseconds: before.milliseconds + dur / 1000 / steps,
+      });
     }
-    const costs = [...byNode.values()].toSorted((a, b) => b.milliseconds - a.milliseconds);
+    const costs = [...byKind.values()].toSorted((a, b) => b.milliseconds - a.milliseconds);
     const total = costs.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
     const whole = runs.slice(warmUp).reduce((sum, { dur }) => sum + dur / 1000 / steps, 0);
     console.log(operators(costs, total).toString());
-    console.log(topNodes(costs.slice(0, 25), total).toString());
+    console.log(kinds(costs.slice(0, 40), total).toString());
     console.log(
       `one step: ${whole.toFixed(1)} ms, of which kernels ${total.toFixed(1)} ms; mean of ${steps} steps`,
     );
@@ -70,7 +77,10 @@ async function traced(
   folder: string,
   { threads, device, only = 'a-step', batch = 100 }: Parameters<typeof profile>[0],
 ): Promise<readonly TraceEvent[]> {
-  const { program, classifier } = trainingPrograms(only === 'c-step' ? 'c-step' : 'a-step', batch);
+  const programs = trainingPrograms(batch);
+  const step = (Object.keys(programs) as StepName[]).find((name) => name.startsWith(only));
+  if (!step) throw new Error(`--profile shows ${Object.keys(programs).join(', ')}, got --only ${only}`);
+  const program = programs[step];
   const { metadata } = program;
   const session = await InferenceSession.create(
     encodeProgram({ ...program, graph: lower(program.graph, device) }),
@@ -85,7 +95,7 @@ async function traced(
   const tensorOf = ({ dtype, shape, data }: Tensor): OrtTensor =>
     new OrtTensor(dtype, data.slice() as Float32Array, shape);
   const state = initialState(metadata, ['bench', 'own']);
-  const weights = initialState(classifier.metadata, ['bench', 'c']);
+  const weights = initialState(programs['c-step'].metadata, ['bench', 'c']);
   const feeds: Record<string, OrtTensor> = {
     // no two steps of a pool alike: its time depends on how well a processor guesses which pixel is the largest
     image: new OrtTensor(
@@ -99,6 +109,8 @@ async function traced(
       [batch],
     ),
   };
+  for (const [name, tensor] of Object.entries(givenOf(program, stream('bench', batch))))
+    feeds[name] = tensorOf(tensor);
   for (const { name } of metadata.frozen) feeds[name] = tensorOf(weights.get(name)!);
   for (const { name } of metadata.state) feeds[name] = tensorOf(state.get(name)!);
   const fetches: Record<string, OrtTensor | null> = {};
@@ -125,7 +137,7 @@ function operators(costs: readonly NodeCost[], total: number): Table.Table {
     const of = costs.filter((cost) => cost.op === op);
     return {
       op,
-      nodes: of.length,
+      nodes: of.reduce((sum, { nodes }) => sum + nodes, 0),
       milliseconds: of.reduce((sum, { milliseconds }) => sum + milliseconds, 0),
     };
   });
@@ -136,9 +148,12 @@ function operators(costs: readonly NodeCost[], total: number): Table.Table {
   return table;
 }
 
-function topNodes(costs: readonly NodeCost[], total: number): Table.Table {
-  const table = new Table({ head: ['operator', 'shapes', 'ms', 'share'], style: { head: [], border: [] } });
-  for (const { op, shapes, milliseconds } of costs)
-    table.push([op, shapes, milliseconds.toFixed(2), percent(milliseconds, total)]);
+function kinds(costs: readonly NodeCost[], total: number): Table.Table {
+  const table = new Table({
+    head: ['operator', 'shapes', 'nodes', 'ms a step', 'share'],
+    style: { head: [], border: [] },
+  });
+  for (const { op, shapes, nodes, milliseconds } of costs)
+    table.push([op, shapes, nodes, milliseconds.toFixed(2), percent(milliseconds, total)]);
   return table;
 }

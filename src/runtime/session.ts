@@ -224,8 +224,9 @@ export function initialState(metadata: ProgramMetadata, path: readonly (string |
     metadata.state.map(({ name, shape, init }) => {
       const dims = shape.map(Number);
       const data = new Float32Array(elements(dims));
-      if (init.kind === 'constant') data.fill(init.value);
-      else fillUniform(data, init.low, init.high, stream(...path, 'init', name));
+      if (init.kind === 'uniform') fillUniform(data, init.low, init.high, stream(...path, 'init', name));
+      // zeros that nobody writes take no memory: two thirds of the first state under Adam
+      else if (init.value !== 0) data.fill(init.value);
       return [name, float32(dims, data)];
     }),
   );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as b from '../../src/builder/index.ts';
-import { foldBatchNorm } from '../../src/builder/lower/batchnorm.ts';
+import { foldBatchNorm, foldFactors, scaleBatchNorm } from '../../src/builder/lower/batchnorm.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { between, drawn, evaluateGraph, graphOf } from '../support/run.ts';
 
@@ -57,5 +57,51 @@ describe('batch norm behind a convolution', () => {
 
   it('stays behind another operator', () => {
     expect(countNorms(foldBatchNorm(graphOf({ y: norm(b.relu(conv)) })))).toBe(1);
+  });
+});
+
+describe('batch norm that stays', () => {
+  it('is a product and a sum behind a convolution, and itself behind anything else', async () => {
+    const graph = graphOf({ y: norm(conv), z: b.relu(conv) });
+    const scaled = scaleBatchNorm(graph);
+    expect(countNorms(scaled)).toBe(0);
+    const [expected, actual] = [
+      await evaluateGraph(graph, feedsOf(graph)),
+      await evaluateGraph(scaled, feedsOf(scaled)),
+    ];
+    for (const name of ['y', 'z']) expect(actual[name]).toBeAllClose(expected[name]!, { atol: 1e-5 });
+    expect(countNorms(scaleBatchNorm(graphOf({ y: norm(b.relu(conv)) })))).toBe(1);
+  });
+});
+
+describe('a factor a channel of a cotangent', () => {
+  const w = b.input('v', 'float32', [3, 4, 3, 3]);
+  const k = b.input('factor', 'float32', [3]);
+  const own = { ...feeds, factor: drawn('float32', [3], wide), u: drawn('float32', [3, 2, 3, 3], wide) };
+  const product = b.mul(x, b.unsqueeze(k, [1, 2]));
+  const isLarge = (node: b.AnyNode): boolean => node.op === 'Mul' && b.sizeOf(node.outputs[0]!.shape) === 180;
+  const products = ({ outputs }: b.Graph): number =>
+    b.topologicalOrder(Object.values(outputs)).filter(isLarge).length;
+
+  it.each<[string, b.Value, b.Window]>([
+    ['the kernel', w, { strides: [2, 1] }],
+    ['a kernel of groups', b.input('u', 'float32', [3, 2, 3, 3]), { group: 3 }],
+  ])('becomes part of %s', async (_, kernel, window) => {
+    const graph = graphOf({ y: b.convTranspose(product, kernel, null, window) });
+    const folded = foldFactors(graph);
+    expect([products(graph), products(folded)]).toEqual([1, 0]);
+    const [expected, actual] = [await evaluateGraph(graph, own), await evaluateGraph(folded, own)];
+    expect(actual['y']).toBeAllClose(expected['y']!, { atol: 1e-5 });
+  });
+
+  it.each<[string, Record<string, b.Value>]>([
+    ['somebody else reads the product', { y: b.convTranspose(product, w, null, {}), z: b.relu(product) }],
+    [
+      'it is a factor an image',
+      { y: b.convTranspose(b.mul(x, b.input('n', 'float32', [2, 1, 1, 1])), w, null, {}) },
+    ],
+  ])('stays where %s', (_, outputs) => {
+    const graph = graphOf(outputs);
+    expect(b.print(foldFactors(graph))).toBe(b.print(graph));
   });
 });

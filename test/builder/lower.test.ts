@@ -22,7 +22,8 @@ import {
   maxPoolGradByScatter,
   maxPoolGradByUnpool,
 } from '../../src/builder/lower/native.ts';
-import { maxPoolGradByMasks } from '../../src/builder/lower/pool.ts';
+import { convByPairs, convTransposeByPairs, convWeightGradByPairs } from '../../src/builder/lower/pairs.ts';
+import { maxPoolByRows, maxPoolGradByMasks, maxPoolGradByRows } from '../../src/builder/lower/pool.ts';
 import { reduceByEdges } from '../../src/builder/lower/reduce.ts';
 import { sumsByProduct } from '../../src/builder/lower/sums.ts';
 import { share } from '../../src/builder/lower/share.ts';
@@ -97,6 +98,10 @@ const padsInside = ({ kernel, pads }: Geometry): boolean =>
 
 const convOutput = ({ size, kernel, strides, pads }: Geometry): number[] =>
   size.map((n, i) => Math.floor((n + pads[i]! + pads[i + size.length]! - kernel[i]!) / strides[i]!) + 1);
+
+/** Images and outputs that are pairs of pixels. */
+const evenWidths = ({ size, strides }: Geometry, output: readonly number[]): boolean =>
+  strides[1] === 1 && size[1]! % 2 === 0 && output[1]! % 2 === 0;
 
 const convTransposeOutput = ({ size, kernel, strides, pads, output_padding }: Geometry): number[] =>
   size.map(
@@ -183,6 +188,28 @@ const forms: Readonly<Record<string, (random: Random, draw: Draw) => Pair>> = {
     const bias = random.below(2) === 0 ? null : draw([m]);
     const native = b.convTranspose(draw(['batch', c, ...size]), draw([c, m, ...kernel]), bias, attrs);
     return { native, form: convTransposeByFlip(nodeOf('ConvTranspose', native)) };
+  },
+  'a convolution by pairs of pixels': (random, draw) => {
+    const { size, kernel, pads } = fitting(random, (g) => evenWidths(g, convOutput(g)), { stride: 1 });
+    const [c, m] = list(random, 2, 1, 3) as [number, number];
+    const bias = random.below(2) === 0 ? null : draw([m]);
+    const native = b.conv(draw(['batch', c, ...size]), draw([m, c, ...kernel]), bias, { pads });
+    return { native, form: convByPairs(nodeOf('Conv', native)) };
+  },
+  'a transposed convolution by pairs of pixels': (random, draw) => {
+    const fits = (g: Geometry): boolean =>
+      leavesSome(g) && padsInside(g) && evenWidths(g, convTransposeOutput(g));
+    const { size, kernel, ...attrs } = fitting(random, fits, { stride: 1 });
+    const [c, m] = list(random, 2, 1, 3) as [number, number];
+    const bias = random.below(2) === 0 ? null : draw([m]);
+    const native = b.convTranspose(draw(['batch', c, ...size]), draw([c, m, ...kernel]), bias, attrs);
+    return { native, form: convTransposeByPairs(nodeOf('ConvTranspose', native)) };
+  },
+  'a max-pool over images with their channels last': (random, draw) => {
+    const kernel = list(random, 2, 1, 3);
+    const size = kernel.map((k) => k * whole(random, 1, 4)());
+    const { y } = b.maxPool(draw(['batch', 2, ...size]), { kernel_shape: kernel, strides: kernel });
+    return { native: y, form: maxPoolByRows(nodeOf('MaxPool', y)) };
   },
   'a transposed convolution as a convolution a phase': (random, draw) => {
     for (;;) {
@@ -283,6 +310,11 @@ function weightGradient(
 
 describe.for([
   ['one GEMM', convWeightGradByGemm, () => true],
+  [
+    'one product over pairs of pixels',
+    convWeightGradByPairs,
+    (g: Geometry) => g.strides[0] === 1 && evenWidths(g, convOutput(g)),
+  ],
   ['a convolution with batch and channels swapped', convWeightGradByConv, () => true],
   [
     'products of groups of taps',
@@ -344,6 +376,7 @@ function poolGradient(
 describe.for([
   ['additions where the maxima were', maxPoolGradByScatter, false],
   ['masks', maxPoolGradByMasks, true],
+  ['masks of images with their channels last', maxPoolGradByRows, true],
   ['MaxUnpool', maxPoolGradByUnpool, true],
 ] as const)('the gradient of max-pooling by %s', ([title, form, tiling]) => {
   test('gives all to the first maximum, with many ties, in 40 geometries', async () => {
@@ -384,6 +417,9 @@ describe('the table of forms', () => {
   };
   const poolGrad = (attrs: b.Window): b.Value => b.maxPoolGrad(x(4), b.maxPool(x(4), attrs).y, attrs);
   const stride2 = { strides: [2, 2] };
+  const same = { pads: [2, 2, 2, 2] };
+  const tile = { kernel_shape: [2, 2], ...stride2 };
+  const channelsLast = b.transpose(b.input('x', 'float32', ['batch', 14, 14, 4]), [0, 3, 1, 2]);
   /** A 5x5 convolution of stride 2 and its gradients on images of one size and so many channels. */
   const small = (size: number, c: number): Record<'y' | 'dx' | 'dw', b.Value> => {
     const window = { ...stride2, pads: [2, 2, 2, 2] };
@@ -408,14 +444,77 @@ describe('the table of forms', () => {
       'as it is',
       'as it is',
     ],
-    ['ConvTranspose of stride 1', convTranspose(4, 8, 5, {}), 'as it is', 'flip', 'flip', 'phases'],
+    ['ConvTranspose of stride 1', convTranspose(4, 8, 5, same), 'as it is', 'flip', 'flip', 'phases'],
     [
-      'ConvTranspose of stride 1 to few channels',
-      convTranspose(32, 16, 5, { pads: [2, 2, 2, 2] }),
+      'ConvTranspose of stride 1 from 64 channels',
+      convTranspose(64, 16, 5, same),
       'as it is',
       'flip',
       'flip',
       'phases',
+    ],
+    [
+      'ConvTranspose of stride 1 in pairs',
+      convTranspose(32, 16, 5, same),
+      'as it is',
+      'pairs',
+      'flip',
+      'phases',
+    ],
+    [
+      'Conv of stride 1 in pairs',
+      b.conv(x(16), w(32, 16, 5, 5), null, same),
+      'as it is',
+      'pairs',
+      'as it is',
+      'gemm',
+    ],
+    [
+      'Conv of stride 1 with a small kernel',
+      b.conv(x(16), w(32, 16, 3, 3), null, {}),
+      'as it is',
+      'as it is',
+      'as it is',
+      'gemm',
+    ],
+    [
+      'Conv of stride 1 with a constant kernel',
+      b.conv(
+        x(16),
+        b.constant(b.tensorOf('float32', [16, 16, 5, 5], new Array<number>(6400).fill(1))),
+        null,
+        same,
+      ),
+      'as it is',
+      'as it is',
+      'as it is',
+      'gemm',
+    ],
+    [
+      'Conv of stride 1 of one channel',
+      b.conv(x(1), w(32, 1, 5, 5), null, same),
+      'as it is',
+      'as it is',
+      'as it is',
+      'gemm',
+    ],
+    [
+      'ConvTranspose of stride 1 to one channel',
+      convTranspose(32, 1, 5, same),
+      'as it is',
+      'as it is',
+      'flip',
+      'phases',
+    ],
+    ['MaxPool', b.maxPool(x(4), tile).y, 'as it is', 'as it is', 'as it is', 'taps'],
+    ['MaxPool of channels last', b.maxPool(channelsLast, tile).y, 'as it is', 'rows', 'as it is', 'taps'],
+    [
+      'MaxPoolGrad of channels last',
+      b.maxPoolGrad(channelsLast, b.maxPool(channelsLast, tile).y, tile),
+      'scatter',
+      'rows',
+      'masks',
+      'masks',
     ],
     [
       'ConvTranspose of stride 1 with pads as large as the kernel',
@@ -797,8 +896,11 @@ test('between the convolutions of the attacker no image is transposed', () => {
   const nodes = nodesOf(programs['attacker-train'], 'cpu');
   const users = (node: b.AnyNode): string[] =>
     nodes.filter((other) => other.inputs.some((x) => x && node.outputs.includes(x))).map(({ op }) => op);
+  // only those of the classifier have 16 or 32 channels, and its second convolution takes them with channels last
+  const isOfClassifier = (x: b.Value): boolean => x.shape.includes(16) || x.shape.includes(32);
   const images = nodes.filter(
-    ({ op, inputs: [x] }) => op === 'Transpose' && x!.shape.length === 4 && x!.shape[0] === batch,
+    ({ op, inputs: [x] }) =>
+      op === 'Transpose' && x!.shape.length === 4 && x!.shape[0] === batch && !isOfClassifier(x!),
   );
   // the first convolution and the last transposed one have one channel and native weight gradients
   expect(images.map(users)).toEqual([['Conv'], ['Conv']]);

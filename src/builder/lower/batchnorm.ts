@@ -1,6 +1,7 @@
 import { topologicalOrder, type AnyNode, type Graph, type Node, type Value } from '../ir.ts';
 import { add, apply, div, mul, reshape, sqrt, sub, unsqueeze } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
+import { isTrained } from './frozen.ts';
 
 /**
  * Batch norm in inference form after a convolution becomes part of its kernel and bias, when nobody else reads the
@@ -13,6 +14,34 @@ export function foldBatchNorm(graph: Graph): Graph {
     const source = node.inputs[0]!.source;
     if (source.kind !== 'node' || (source.op !== 'Conv' && source.op !== 'ConvTranspose')) return null;
     return [folded(source as Node<'Conv' | 'ConvTranspose'>, node as Node<'BatchNormalization'>)];
+  });
+}
+
+/**
+ * Batch norm in inference form that stays behind a convolution with a trained kernel, because others read its output too: a
+ * product and a sum.
+ */
+export const scaleBatchNorm = (graph: Graph): Graph =>
+  rewrite(graph, (node) => {
+    const source = node.inputs[0]?.source;
+    if (node.op !== 'BatchNormalization' || source?.kind !== 'node') return null;
+    const isBehind = (source.op === 'Conv' || source.op === 'ConvTranspose') && isTrained(source.inputs[1]!);
+    return isBehind ? [scaleAndShift(node as Node<'BatchNormalization'>)] : null;
+  });
+
+/**
+ * The factors of batch norm in a gradient become part of the kernel that reads it next, when nobody else reads the product:
+ * convT(dy k, W) = convT(dy, W k), with a number k a channel.
+ */
+export function foldFactors(graph: Graph): Graph {
+  const readers = countReaders(graph);
+  return rewrite(graph, (node, original) => {
+    if (node.op !== 'ConvTranspose' || readers.get(original.inputs[0]!) !== 1) return null;
+    const { inputs: [product, w, b], attrs } = node as Node<'ConvTranspose'>; // prettier-ignore
+    if (product.source.kind !== 'node' || product.source.op !== 'Mul') return null;
+    const [dy, k] = product.source.inputs as readonly [Value, Value];
+    if (k.shape.join() !== `${product.shape[1]},1,1`) return null;
+    return apply('ConvTranspose', [dy, mul(w, unsqueeze(k, [3])), b], attrs);
   });
 }
 

@@ -3,7 +3,9 @@ import type { AnyNode, Node, Value, Window } from '../ir.ts';
 import { geometry } from '../window.ts';
 import { hasPhases } from './frozen.ts';
 import { mostlyPadding } from './groups.ts';
+import { payInPairs } from './pairs.ts';
 import { tiles } from './pool.ts';
+import { isChannelsLast } from './rows.ts';
 
 /** What a graph is lowered for. `software` is a WebGPU that a processor computes, such as SwiftShader's. */
 export type Target = 'plain' | 'cpu' | 'webgpu' | 'software' | 'cuda';
@@ -28,6 +30,8 @@ export type Form =
   | 'columns'
   | 'flip'
   | 'groups'
+  | 'pairs'
+  | 'rows'
   | 'convolutions'
   | 'two groups';
 
@@ -54,6 +58,10 @@ interface Facts {
   readonly plain: boolean;
   /** Pooling windows that tile the image, as the masks need them. */
   readonly tiles: boolean;
+  /** The image stands with its channels last already. */
+  readonly channelsLast: boolean;
+  /** A convolution of stride 1 over images of even width whose product over pairs of pixels pays. */
+  readonly inPairs: boolean;
   /** A transposed convolution that is one convolution a phase. */
   readonly hasPhases: boolean;
   readonly kernel: number;
@@ -82,6 +90,8 @@ const table: readonly Row[] = [
   { op: 'BatchNormalization', on: ['cuda'], form: 'scale and shift' },
   { op: 'Conv', on: ['cuda'], if: (f) => f.plain, form: 'gemm' },
   { op: 'ConvTranspose', on: ['cuda'], if: (f) => f.plain && f.covers, form: 'phases' },
+  { op: 'MaxPool', on: ['cpu'], if: (f) => f.tiles && f.channelsLast, form: 'rows' },
+  { op: 'MaxPoolGrad', on: ['cpu'], if: (f) => f.tiles && f.channelsLast, form: 'rows' },
   { op: 'MaxPoolGrad', on: ['webgpu', 'software', 'cuda'], if: (f) => f.tiles, form: 'masks' },
   { op: 'MaxPoolGrad', on: ['cpu', 'frozen'], if: (f) => f.tiles && f.dtype === 'float32', form: 'unpool' },
   { op: 'MaxPoolGrad', form: 'scatter' },
@@ -91,14 +101,19 @@ const table: readonly Row[] = [
   { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.stride > 1 && f.kernel <= f.stride, form: 'as it is' },
   { op: 'ConvTranspose', on: ['frozen'], if: (f) => f.hasPhases, form: 'convolutions' },
   { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
+  { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.inPairs, form: 'pairs' },
   // one input channel gathers single numbers: the native form is quicker there (2.5 ms against 15 at 28x28)
   { op: 'ConvWeightGrad', on: ['cpu'], if: (f) => f.plain && f.inputChannels > 1, form: 'gemm' },
   { op: 'ConvWeightGrad', on: ['webgpu', 'cuda'], if: (f) => f.plain, form: 'gemm' },
   { op: 'ConvWeightGrad', form: 'swapped convolution' },
   { op: 'Conv', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
+  { op: 'Conv', on: ['cpu'], if: (f) => f.inPairs, form: 'pairs' },
   { op: 'Conv', on: lowered, if: (f) => f.plain && f.stride > 1, form: 'gemm' },
   // the kernels of products wait at barriers in every tile, which takes a processor five times as long as the products
   { op: 'Conv', on: ['software'], if: (f) => f.group === 1 && f.inputChannels > 0, form: 'two groups' },
+  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.inPairs && f.padsInside, form: 'pairs' },
+  // a product of one row an image each, or of a few
+  { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.stride === 1 && f.outputChannels < 8, form: 'as it is' },
   { op: 'ConvTranspose', on: lowered, if: (f) => f.plain && f.stride === 1 && f.padsInside, form: 'flip' },
   { op: 'ConvTranspose', on: ['cpu'], if: (f) => f.plain && f.mostlyPadding, form: 'groups' },
   {
@@ -117,9 +132,12 @@ function facts(node: AnyNode): Facts {
   const kernel = attrs.kernel_shape ?? (w.shape.slice(2) as readonly number[]);
   const g = geometry(node.op, kernel, attrs);
   const { group = 1 } = attrs;
+  const plain = kernel.length === 2 && group === 1 && g.dilations.every((d) => d === 1);
   return {
     group,
-    plain: kernel.length === 2 && group === 1 && g.dilations.every((d) => d === 1),
+    plain,
+    channelsLast: isChannelsLast(x),
+    inPairs: plain && payInPairs(node, g),
     tiles: traits[node.op].pool === true && tiles(node as Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>),
     hasPhases: node.op === 'ConvTranspose' && kernel.length === 2 && hasPhases(node as Node<'ConvTranspose'>),
     kernel: Math.max(...kernel),

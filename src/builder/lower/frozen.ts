@@ -23,6 +23,9 @@ export function isFrozen({ outputs }: Graph): boolean {
   return backward.some((kernel) => forward.has(kernel)) && freeInputs([...forward, ...backward]).length === 0;
 }
 
+/** Whether a kernel can change from run to run. A constant one is best left to ONNX Runtime's blocked convolutions. */
+export const isTrained = (kernel: Value): boolean => freeInputs([kernel]).length > 0;
+
 /** What the outputs of one phase of an axis are convolved with. */
 interface Phase {
   /** The first tap of the kernel that they meet, and how many; the next is one stride further. */

@@ -1,7 +1,8 @@
 import type { AnyNode, Graph, Node, Value, Ops } from '../ir.ts';
 import { apply, reduceMean } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
-import { foldBatchNorm, scaleAndShift } from './batchnorm.ts';
+import { foldBatchNorm, foldFactors, scaleAndShift, scaleBatchNorm } from './batchnorm.ts';
+import { traits } from '../attributes.ts';
 import { dropExpands } from './expand.ts';
 import { factorSums } from './factors.ts';
 import { foldTransposes } from './fold.ts';
@@ -15,7 +16,16 @@ import {
   convWeightGradByGemm,
 } from './gemm.ts';
 import { byGroups } from './groups.ts';
-import { averagePoolByTaps, maxPoolByTaps, maxPoolGradByMasks } from './pool.ts';
+import {
+  averagePoolByTaps,
+  maxPoolByRows,
+  maxPoolByTaps,
+  maxPoolGradByMasks,
+  maxPoolGradByRows,
+} from './pool.ts';
+import { sumsOfParts } from './parts.ts';
+import { byPairs } from './pairs.ts';
+import { hasFewChannels, poolsInPhases } from './phases.ts';
 import { sinkTransposes } from './layout.ts';
 import {
   convByTwoGroups,
@@ -27,6 +37,7 @@ import { reduceByEdges } from './reduce.ts';
 import { gatherScales } from './scales.ts';
 import { share } from './share.ts';
 import { stepsByHardSigmoid } from './steps.ts';
+import { shiftsAfterPools } from './shifts.ts';
 import { sumsByProduct } from './sums.ts';
 
 export type { Target } from './forms.ts';
@@ -37,15 +48,25 @@ export type { Target } from './forms.ts';
  */
 export function lower(graph: Graph, target: Target): Graph {
   const place = target === 'cpu' && isFrozen(graph) ? 'frozen' : target;
-  const inForms = (g: Graph): Graph => share(rewrite(g, (node) => inForm(node, formOf(node, place), target)));
-  if (target === 'plain') return foldTransposes(inForms(graph));
-  const formed = inForms(foldBatchNorm(graph));
+  const inForms = (g: Graph, which: (node: AnyNode) => boolean = () => true): Graph =>
+    share(rewrite(g, (node) => (which(node) ? inForm(node, formOf(node, place), target) : null)));
   const tidy = (g: Graph): Graph => foldTransposes(sinkTransposes(dropExpands(g)));
+  if (target === 'plain') return foldTransposes(inForms(graph));
+  if (place === 'cpu') {
+    const passes = [foldBatchNorm, foldFactors, scaleBatchNorm, dropExpands, sumsOfParts, shiftsAfterPools];
+    const prepared = passes.reduce((g, pass) => pass(g), graph);
+    // pools follow from how the images stand that they read, and weight gradients of few channels from the pools
+    const isLate = (node: AnyNode): boolean =>
+      traits[node.op].pool === true || (node.op === 'ConvWeightGrad' && hasFewChannels(node.inputs[0]!));
+    const formed = tidy(inForms(prepared, (node) => !isLate(node)));
+    return share(sumsByProduct(tidy(inForms(poolsInPhases(formed), isLate))));
+  }
+  const formed = inForms(foldBatchNorm(graph));
   // some forms are written with an operator that has a form of its own: a mask compares with the pool's maxima
   if (target === 'cuda') return share(reduceByEdges(tidy(inForms(formed))));
   if (target === 'software') return share(tidy(inForms(formed)));
   if (place === 'frozen') return share(tidy(factorSums(gatherScales(stepsByHardSigmoid(formed)))));
-  return share(place === 'cpu' ? sumsByProduct(tidy(formed)) : tidy(formed));
+  return share(tidy(formed));
 }
 
 function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | null {
@@ -72,6 +93,12 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
           ? convByGemm(node as Node<'Conv'>)
           : convWeightGradByGemm(node as Node<'ConvWeightGrad'>),
       ];
+    case 'rows':
+      return node.op === 'MaxPool'
+        ? [maxPoolByRows(node as Node<'MaxPool'>), node.outputs[1]!]
+        : [maxPoolGradByRows(node as Node<'MaxPoolGrad'>)];
+    case 'pairs':
+      return [byPairs(node)];
     case 'groups':
       return [byGroups(node)];
     case 'two groups':

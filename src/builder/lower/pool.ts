@@ -14,6 +14,7 @@ import {
   unsqueeze,
 } from '../ops.ts';
 import { geometry, poolSpatial, spatial } from '../window.ts';
+import { channels, image, rows } from './rows.ts';
 
 /** Whether a pool's windows tile a two-dimensional image: stride equal to kernel, no padding, nothing left over. */
 export function tiles({ op, inputs, attrs }: Node<'MaxPool' | 'MaxPoolGrad' | 'AveragePool'>): boolean {
@@ -76,4 +77,45 @@ export function maxPoolGradByMasks({ inputs: [x, dy], attrs }: Node<'MaxPoolGrad
   const channels = x.shape[1] as number;
   const stacked = reshape(concat(parts, 4), [-1, channels, h / kh, w / kw, kh, kw]);
   return reshape(transpose(stacked, [0, 1, 2, 4, 3, 5]), [-1, channels, h, w]);
+}
+
+/** MaxPool of two-dimensional tiling windows over an image that stands with its channels last: the largest of its taps. */
+export function maxPoolByRows({ inputs: [x], attrs }: Node<'MaxPool'>): Value {
+  const [oh, ow] = poolSpatial('MaxPool', x, attrs) as Kernel;
+  const y = tapsOfRows(x, attrs.kernel_shape as Kernel).reduce((a, b) => max(a, b));
+  return image(y, oh, ow, channels(x));
+}
+
+/** MaxPoolGrad over such an image. */
+export function maxPoolGradByRows({ inputs: [x, dy], attrs }: Node<'MaxPoolGrad'>): Value {
+  const [kh, kw] = attrs.kernel_shape as Kernel;
+  const [h, w] = spatial('MaxPoolGrad', x) as Kernel;
+  const c = channels(x);
+  const taps = tapsOfRows(x, attrs.kernel_shape as Kernel);
+  const y = taps.reduce((a, b) => max(a, b));
+  const parts = toFirstMaximum(taps, y, reshape(rows(dy), [-1, 1, c]));
+  const lines = Array.from({ length: kh }, (_, i) =>
+    reshape(concat(parts.slice(i * kw, (i + 1) * kw), 1), [-1, 1, w * c]),
+  );
+  return image(concat(lines, 1), h, w, c);
+}
+
+/** {@link tapsOf} with the channels last: kh*kw values [N*H/kh*W/kw,1,C], cut from rows that lie in one piece. */
+function tapsOfRows(x: Value, [kh, kw]: Kernel): readonly Value[] {
+  const [, w] = spatial('MaxPool', x) as Kernel;
+  const parts = (value: Value, count: number): readonly Value[] =>
+    Array.from({ length: count }, (_, i) => slice(value, [i], [i + 1], [1]));
+  const lines = parts(reshape(rows(x), [-1, kh, w * channels(x)]), kh);
+  return lines.flatMap((line) => parts(reshape(line, [-1, kw, channels(x)]), kw));
+}
+
+/** The cotangent of each tap: all of `dy` to the first that equals the maximum `y`, element by element. */
+export function toFirstMaximum(taps: readonly Value[], y: Value, dy: Value): readonly Value[] {
+  let left = dy;
+  return taps.map((tap, i) => {
+    if (i === taps.length - 1) return left;
+    const taken = mul(left, cast(equal(tap, y), y.dtype));
+    left = sub(left, taken);
+    return taken;
+  });
 }

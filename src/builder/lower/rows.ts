@@ -1,4 +1,4 @@
-import { constant, tensorOf, type Value } from '../ir.ts';
+import { constant, tensorOf, type Ops, type Value } from '../ir.ts';
 import { add, pad, reshape, transpose } from '../ops.ts';
 import { spatial } from '../window.ts';
 
@@ -22,6 +22,12 @@ export function image(x: Value, h: number, w: number, c: number, b?: Value | nul
   const biased = b ? add(pixels, c === 1 ? reshape(b, []) : b) : pixels;
   return transpose(biased, toFirst);
 }
+
+/** Whether an image [N,C,H,W] is one with its channels last, transposed. */
+export const isChannelsLast = ({ source }: Value): boolean =>
+  source.kind === 'node' &&
+  source.op === 'Transpose' &&
+  (source.attrs as Ops['Transpose']['attrs']).perm?.join() === toFirst.join();
 
 export type Size = readonly [height: number, width: number];
 
