@@ -15,6 +15,7 @@ import { openParts, partsPath } from '../src/runtime/audit/parts-folder.ts';
 import type { AuditPlan } from '../src/runtime/audit/plan.ts';
 import { presets } from '../src/runtime/audit/presets.ts';
 import { runAudit, type Measured, type Outcome } from '../src/runtime/audit/run-audit.ts';
+import type { AuditEvent } from '../src/runtime/audit/work.ts';
 import type { StoredSource } from '../src/runtime/index.ts';
 import { beside } from './truth/beside.ts';
 import { caseOf, imagesFrom, verdicts, type Verdict } from './truth/classifiers.ts';
@@ -59,15 +60,35 @@ const planOf = (attacks: readonly Configured[], eps: number, seed: number, block
   blockSize,
 });
 
-/** What each attack left, and what it took: the seconds are those of the work, whichever process did it. */
-function table({ seen, right, outcomes }: Measured): string {
+/** The processor's time of each attack, in seconds of all threads. Yields what the audit yields. */
+async function* clocked<T>(
+  work: AsyncGenerator<AuditEvent, T>,
+  processor: Map<string, number>,
+): AsyncGenerator<AuditEvent, T> {
+  for (;;) {
+    const begun = process.cpuUsage();
+    const next = await work.next();
+    if (next.done) return next.value;
+    const { user, system } = process.cpuUsage(begun);
+    const { title } = next.value;
+    processor.set(title, (processor.get(title) ?? 0) + (user + system) / 1e6);
+    yield next.value;
+  }
+}
+
+/**
+ * What each attack left, and what it took: the seconds are those of the work, whichever process did it; those of the
+ * processor are of this process.
+ */
+function table({ seen, right, outcomes }: Measured, processor: ReadonlyMap<string, number>): string {
   const sum = (flags: Uint8Array): number => flags.reduce((total, flag) => total + flag, 0);
   const images = sum(seen);
   let left = sum(right);
   const row = (title: string, more: string): string =>
     `${title.padEnd(45)} leaves ${left} of ${images} (${((100 * left) / images).toFixed(2)} %)${more}`;
-  const cost = ({ attacked, seconds, queries: { forward, backward } }: Outcome): string =>
-    `, ${seconds.toFixed(1)} s, ${(sum(attacked) / seconds).toFixed(1)} images/s, ` +
+  const cost = ({ planned, attacked, seconds, queries: { forward, backward } }: Outcome): string =>
+    `, ${seconds.toFixed(1)} s, ${(processor.get(planned.name) ?? 0).toFixed(1)} s of the processor, ` +
+    `${(sum(attacked) / seconds).toFixed(1)} images/s, ` +
     `${((forward + backward) / seconds / 1000).toFixed(1)}k queries/s`;
   return [
     row('clean', ''),
@@ -142,13 +163,14 @@ async function main(): Promise<void> {
   const parts = await openParts(own, await mergedParts(merge, own));
   if (parts.found > 0) console.error(`resuming with ${partsText(parts.found)} of ${own}`);
   const progress = createProgress(process.stderr);
-  const work = runAudit(classifier, source, plan, { parts, shard: part ?? null });
+  const processor = new Map<string, number>();
+  const work = clocked(runAudit(classifier, source, plan, { parts, shard: part ?? null }), processor);
   const measured = await followAudit(work, progress);
   progress.done();
   await classifier.close();
   const failure = parts.failure();
   if (failure !== undefined) console.error(failure);
-  console.log(table(measured));
+  console.log(table(measured, processor));
   if (part) {
     console.log(own);
     return;
@@ -157,7 +179,11 @@ async function main(): Promise<void> {
     const { image, label } = await source.read([...Array(source.count).keys()]);
     const left = measured.right.map((right, i) => (right === 1 && !measured.adversarial.has(i) ? 1 : 0));
     const seconds = measured.outcomes.reduce((sum, outcome) => sum + outcome.seconds, 0);
-    const ours = { left, seconds };
+    const ofProcessor = measured.outcomes.reduce(
+      (sum, { planned }) => sum + (processor.get(planned.name) ?? 0),
+      0,
+    );
+    const ours = { left, seconds, processor: ofProcessor };
     await beside({ python, of, images: { image, label }, from, eps, seed, threads, only, ours });
   }
   await parts.remove();

@@ -12,8 +12,15 @@ const Rows = z.array(
     attack: z.string(),
     right: z.array(z.int()),
     seconds: z.number(),
+    processor: z.number(),
   }),
 );
+
+interface Time {
+  readonly seconds: number;
+  /** In seconds, of all threads. Other programs disturb it less. */
+  readonly processor: number;
+}
 
 /** What was attacked, and how. */
 export interface Beside {
@@ -27,8 +34,8 @@ export interface Beside {
   readonly threads: number;
   /** Some attacks of the preset; undefined for all. */
   readonly only: string | undefined;
-  /** What our attacks left, 1 or 0, and how long they took. */
-  readonly ours: { readonly left: Uint8Array; readonly seconds: number };
+  /** What our attacks left, 1 or 0, and how long they took: by the clock, and of the processor's time. */
+  readonly ours: { readonly left: Uint8Array } & Time;
 }
 
 /** Prints what the code of others does on the same images, and which images they and we break alone. */
@@ -50,12 +57,16 @@ export async function beside(given: Beside): Promise<void> {
     };
     await writeFile(file, encodeSafetensors(new Map(Object.entries(images)), options));
     const rows = Rows.parse(await runPython(python, 'autoattack.py', [of.path, file]));
-    for (const { code, attack, right, seconds } of rows) {
-      console.log(`${code}: ${attack} leaves ${right.filter((one) => one === 1).length}, ${seconds} s`);
+    for (const { code, attack, right, seconds, processor } of rows) {
+      const left = right.filter((one) => one === 1).length;
+      console.log(`${code}: ${attack} leaves ${left}, ${seconds} s, ${processor} s of the processor`);
     }
     for (const code of new Set(rows.slice(1).map((row) => row.code))) {
       const own = rows.filter((row) => row.code === code);
-      const seconds = own.reduce((sum, row) => sum + row.seconds, 0);
+      const took = (clock: keyof Time): string => {
+        const theirs = own.reduce((sum, row) => sum + row[clock], 0);
+        return `${ours[clock].toFixed(1)} s for their ${theirs.toFixed(1)} s, ${(ours[clock] / theirs).toFixed(2)} times`;
+      };
       const last = own.at(-1)!.right;
       const alone = (left: number): string =>
         [...ours.left.keys()]
@@ -64,7 +75,7 @@ export async function beside(given: Beside): Promise<void> {
           .join(', ') || 'none';
       console.log(
         `beside ${code}: we alone break ${alone(0)}; they alone break ${alone(1)}; ` +
-          `${ours.seconds.toFixed(1)} s for their ${seconds.toFixed(1)} s, ${(ours.seconds / seconds).toFixed(2)} times`,
+          `${took('seconds')}; of the processor's time ${took('processor')}`,
       );
     }
   } finally {

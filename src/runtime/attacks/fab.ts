@@ -164,12 +164,15 @@ function towardsBoundary(
   const fromOrigin = ontoPlane(origin, slope, ahead - loss, norm, range, plane, b);
   const [far, home] = [lengthOf[norm](fromX), lengthOf[norm](fromOrigin)];
   const bias = Math.min(mostBias, far / (far + home));
-  const [low, high] = range ?? [-Infinity, Infinity];
+  const [low, high] = range ?? [-Number.MAX_VALUE, Number.MAX_VALUE];
   const moved = new Float32Array(x.length);
   for (let at = 0; at < x.length; at++) {
     const ofX = x[at]! + overshoot * fromX[at]!;
     const ofOrigin = origin[at]! + overshoot * fromOrigin[at]!;
-    moved[at] = Math.min(Math.max((1 - bias) * ofX + bias * ofOrigin, low), high);
+    const mixed = (1 - bias) * ofX + bias * ofOrigin;
+    const below = Number(mixed < low);
+    const above = Number(mixed > high);
+    moved[at] = below * low + above * high + (1 - below - above) * mixed;
   }
   return { data: moved, shape };
 }
@@ -178,7 +181,11 @@ function towardsBoundary(
 const lengthOf: { readonly [N in Norm]: (change: Float64Array) => number } = {
   linf(change) {
     let most = 1e-8;
-    for (let at = 0; at < change.length; at++) most = Math.max(most, Math.abs(change[at]!));
+    for (let at = 0; at < change.length; at++) {
+      const far = Math.abs(change[at]!);
+      // seldom true, so a branch is quicker than Math.max
+      if (far > most) most = far;
+    }
     return most;
   },
   l2(change) {

@@ -4,9 +4,12 @@ import {
   drawsOf,
   type Batch,
   type Configured,
+  type Draws,
   type Images,
   type Oracle,
 } from '../attacks/index.ts';
+import { rowOf, stacked } from '../attacks/images.ts';
+import { moves } from '../attacks/square-moves.ts';
 
 /** Attacks that look for a counterexample, one after the other. */
 export interface Stage {
@@ -15,30 +18,48 @@ export interface Stage {
   readonly rows: number;
   /** Towards every other class, or away from the label. */
   readonly goal: 'untargeted' | 'targeted';
+  /** Where it begins: in the middle of the cube, or at corners that are stripes as an image. */
+  readonly from: 'middle' | 'stripes';
 }
 
 const apgd = (loss: 'ce' | 'margin', steps: number, rows: number, goal: Stage['goal']): Stage => ({
   use: { attack: 'apgd', settings: { loss, steps, restarts: 1 } },
   rows,
   goal,
+  from: 'middle',
 });
 
 const square = (queries: number, rows: number): Stage => ({
   use: { attack: 'square', settings: { queries, part: 0.8, shrinkOver: null, restarts: 1 } },
   rows,
   goal: 'untargeted',
+  from: 'middle',
 });
+
 const adam = (steps: number, rows: number): Stage => ({
   use: { attack: 'pgd-adam', settings: { steps, stepSize: 0.5, decay: 0.98, restarts: 1 } },
   rows,
   goal: 'targeted',
+  from: 'middle',
 });
+
+/**
+ * Steps along the sign of the gradient from corners that have a pattern. Random points and random corners are all alike to
+ * a network that sums over many pixels, and lead to one and the same maximum.
+ */
+const fromStripes: Stage = {
+  use: { attack: 'mi-fgsm', settings: { steps: 60, stepSize: 0.5, decay: 0 } },
+  rows: 16,
+  goal: 'untargeted',
+  from: 'stripes',
+};
 
 /** What finds the easy ones comes first. */
 export const stages: readonly Stage[] = [
-  { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted' },
+  { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted', from: 'middle' },
   apgd('margin', 50, 1, 'targeted'),
   square(300, 4),
+  fromStripes,
   adam(60, 4),
   apgd('margin', 100, 4, 'targeted'),
   square(3000, 8),
@@ -88,12 +109,14 @@ export async function searchCube(
   for (const [number, stage] of stages.entries()) {
     const { attack, settings } = stage.use;
     if (attackOf(attack).access === 'gradient' && !oracle.gradient) continue;
+    const random = drawsOf(seed, `${number}`);
     const work = attackOf(attack).run(
       watched,
-      batchOf(oracle, stage),
-      { norm: 'linf', eps: 0.5, range: [0, 1], goal: stage.goal },
+      batchOf(oracle, stage, random),
+      // all of the cube is this near
+      { norm: 'linf', eps: stage.from === 'middle' ? 0.5 : 1, range: [0, 1], goal: stage.goal },
       settings as never,
-      drawsOf(seed, `${number}`),
+      random,
     );
     for (let next = await work.next(); !next.done; next = await work.next()) {
       if (found || performance.now() > until) {
@@ -106,19 +129,36 @@ export async function searchCube(
   return null;
 }
 
-/** The middle of the cube, once for each beginning, or for each other class. */
-function batchOf({ image: { channels, height, width }, classes }: Oracle, { rows, goal }: Stage): Batch {
+/** Where a stage begins, once for each beginning, or for each other class. */
+function batchOf(
+  { image: { channels, height, width }, classes }: Oracle,
+  { rows, goal, from }: Stage,
+  random: Draws,
+): Batch {
   const others = classes - 1;
   const count = goal === 'targeted' ? rows * others : rows;
+  const middle: Images = {
+    data: new Float32Array(count * channels * height * width).fill(0.5),
+    shape: [count, channels, height, width],
+  };
   return {
-    images: {
-      data: new Float32Array(count * channels * height * width).fill(0.5),
-      shape: [count, channels, height, width],
-    },
+    images: from === 'middle' ? middle : stripesOf(middle, random),
     labels: new Int32Array(count),
     ...(goal === 'targeted' && { targets: Int32Array.from({ length: count }, (_, i) => 1 + (i % others)) }),
     places: Int32Array.from({ length: count }, (_, i) => i),
   };
 }
+
+/** Images of stripes, as Square begins with them. */
+const stripesOf = (middle: Images, random: Draws): Images =>
+  stacked(
+    Array.from({ length: middle.shape[0] }, (_, row) =>
+      moves.linf.begin(
+        rowOf(middle, row),
+        { norm: 'linf', eps: 0.5, range: [0, 1], goal: 'untargeted' },
+        random.own(['stripes'], row),
+      ),
+    ),
+  );
 
 type Logits = Awaited<ReturnType<Oracle['logits']>>;
