@@ -252,6 +252,23 @@ test('weights among the inputs are no inputs', () => {
   });
 });
 
+test('what is tiled to the batch leaves it open', async () => {
+  const bytes = encodeModel(
+    linear(108, [
+      { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
+      { op: 'Shape', inputs: ['flat'], outputs: ['shape'] },
+      { op: 'ReduceMean', inputs: ['w'], outputs: ['mean'] },
+      { op: 'Tile', inputs: ['mean', 'shape'], outputs: ['means'] },
+      { op: 'Add', inputs: ['flat', 'means'], outputs: ['features'] },
+    ]),
+  );
+  expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch: null });
+  await opened(bytes, {}, async ({ gradient }) => {
+    const { gradient: slope } = await gradient!({ images, labels: Int32Array.of(0, 1, 2, 0, 1) }, 'ce');
+    expect(Math.max(...slope.data)).toBeGreaterThan(0);
+  });
+});
+
 test('a batch that PyTorch writes into as_strided is loosened', async () => {
   const order = b.tensorOf(
     'int64',

@@ -248,7 +248,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on([3, 4], [19], { rest: [ints(2, 1, 1, 3)], attributes: { mode: 'wrap' } }),
     on([3, 4], [18], { rest: [ints(1, 2), scalar(0), ints(-1)] }),
   ],
-  Tile: [on([2, 3], [7, 13], { rest: [ints(2, 3)] })],
+  Tile: [on([2, 3], [7, 13], { rest: [ints(2, 3)] }), on([2, 1, 3], [7, 13], { rest: [ints(1, 4, 1)] })],
   Gather: [
     on([3, 4], [7, 13], { rest: [ints(2, 0, 2)], attributes: { axis: 1 } }),
     on([3, 4], [11], { rest: [ints(1, 2)] }),

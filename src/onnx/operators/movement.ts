@@ -154,6 +154,10 @@ function padded(
 
 const all = (x: Value): number[] => x.shape.map((_, i) => i);
 
+/** Whether only axes of one element are repeated, an open number of times for all that matters. */
+const spreads = (x: Value, repeats: readonly Dim[]): boolean =>
+  repeats.length === x.shape.length && repeats.every((times, axis) => times === 1 || x.shape[axis] === 1);
+
 /** Repeats along each axis: [a,b] twice along the second is [a,b,a,b]. */
 function tiled(x: Value, repeats: readonly number[]): Value {
   if (repeats.length !== x.shape.length)
@@ -278,7 +282,9 @@ export const movement: Family = {
       );
     },
   },
-  Tile: { 6: ({ x, known }) => tiled(x, known(1)) },
+  Tile: {
+    6: ({ x, at, dims, known }) => (spreads(x, dims(1)) ? expand(x, at(1)) : tiled(x, known(1))),
+  },
   DepthToSpace: { 1: depthToSpace },
   SpaceToDepth: { 1: spaceToDepth },
   CumSum: { 11: cumulated },
