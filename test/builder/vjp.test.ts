@@ -782,6 +782,8 @@ const flat: { readonly [K in b.OpType]?: (x: b.Value) => b.Value } = {
   ArgMax: (x) => b.argMax(x, 0),
   Shape: (x) => b.apply('Shape', [x], {})[0]!,
   Size: (x) => b.apply('Size', [x], {})[0]!,
+  Range: (x) =>
+    b.apply('Range', [b.scalar(0, 'int64'), b.apply('Size', [x], {})[0]!, b.scalar(1, 'int64')], {})[0]!,
   StopGradient: b.stopGradient,
 };
 
