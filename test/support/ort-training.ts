@@ -55,7 +55,7 @@ export interface Subject {
 
 export type Name = 'classifier' | 'attacker';
 
-/** C after five steps, with Adam's moments, and A from its first weights against a C that has been trained a little. */
+/** C after ten steps in plain forms, so that it is the same whatever the forms, with Adam's moments, and A from its first weights against a C that has been trained a little. */
 export async function subjects(
   split: StoredSource,
   batchSize: number,
@@ -69,7 +69,7 @@ export async function subjects(
   const target = await inNode(start(c(40), classifierEval(), 'c1', new Map()), split, 100);
   const begun = start(c(batchSize), classifierEval(), 'c1', new Map());
   return {
-    classifier: { ...begun, state: (await inNode(begun, split, 5)).state },
+    classifier: { ...begun, state: (await inNode(begun, split, 10, 'plain')).state },
     attacker: start(a, attackerEval(threat), 'attacker', target.state),
   };
 }

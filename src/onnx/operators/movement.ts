@@ -154,7 +154,7 @@ function padded(
 
 const all = (x: Value): number[] => x.shape.map((_, i) => i);
 
-/** Whether only axes of one element are repeated, an open number of times for all that matters. */
+/** Whether only axes of one element are repeated; how often may be open. */
 const spreads = (x: Value, repeats: readonly Dim[]): boolean =>
   repeats.length === x.shape.length && repeats.every((times, axis) => times === 1 || x.shape[axis] === 1);
 
