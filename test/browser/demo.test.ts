@@ -173,10 +173,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       try {
         await after.says('serves run');
         await page.goto(before.url);
-        await page.waitForFunction(
-          async () => (await navigator.serviceWorker.getRegistrations()).length === 0,
-        );
-        expect(await kept()).toEqual({ workers: 0, caches: 1 });
+        await expect.poll(kept, { timeout: patience }).toEqual({ workers: 0, caches: 1 });
         await settled(page);
         await page.reload();
         await settled(page);
