@@ -61,6 +61,7 @@ describe.skipIf(!chromiumPath)(`a model of one's own in Chromium${reason}`, () =
       expect(await page.getByRole('alert').innerText()).toBe(
         'its weights lie in weights/means.onnx.data; drop that file here too',
       );
+      expect(await page.locator('.headline').innerText()).toBe('This model could not be opened.');
       await page.getByLabel('Open other files').setInputFiles(data);
       await page.locator('.badge').waitFor();
       await settled();
@@ -138,9 +139,23 @@ describe.skipIf(!chromiumPath)(`a model of one's own in Chromium${reason}`, () =
   );
 
   it(
-    'takes the softmax off',
+    'takes the softmax off a model that is dropped on the page',
     async () => {
-      await dropped(models.softmax);
+      const files = models.softmax.map(({ name, mimeType, buffer }) => ({
+        name,
+        type: mimeType,
+        bytes: [...buffer],
+      }));
+      const dataTransfer = await page.evaluateHandle((all) => {
+        const data = new DataTransfer();
+        for (const { name, type, bytes } of all) {
+          data.items.add(new File([Uint8Array.from(bytes)], name, { type }));
+        }
+        return data;
+      }, files);
+      await page.dispatchEvent('body', 'drop', { dataTransfer });
+      await page.getByText(files[0]!.name, { exact: true }).waitFor();
+      await settled();
       expect(await understood()).toMatch(/probabilities of a softmax, which is taken off/);
       expect(await page.locator('.headline').innerText()).toContain('“7”');
     },
