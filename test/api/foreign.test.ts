@@ -163,6 +163,35 @@ describe('what a classifier makes of its logits is taken off:', () => {
     });
   });
 
+  test.each([
+    ['Softmax', /rounded probabilities of a softmax/],
+    ['Sigmoid', /rounded probabilities of a sigmoid/],
+  ])('a quantised %s', async (op, form) => {
+    const outputs = op === 'Softmax' ? 4 : 1;
+    const next = between(stream(5, 'foreign'), -1, 1);
+    const w = b.tensorOf('float32', [108, outputs], Array.from({ length: 108 * outputs }, next));
+    const scales = { scale: b.tensorOf('float32', [], [1 / 255]), zero: b.tensorOf('uint8', [], [0]) };
+    const bytes = foreignFile({
+      opset: 13,
+      inputs: [{ name: 'x', type: { dtype: 'float32', shape: nchw('N') } }],
+      nodes: [
+        { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
+        { op: 'MatMul', inputs: ['flat', 'w'], outputs: ['z'] },
+        { op, inputs: ['z'], outputs: ['p'] },
+        { op: 'QuantizeLinear', inputs: ['p', 'scale', 'zero'], outputs: ['q'] },
+        { op: 'DequantizeLinear', inputs: ['q', 'scale', 'zero'], outputs: ['y'] },
+      ],
+      weights: { w, ...scales },
+      outputs: ['y'],
+    });
+    await opened(bytes, {}, async ({ logits, origin }) => {
+      expect(origin.facts.find(({ about }) => about === 'output')?.text).toMatch(form);
+      const z = (await logits(images)).data;
+      // no multiple of 1/255, and beyond 0..1
+      expect(Math.max(...z.map(Math.abs))).toBeGreaterThan(1);
+    });
+  });
+
   const two = smallClassifier(stream(3, 'foreign'), size, 2);
   const difference = (y: b.Value): b.Value => b.sub(b.slice(y, [1], [2], [1]), b.slice(y, [0], [1], [1]));
   test.for<End>([

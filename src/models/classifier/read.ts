@@ -221,11 +221,13 @@ const endings: Readonly<Record<OutputForm, string>> = {
   probabilities: 'probabilities of a softmax, which is taken off',
   'log-probabilities': 'logarithms of the probabilities of a softmax, which is taken off',
   sigmoid: 'probabilities of a sigmoid, which is taken off',
+  'rounded-probabilities': 'rounded probabilities of a softmax, which is taken off with the rounding',
+  'rounded-sigmoid': 'rounded probabilities of a sigmoid, which is taken off with the rounding',
 };
 
 const outputText = ({ name, form, single }: OutputPlan, classes: number): string =>
   single
-    ? `${name} gives one number (${endings[form]}), of which two classes are made: class 1 above ${form === 'sigmoid' ? 0.5 : 0}`
+    ? `${name} gives one number (${endings[form]}), of which two classes are made: class 1 above ${form.endsWith('sigmoid') ? 0.5 : 0}`
     : `${name} gives ${classes} classes: ${endings[form]}`;
 
 /** Float32 sums in another order differ by less than the first, in parts of the largest logit. */
