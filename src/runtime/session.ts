@@ -20,8 +20,9 @@ export interface SessionOptions {
   readonly device: Device;
   readonly threads: number;
   /**
-   * Whether threads of the CPU wait for work by spinning. That is faster for short runs, and slows both sides down where
-   * other processes want the cores. When absent: a model spins, a training does not. The results do not depend on it.
+   * Whether threads of the CPU wait for work by spinning, and not for 10 microseconds before they sleep. That is faster
+   * for short runs, and slows both sides down where other processes want the cores. When absent: a model spins, a training
+   * does not. The results do not depend on it.
    */
   readonly spinning?: boolean;
   /**
@@ -232,6 +233,9 @@ export function initialState(metadata: ProgramMetadata, path: readonly (string |
   );
 }
 
+/** Long enough for the next operator of a training step, and too short to take a core from others. */
+const spinFor = '10';
+
 const createSession = (
   bytes: Uint8Array,
   { device, threads, spinning = true, optimized = true }: SessionOptions,
@@ -243,7 +247,7 @@ const createSession = (
     interOpNumThreads: 1,
     ...(!optimized && { graphOptimizationLevel: 'disabled' }),
     extra: {
-      ...(device === 'cpu' && !spinning && { session: { intra_op: { allow_spinning: '0' } } }),
+      ...(device === 'cpu' && !spinning && { session: { intra_op: { spin_duration_us: spinFor } } }),
       ...extra,
       ...exact,
     },

@@ -13,7 +13,7 @@ import { valueInfo } from '../../src/onnx/encode.ts';
 import { DataType, encodeModel, type Message } from '../../src/onnx/proto.ts';
 import { stream } from '../../src/runtime/random.ts';
 import { around, elsewhere, splitWeights } from '../support/elsewhere.ts';
-import { foreignProto, protoNode, type ForeignNode } from '../support/foreign.ts';
+import { foreignFile, foreignProto, protoNode, type ForeignNode } from '../support/foreign.ts';
 import { oracleOf, smallClassifier } from '../support/oracles.ts';
 import { between } from '../support/run.ts';
 import type { OpenOracle } from '../../src/runtime/audit/oracle.ts';
@@ -163,6 +163,35 @@ describe('what a classifier makes of its logits is taken off:', () => {
     });
   });
 
+  test.each([
+    ['Softmax', /rounded probabilities of a softmax/],
+    ['Sigmoid', /rounded probabilities of a sigmoid/],
+  ])('a quantised %s', async (op, form) => {
+    const outputs = op === 'Softmax' ? 4 : 1;
+    const next = between(stream(5, 'foreign'), -1, 1);
+    const w = b.tensorOf('float32', [108, outputs], Array.from({ length: 108 * outputs }, next));
+    const scales = { scale: b.tensorOf('float32', [], [1 / 255]), zero: b.tensorOf('uint8', [], [0]) };
+    const bytes = foreignFile({
+      opset: 13,
+      inputs: [{ name: 'x', type: { dtype: 'float32', shape: nchw('N') } }],
+      nodes: [
+        { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
+        { op: 'MatMul', inputs: ['flat', 'w'], outputs: ['z'] },
+        { op, inputs: ['z'], outputs: ['p'] },
+        { op: 'QuantizeLinear', inputs: ['p', 'scale', 'zero'], outputs: ['q'] },
+        { op: 'DequantizeLinear', inputs: ['q', 'scale', 'zero'], outputs: ['y'] },
+      ],
+      weights: { w, ...scales },
+      outputs: ['y'],
+    });
+    await opened(bytes, {}, async ({ logits, origin }) => {
+      expect(origin.facts.find(({ about }) => about === 'output')?.text).toMatch(form);
+      const z = (await logits(images)).data;
+      // no multiple of 1/255, and beyond 0..1
+      expect(Math.max(...z.map(Math.abs))).toBeGreaterThan(1);
+    });
+  });
+
   const two = smallClassifier(stream(3, 'foreign'), size, 2);
   const difference = (y: b.Value): b.Value => b.sub(b.slice(y, [1], [2], [1]), b.slice(y, [0], [1], [1]));
   test.for<End>([
@@ -279,6 +308,34 @@ test('a batch that PyTorch writes into as_strided is loosened', async () => {
   const bytes = elsewhere(around(classifier, x(nchw(1)), strided));
   expect((await loadClassifier(node, bytes)).classifier).toMatchObject({ batch: null });
   await opened(bytes, {}, expectSame);
+});
+
+test('an open batch that is run an image at a time is said', async () => {
+  const bytes = foreignFile({
+    opset: 16,
+    inputs: [{ name: 'image', type: { dtype: 'float32', shape: nchw('batch') } }],
+    nodes: [
+      { op: 'ScatterND', inputs: ['image', 'at', 'zeros'], outputs: ['less'] },
+      { op: 'Flatten', inputs: ['less'], outputs: ['flat'] },
+      { op: 'MatMul', inputs: ['flat', 'w'], outputs: ['logits'] },
+    ],
+    weights: {
+      at: b.tensorOf('int64', [1, 2], [0, 1]),
+      zeros: b.tensorOf('float32', [1, 6, 6], new Array<number>(36).fill(0)),
+      w: b.tensorOf(
+        'float32',
+        [108, 3],
+        Array.from({ length: 324 }, (_, i) => Math.sin(i)),
+      ),
+    },
+    outputs: ['logits'],
+  });
+  const { classifier } = await loadClassifier(node, bytes);
+  expect(classifier).toMatchObject({ batch: 1 });
+  expect(classifier.origin.facts).toContainEqual({
+    about: 'batch',
+    text: 'the file takes any number at a time; its gradient 1, so it is slower than it could be',
+  });
 });
 
 /** What torch's default exporter writes for `as_strided`: indices into the flat array, computed from the batch. */

@@ -30,6 +30,11 @@ const grid = b.tensorOf(
   [2, 3, 2, 2],
   Array.from({ length: 24 }, (_, i) => ((i * 7) % 24) / 10 - 1.17),
 );
+const volume = b.tensorOf(
+  'float32',
+  [1, 2, 1, 3, 3],
+  Array.from({ length: 18 }, (_, i) => ((i * 7) % 18) / 8 - 1.03),
+);
 /** Weights of a recurrent network over 3 numbers with a state of 2: input, state, bias. */
 const recurrent = (directions: number, gates: number): b.Tensor[] => [
   floats([directions, gates * 2, 3]),
@@ -262,6 +267,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   GatherND: [
     on([3, 2, 4], [11, 13], { rest: [b.tensorOf('int64', [2, 2], [0, 1, 2, 0])] }),
     on([2, 3, 4], [12], { rest: [b.tensorOf('int64', [2, 1], [1, 1])], attributes: { batch_dims: 1 } }),
+    on([2, 3, 4], [12], { rest: [b.tensorOf('int64', [2, 1], [1, 2])], attributes: { batch_dims: 1 } }),
   ],
   ScatterElements: [
     on([5], [11, 16], { rest: [ints(3, 1), floats([2])] }),
@@ -270,6 +276,12 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       attributes: { reduction: 'add' },
     }),
     on([3, 4], [11], { rest: [b.tensorOf('int64', [1, 2], [0, 2]), floats([1, 2])] }),
+    ...['mul', 'min', 'max'].map((reduction) =>
+      on([3, 4], [18], {
+        rest: [b.tensorOf('int64', [3, 2], [0, 2, 1, 1, 0, 0]), floats([3, 2])],
+        attributes: { reduction },
+      }),
+    ),
   ],
   ScatterND: [
     on([4, 3], [11, 16], { rest: [b.tensorOf('int64', [2, 1], [3, 0]), floats([2, 3])] }),
@@ -277,6 +289,12 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       rest: [b.tensorOf('int64', [2, 1], [1, 1]), floats([2, 3])],
       attributes: { reduction: 'add' },
     }),
+    ...['mul', 'min', 'max'].map((reduction) =>
+      on([4, 3], [18], {
+        rest: [b.tensorOf('int64', [3, 1], [1, 3, 1]), floats([3, 3])],
+        attributes: { reduction },
+      }),
+    ),
   ],
   DepthToSpace: [
     on([2, 8, 2, 3], [7, 13], { attributes: { blocksize: 2 } }),
@@ -384,6 +402,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       attributes: { kernel_shape: [3, 3], strides: [2, 2], auto_pad: 'SAME_UPPER' },
       outputs: 2,
     }),
+    on(image, [12], { attributes: { kernel_shape: [2, 2], storage_order: 1 }, outputs: 2 }),
   ],
   AveragePool: [
     on(image, [7, 10, 11, 19], { attributes: pools }),
@@ -410,6 +429,10 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   MaxUnpool: [
     on([1, 1, 2, 2], [9, 11], {
       rest: [b.tensorOf('int64', [1, 1, 2, 2], [0, 3, 9, 14])],
+      attributes: { kernel_shape: [2, 2], strides: [2, 2] },
+    }),
+    on([1, 1, 2, 2], [11], {
+      rest: [b.tensorOf('int64', [1, 1, 2, 2], [0, 4, 12, 24]), ints(1, 1, 5, 5)],
       attributes: { kernel_shape: [2, 2], strides: [2, 2] },
     }),
   ],
@@ -498,12 +521,38 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     on([2, 3, 4], [12], { attributes: { equation: 'abc->ca' } }),
     on([3, 4], [12], { rest: [floats([4, 2]), floats([2])], attributes: { equation: 'ij,jk,k' } }),
   ],
-  Attention: [on([2, 2, 3, 4], [23], { rest: [floats([2, 2, 5, 4], 2), floats([2, 2, 5, 4], 3)] })],
+  Attention: [
+    on([2, 2, 3, 4], [23], { rest: [floats([2, 2, 5, 4], 2), floats([2, 2, 5, 4], 3)] }),
+    // with a past of two, and the keys and values of both
+    on([2, 2, 3, 4], [23], {
+      rest: [
+        floats([2, 2, 5, 4], 2),
+        floats([2, 2, 5, 4], 3),
+        null,
+        floats([2, 2, 2, 4], 4),
+        floats([2, 2, 2, 4], 5),
+      ],
+      attributes: { is_causal: 1 },
+      outputs: 3,
+    }),
+    on([2, 2, 3, 4], [23, 24], {
+      rest: [floats([2, 2, 5, 4], 2), floats([2, 2, 5, 4], 3), floats([3, 5], 4)],
+      attributes: { softcap: f(2) },
+    }),
+    on([2, 2, 3, 4], [24], {
+      rest: [floats([2, 2, 5, 4], 2), floats([2, 2, 5, 4], 3), null, null, null, ints(5, 3)],
+    }),
+  ],
   LSTM: [
     on([4, 2, 3], [7, 14, 22], { rest: recurrent(1, 4), attributes: { hidden_size: 2 }, outputs: 3 }),
     on([4, 2, 3], [14], {
       rest: [...recurrent(2, 4), null, floats([2, 2, 2]), floats([2, 2, 2], 2)],
       attributes: { hidden_size: 2, direction: 'bidirectional' },
+    }),
+    // with lengths that say nothing, and peepholes
+    on([4, 2, 3], [14], {
+      rest: [...recurrent(1, 4), b.tensorOf('int32', [2], [4, 4]), null, null, floats([1, 6])],
+      attributes: { hidden_size: 2 },
     }),
   ],
   GRU: [
@@ -530,6 +579,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       on([2, 2, 3, 4], [16], { rest: [grid], attributes: { padding_mode, align_corners } }),
       on([2, 2, 3, 4], [20], { rest: [grid], attributes: { mode: 'nearest', padding_mode, align_corners } }),
       on([2, 2, 3, 4], [20], { rest: [grid], attributes: { mode: 'cubic', padding_mode, align_corners } }),
+      on([1, 2, 2, 3, 4], [20], { rest: [volume], attributes: { padding_mode, align_corners } }),
     ]),
   ),
   ConstantOfShape: [],
@@ -647,3 +697,129 @@ const dot = (a: ArrayLike<number>, c: ArrayLike<number>): number => {
   for (let i = 0; i < a.length; i++) sum += a[i]! * c[i]!;
   return sum;
 };
+
+describe('forms that ONNX Runtime does not run are the same as others that it does', () => {
+  const run = async (op: string, opset: number, c: Omit<Case, 'opsets'>, x: b.Tensor) => {
+    const graph = await openGraph(b.lower(decode(fileOf(op, opset, { ...c, opsets: [] }, x)).graph, 'plain'));
+    const results = await graph.run({ x });
+    await graph.close();
+    return results;
+  };
+  const turned = (tensor: b.Tensor, order: readonly number[]): b.Tensor => {
+    const { dtype, shape } = tensor;
+    const to = order.map((axis) => shape[axis]!);
+    const strides = shape.map((_, i) => sizeOfShape(shape.slice(i + 1)));
+    const values = numbers(tensor).map((_, flat, all) => {
+      let rest = flat;
+      let from = 0;
+      for (let i = to.length - 1; i >= 0; i--) {
+        from += (rest % to[i]!) * strides[order[i]!]!;
+        rest = Math.floor(rest / to[i]!);
+      }
+      return all[from]!;
+    });
+    return b.tensorOf(dtype, to, values);
+  };
+
+  test.for([
+    ['LSTM', 4],
+    ['GRU', 3],
+    ['RNN', 1],
+  ] as const)('%s with the batch first', async ([op, gates]) => {
+    const x = floats([4, 2, 3]);
+    const state = floats([1, 2, 2], 5);
+    const rest = [...recurrent(1, gates), null];
+    const attributes = { hidden_size: 2 };
+    const outputs = 2;
+    const usual = await run(op, 14, { x: x.shape, rest: [...rest, state], attributes, outputs }, x);
+    const first = turned(x, [1, 0, 2]);
+    const batchFirst = await run(
+      op,
+      14,
+      {
+        x: first.shape,
+        rest: [...rest, turned(state, [1, 0, 2])],
+        attributes: { ...attributes, layout: 1 },
+        outputs,
+      },
+      first,
+    );
+    expect(batchFirst).toEqual({
+      y0: turned(usual.y0!, [2, 0, 1, 3]),
+      y1: turned(usual.y1!, [1, 0, 2]),
+    });
+  });
+
+  const x = floats([2, 2, 3, 4]);
+  const keys = [floats([2, 2, 5, 4], 2), floats([2, 2, 5, 4], 3)];
+  const seen = (of: (query: number, key: number) => boolean): b.Tensor =>
+    b.tensorOf(
+      'bool',
+      [3, 5],
+      Array.from({ length: 15 }, (_, i) => Number(of(Math.floor(i / 5), i % 5))),
+    );
+
+  test('Attention with a window is one with a mask', async () => {
+    const window = { left_window_size: 1, right_window_size: 0 };
+    const own = await run('Attention', 25, { x: x.shape, rest: keys, attributes: window }, x);
+    const mask = seen((query, key) => key === query || key === query - 1);
+    expect(own).toEqual(await run('Attention', 25, { x: x.shape, rest: [...keys, mask] }, x));
+    expect(own).not.toEqual(await run('Attention', 25, { x: x.shape, rest: keys }, x));
+  });
+
+  test('Attention gives zeros where a query sees nothing, by a mask that is added too', async () => {
+    const mask = b.tensorOf(
+      'float32',
+      [3, 5],
+      [...new Array<number>(5).fill(-Infinity), ...new Array<number>(10).fill(0)],
+    );
+    const { y0 } = await run('Attention', 23, { x: x.shape, rest: [...keys, mask] }, x);
+    const bool = await run('Attention', 23, { x: x.shape, rest: [...keys, seen((query) => query > 0)] }, x);
+    expect(numbers(y0!).slice(0, 4)).toEqual([0, 0, 0, 0]);
+    expect(y0).toEqual(bool.y0);
+  });
+
+  test('Attention without the last keys in its mask does not see them', async () => {
+    const short = b.tensorOf('float32', [3, 4], new Array<number>(12).fill(0));
+    const own = await run('Attention', 24, { x: x.shape, rest: [...keys, short] }, x);
+    expect(own).toEqual(
+      await run('Attention', 24, { x: x.shape, rest: [...keys, seen((_, key) => key < 4)] }, x),
+    );
+  });
+
+  test('Attention shows its scores as its mode says', async () => {
+    const mask = floats([3, 5], 4);
+    const shown = async (qk_matmul_output_mode: number): Promise<number[]> =>
+      numbers(
+        (
+          await run(
+            'Attention',
+            24,
+            {
+              x: x.shape,
+              rest: [...keys, mask],
+              attributes: { qk_matmul_output_mode, softcap: f(2) },
+              outputs: 4,
+            },
+            x,
+          )
+        ).y3!,
+      );
+    const [raw, capped, masked, weights] = [await shown(0), await shown(1), await shown(2), await shown(3)];
+    const bias = numbers(mask);
+    expect(capped).toBeAllClose(
+      raw.map((v) => 2 * Math.tanh(v / 2)),
+      { rtol: 1e-5, atol: 1e-6 },
+    );
+    expect(masked).toBeAllClose(
+      capped.map((v, i) => v + bias[i % 15]!),
+      { rtol: 1e-5, atol: 1e-6 },
+    );
+    const row = masked.slice(0, 5).map(Math.exp);
+    const sum = row.reduce((m, n) => m + n, 0);
+    expect(weights.slice(0, 5)).toBeAllClose(
+      row.map((v) => v / sum),
+      { rtol: 1e-5, atol: 1e-6 },
+    );
+  });
+});

@@ -5,6 +5,7 @@ import { foldBatchNorm, foldFactors, scaleAndShift, scaleBatchNorm } from './bat
 import { traits } from '../attributes.ts';
 import { dropExpands } from './expand.ts';
 import { factorSums } from './factors.ts';
+import { flattenChannelsLast } from './flattened.ts';
 import { foldTransposes } from './fold.ts';
 import { formOf, type Form, type Target } from './forms.ts';
 import { convTransposeByConvs, isFrozen } from './frozen.ts';
@@ -59,7 +60,8 @@ export function lower(graph: Graph, target: Target): Graph {
     const isLate = (node: AnyNode): boolean =>
       traits[node.op].pool === true || (node.op === 'ConvWeightGrad' && hasFewChannels(node.inputs[0]!));
     const formed = tidy(inForms(prepared, (node) => !isLate(node)));
-    return share(sumsByProduct(tidy(inForms(poolsInPhases(formed), isLate))));
+    const all = tidy(inForms(poolsInPhases(formed), isLate));
+    return share(sumsByProduct(tidy(flattenChannelsLast(all))));
   }
   const formed = inForms(foldBatchNorm(graph));
   // some forms are written with an operator that has a form of its own: a mask compares with the pool's maxima

@@ -108,7 +108,10 @@ export async function begin(flags: Flags, adopt: Omit<AdoptOptions, 'labels'>): 
   const config = configOf(flags, device, dataset.sha256, read?.sources);
   refuseEmpty(config);
   const splits = limited(dataset, config);
-  const warnings = read ? await tryGiven(read.given, read.sources, splits.test, config) : [];
+  const warnings = [
+    ...lacking(dataset, splits),
+    ...(read ? await tryGiven(read.given, read.sources, splits.test, config) : []),
+  ];
   const start = found
     ? await locked(out, async () => {
         const folder = await sameRun(out, config);
@@ -263,7 +266,10 @@ export async function resume(path: string, given: readonly string[], data?: stri
     const dataset = await loadSameDigits(path, config.data, data);
     const again = await readGivenAgain(config, digits);
     const splits = limited(dataset, config);
-    const warnings = again ? await tryGiven(again, config, splits.test, config) : [];
+    const warnings = [
+      ...lacking(dataset, splits),
+      ...(again ? await tryGiven(again, config, splits.test, config) : []),
+    ];
     return {
       folder,
       config,
@@ -276,7 +282,26 @@ export async function resume(path: string, given: readonly string[], data?: stri
   });
 }
 
-function limited(dataset: { readonly train: StoredSource; readonly test: StoredSource }, config: RunConfig) {
+interface Splits {
+  readonly train: StoredSource;
+  readonly test: StoredSource;
+}
+
+/** Classes that a limit leaves out: data that are sorted by class lose them silently. */
+export function lacking(all: Splits, some: Splits): readonly string[] {
+  return (['train', 'test'] as const).flatMap((split) => {
+    const left = new Set(some[split].stored.labels);
+    const lost = [...new Set(all[split].stored.labels)].filter((label) => !left.has(label));
+    return lost.length === 0
+      ? []
+      : [
+          `--${split}-limit ${some[split].count}: the first ${some[split].count} images have none of class ` +
+            `${lost.toSorted((a, b) => a - b).join(', ')}; take more of them, or data in a random order`,
+        ];
+  });
+}
+
+function limited(dataset: Splits, config: RunConfig): Splits {
   const train = within('--train-limit', dataset.train, config.trainLimit);
   const test = within('--test-limit', dataset.test, config.testLimit);
   if (train.count < config.batchSize) {

@@ -7,6 +7,7 @@ import {
   type Dim,
   type Value,
 } from '../../builder/index.ts';
+import { knownNumbers } from '../../builder/evaluate.ts';
 import type { FileOutput, ModelDescription } from '../../onnx/index.ts';
 import { showPort } from './images.ts';
 import type { OutputForm, OutputPlan } from './plans.ts';
@@ -75,23 +76,57 @@ function answers(name: string, output: Value, batch: Dim): number {
 const fixedInside = (name: string, output: Value, batch: Dim): Error =>
   new Error(`output ${name} is ${showType(output)} to ${batch} images: the batch is fixed inside the model`);
 
-/** What stands between logits and the output, and the value before it. Passes by what moves no value. */
+/**
+ * What stands between logits and the output, and the value before it. Passes by what moves no value, and by the rounding of a
+ * quantised file.
+ */
 function activation(output: Value, count: number): { readonly form: OutputForm; readonly before: Value } {
-  let value = output;
+  const exact = unrounded(output);
+  let value = exact ?? output;
   while (value.source.kind === 'node' && value.index === 0) {
     const node: AnyNode = value.source;
     const [x] = node.inputs as readonly [Value];
     if (node.op === 'Softmax' || node.op === 'LogSoftmax') {
       if (count === 1 || !isOverClasses(node, x, count)) break;
-      return { form: node.op === 'Softmax' ? 'probabilities' : 'log-probabilities', before: x };
+      if (node.op === 'Softmax')
+        return { form: exact ? 'rounded-probabilities' : 'probabilities', before: x };
+      if (exact) break;
+      return { form: 'log-probabilities', before: x };
     }
-    if (node.op === 'Sigmoid') return { form: 'sigmoid', before: x };
+    if (node.op === 'Sigmoid') return { form: exact ? 'rounded-sigmoid' : 'sigmoid', before: x };
     // the order of the values stays: a batch of columns is the only thing that there is
     if (!moving.has(node.op) || x.dtype !== value.dtype) break;
     value = x;
   }
   return { form: 'logits', before: output };
 }
+
+/** What QuantizeLinear and DequantizeLinear with one scale have rounded; null for a value that they do not give. */
+function unrounded(output: Value): Value | null {
+  let value = output;
+  let isRounded = false;
+  // the output is a value times a plus b
+  let [a, b] = [1, 0];
+  while (value.source.kind === 'node') {
+    const { op, inputs }: AnyNode = value.source;
+    const [x, by] = inputs as readonly [Value, Value | undefined];
+    if (op === 'Add' && isStopped(by!)) {
+      isRounded = true;
+    } else if (op !== 'Cast' && op !== 'Clip') {
+      const [c, ...others] = (by && knownNumbers(by)) ?? [];
+      if (c === undefined || others.length > 0) break;
+      if (op === 'Mul') a *= c;
+      else if (op === 'Div') a /= c;
+      else if (op === 'Add') b += a * c;
+      else if (op === 'Sub') b -= a * c;
+      else break;
+    }
+    value = x;
+  }
+  return isRounded && Math.abs(a - 1) < 1e-5 && Math.abs(b) < 1e-5 ? value : null;
+}
+
+const isStopped = ({ source }: Value): boolean => source.kind === 'node' && source.op === 'StopGradient';
 
 const moving: ReadonlySet<string> = new Set(['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
 

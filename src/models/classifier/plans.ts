@@ -27,9 +27,11 @@ export interface InputPlan {
  * What a file's output is:
  * - `logits`, or any scores that are no probabilities;
  * - `probabilities` of a softmax, and `log-probabilities`: logits up to a number that all classes of an image share;
- * - `sigmoid`: a probability of each class by itself, z = log(p / (1 - p)).
+ * - `sigmoid`: a probability of each class by itself, z = log(p / (1 - p));
+ * - `rounded-probabilities` and `rounded-sigmoid`: the same, rounded to steps by a quantised file.
  */
-export type OutputForm = 'logits' | 'probabilities' | 'log-probabilities' | 'sigmoid';
+export type OutputForm =
+  'logits' | 'probabilities' | 'log-probabilities' | 'sigmoid' | 'rounded-probabilities' | 'rounded-sigmoid';
 
 /** How a file's output becomes logits [batch,classes], as plain data. */
 export interface OutputPlan {

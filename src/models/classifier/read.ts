@@ -68,7 +68,9 @@ export function readClassifier(bytes: Uint8Array, options: ReadOptions = {}): Cl
     ...images.notes.map((line): Fact => ({ about: 'layout', text: line })),
     { about: 'preprocessing', text },
     pictures.text === null ? null : { about: 'pictures', text: pictures.text },
-    input.batch === null ? null : { about: 'batch', text: batchText(input.batch, read.batch) },
+    input.batch === null && read.batch === null
+      ? null
+      : { about: 'batch', text: batchText(input.batch, read.batch) },
     { about: 'output', text: outputText(ports.output, head.classes) },
     source === null ? null : { about: 'labels', text: source },
   ];
@@ -208,19 +210,24 @@ const layoutText = ({ layout, from }: InputPlan, said: AdoptOptions['channels'])
   return from.length === 3 ? `${axes}; ${said ?? 'rgb is assumed'}` : axes;
 };
 
-const batchText = (own: number, graph: number | null): string =>
-  `the file takes ${own} at a time; its gradient ${graph === null ? 'any number' : `${graph} too`}`;
+function batchText(own: number | null, graph: number | null): string {
+  const file = `the file takes ${own ?? 'any number'} at a time; its gradient `;
+  if (graph === null) return `${file}any number`;
+  return file + (own === null ? `${graph}, so it is slower than it could be` : `${graph} too`);
+}
 
 const endings: Readonly<Record<OutputForm, string>> = {
   logits: 'scores',
   probabilities: 'probabilities of a softmax, which is taken off',
   'log-probabilities': 'logarithms of the probabilities of a softmax, which is taken off',
   sigmoid: 'probabilities of a sigmoid, which is taken off',
+  'rounded-probabilities': 'rounded probabilities of a softmax, which is taken off with the rounding',
+  'rounded-sigmoid': 'rounded probabilities of a sigmoid, which is taken off with the rounding',
 };
 
 const outputText = ({ name, form, single }: OutputPlan, classes: number): string =>
   single
-    ? `${name} gives one number (${endings[form]}), of which two classes are made: class 1 above ${form === 'sigmoid' ? 0.5 : 0}`
+    ? `${name} gives one number (${endings[form]}), of which two classes are made: class 1 above ${form.endsWith('sigmoid') ? 0.5 : 0}`
     : `${name} gives ${classes} classes: ${endings[form]}`;
 
 /** Float32 sums in another order differ by less than the first, in parts of the largest logit. */

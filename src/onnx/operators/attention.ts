@@ -1,13 +1,17 @@
-import { constant, ints, tensorOf, type Value } from '../../builder/ir.ts';
+import { constant, constantNumbers, ints, tensorOf, type Tensor, type Value } from '../../builder/ir.ts';
 import {
   add,
   and,
   cast,
+  concat,
   div,
   expand,
+  greater,
+  less,
   matmul,
   mul,
   softmax,
+  sub,
   tanh,
   transpose,
   unsqueeze,
@@ -36,54 +40,127 @@ function forHeads(x: Value, heads: Dim): Value {
   return reshapeAs(expand(unsqueeze(x, [2]), ints([1, 1, times, 1, 1])), [batch, heads, length, size]);
 }
 
-/** softmax(q k^T * scale + mask) v; a bool mask says what is seen, and who sees nothing gets zeros. */
-function attention({ x, at, maybe, int, float, given, outputs }: Foreign): Value {
-  if (given.slice(4).some(Boolean) || outputs.slice(1, 3).some(Boolean)) {
-    throw new Error('a cache of keys and values is not supported');
-  }
-  if (outputs[3]) throw new Error('its scores as an output are not supported');
+/** What the scores may see of the keys, and what is added to them. */
+interface Masks {
+  readonly sees: readonly Value[];
+  readonly bias: Value | null;
+}
+
+/**
+ * softmax(q k^T * scale + mask) v. A query that sees no key gets zeros. The second and third output are the keys and values with
+ * those of the past before them; the fourth is the scores as `qk_matmul_output_mode` says (ONNX Attention).
+ */
+function attention(node: Foreign): readonly (Value | null)[] {
+  const { x, at, maybe, int, float, outputs } = node;
   int('softmax_precision');
-  int('qk_matmul_output_mode');
+  const [pastKeys, pastValues, lengths] = [maybe(4), maybe(5), maybe(6)];
+  if (!pastKeys !== !pastValues) throw new Error('past keys and past values must come together');
+  if (pastKeys && lengths) throw new Error('lengths of keys and past keys must not come together');
   const queries = int('q_num_heads');
   const keys = int('kv_num_heads', queries ?? 0);
   const q = inHeads(x, queries);
   const heads = q.shape[1]!;
-  const [k, v] = [at(1), at(2)].map((y) => forHeads(inHeads(y, keys), heads)) as [Value, Value];
+  const after = (past: Value | null, y: Value): Value => (past ? concat([past, y], 2) : y);
+  const [allKeys, allValues] = [
+    after(pastKeys, inHeads(at(1), keys)),
+    after(pastValues, inHeads(at(2), keys)),
+  ];
+  const [k, v] = [forHeads(allKeys, heads), forHeads(allValues, heads)];
   const raw = mul(matmul(q, swapped(k)), float('scale', 1 / Math.sqrt(q.shape[3] as number)));
   const cap = float('softcap', 0);
-  const scores = cap ? mul(tanh(div(raw, cap)), cap) : raw;
-  const mask = maybe(3);
-  const added = mask && mask.dtype !== 'bool' ? add(scores, cast(mask, x.dtype)) : scores;
-  const sees = [mask?.dtype === 'bool' ? mask : null, int('is_causal', 0) ? causal(scores) : null];
-  const y = matmul(
-    softmaxOf(
-      added,
-      sees.filter((seen) => seen !== null),
-    ),
-    v,
-  );
-  if (x.shape.length === 4) return y;
-  const width = sizeOf([heads, y.shape[3]!]);
-  return reshapeAs(transpose(y, [0, 2, 1, 3]), [x.shape[0]!, x.shape[1]!, width]);
+  const capped = cap ? mul(tanh(div(raw, cap)), cap) : raw;
+  const masks = masksOf(node, capped, pastKeys ? pastKeys.shape[2]! : 0, lengths);
+  const biased = masks.bias ? add(capped, cast(masks.bias, x.dtype)) : capped;
+  const weights = softmaxOf(biased, masks.sees);
+  const product = matmul(weights, v);
+  const y =
+    x.shape.length === 4
+      ? product
+      : reshapeAs(transpose(product, [0, 2, 1, 3]), [
+          x.shape[0]!,
+          x.shape[1]!,
+          sizeOf([heads, product.shape[3]!]),
+        ]);
+  const shown = [
+    () => raw,
+    () => capped,
+    () => (masks.sees.length > 0 ? where(masks.sees.reduce(and), biased, -Infinity) : biased),
+    () => weights,
+  ][int('qk_matmul_output_mode', 0)];
+  if (outputs[3] && !shown) throw new Error('qk_matmul_output_mode must be 0 to 3');
+  return [y, allKeys, allValues, outputs[3] ? shown!() : null];
 }
+
+/**
+ * What hides keys: the mask, bool or added; causality and windows, counted from the end of the past; the lengths of the keys [batch].
+ */
+function masksOf({ maybe, int, x }: Foreign, scores: Value, past: Dim, lengths: Value | null): Masks {
+  const sees: Value[] = [];
+  let bias: Value | null = null;
+  const mask = maybe(3);
+  if (mask) {
+    const missing = Number(scores.shape.at(-1)) - Number(mask.shape.at(-1));
+    const padded =
+      missing > 0 ? concat([mask, constant(hidden(mask, missing))], mask.shape.length - 1) : mask;
+    if (mask.dtype === 'bool') sees.push(padded);
+    else {
+      bias = padded;
+      if (!isFinite(padded)) sees.push(greater(padded, -Infinity));
+    }
+  }
+  const isCausal = int('is_causal', 0) === 1;
+  const left = int('left_window_size', -1);
+  const right = isCausal ? 0 : int('right_window_size', -1);
+  int('right_window_size');
+  if (left < 0 && right < 0 && !lengths) return { sees, bias };
+  const [rows, columns] = knownShape('Attention', { ...scores, shape: scores.shape.slice(-2) }) as [
+    number,
+    number,
+  ];
+  const numbers = (shape: readonly number[], of: (i: number) => number): Value =>
+    constant(
+      tensorOf(
+        x.dtype,
+        shape,
+        Array.from({ length: shape.reduce((m, n) => m * n) }, (_, i) => of(i)),
+      ),
+    );
+  const own = lengths && unsqueeze(cast(lengths, x.dtype), [1, 2, 3]); // [batch,1,1,1]
+  // how far a key lies behind its query
+  const behind = add(
+    numbers([rows, columns], (i) => Math.floor(i / columns) - (i % columns)),
+    own ? sub(own, rows) : Number(past),
+  );
+  if (left >= 0) sees.push(less(behind, left + 0.5));
+  if (right >= 0) sees.push(greater(behind, -right - 0.5));
+  if (own)
+    sees.push(
+      less(
+        numbers([columns], (i) => i),
+        own,
+      ),
+    );
+  return { sees, bias };
+}
+
+/** The end that a short mask lacks. */
+function hidden(mask: Value, length: number): Tensor {
+  const shape = [...knownShape('Attention', { ...mask, shape: mask.shape.slice(0, -1) }), length];
+  return tensorOf(
+    mask.dtype,
+    shape,
+    new Array<number>(shape.reduce((a, b) => a * b, 1)).fill(mask.dtype === 'bool' ? 0 : -Infinity),
+  );
+}
+
+/** Whether a mask is known and hides nothing. */
+const isFinite = (mask: Value): boolean => constantNumbers(mask)?.every(Number.isFinite) ?? false;
 
 /** A softmax over what is seen. */
 function softmaxOf(scores: Value, sees: readonly Value[]): Value {
   if (sees.length === 0) return softmax(scores);
   const seen = sees.reduce(and);
   return where(seen, softmax(where(seen, scores, -3.4e38)), 0);
-}
-
-/** What lies at or before each position. */
-function causal(scores: Value): Value {
-  const [rows, columns] = knownShape('Attention', { ...scores, shape: scores.shape.slice(-2) }) as [
-    number,
-    number,
-  ];
-  const sees = Array.from({ length: rows * columns }, (_, i) =>
-    Number(i % columns <= Math.floor(i / columns)),
-  );
-  return constant(tensorOf('bool', [rows, columns], sees));
 }
 
 export const attentions: Family = { Attention: { 23: attention } };

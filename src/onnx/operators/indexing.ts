@@ -7,6 +7,9 @@ import {
   expand,
   gather,
   gatherElements,
+  max,
+  min,
+  mul,
   reshape,
   scatterAdd,
   slice,
@@ -81,21 +84,36 @@ function gatherNd({ x, at, int }: Foreign): Value {
   const batch = int('batch_dims', 0);
   const depth = depthOf(indices);
   if (batch > 0) {
-    const first = firstOf(indices, batch);
-    return gatherFlat(x, first, batch, depth, indices.shape.slice(batch, -1));
+    const known = knownNumbers(indices);
+    if (!known) throw new Error('indices must be constants, and are computed');
+    const rest = knownShape('GatherND', { ...indices, shape: indices.shape.slice(batch) });
+    const row = rest.reduce((a, b) => a * b, 1);
+    // the same for every element of the batch, which may be open
+    if (known.length > 0 && known.every((index, i) => index === known[i % row])) {
+      const first = constant(tensorOf('int64', rest, known.slice(0, row)));
+      return gatherFlat(x, first, batch, depth, indices.shape.slice(batch, -1));
+    }
+    const all = withBatch(known, knownShape('GatherND', indices), batch);
+    return gatherFlat(x, all, 0, batch + depth, indices.shape.slice(0, -1));
   }
   return gatherFlat(x, indices, 0, depth, indices.shape.slice(0, -1));
 }
 
-/** Indices that are the same for every element of the batch, once. */
-function firstOf(indices: Value, batch: number): Value {
-  const known = knownNumbers(indices) ?? [];
-  const rest = knownShape('GatherND', { ...indices, shape: indices.shape.slice(batch) });
-  const row = rest.reduce((a, b) => a * b, 1);
-  if (known.length === 0 || !known.every((index, i) => index === known[i % row])) {
-    throw new Error('batch_dims with indices that differ from image to image is not supported');
-  }
-  return constant(tensorOf('int64', rest, known.slice(0, row)));
+/** Indices [...batch,...,k] with the place in the batch before each: [...batch,...,batch+k]. */
+function withBatch(known: readonly number[], shape: readonly number[], batch: number): Value {
+  const sizes = shape.slice(0, batch);
+  const depth = shape.at(-1)!;
+  const perElement = shape.slice(batch, -1).reduce((a, b) => a * b, 1);
+  const rows = Array.from({ length: known.length / depth }, (_, row) => {
+    let rest = Math.floor(row / perElement);
+    const place = sizes.toReversed().map((size) => {
+      const at = rest % size;
+      rest = Math.floor(rest / size);
+      return at;
+    });
+    return [...place.toReversed(), ...known.slice(row * depth, (row + 1) * depth)];
+  });
+  return constant(tensorOf('int64', [...shape.slice(0, -1), batch + depth], rows.flat()));
 }
 
 function gatherFlat(x: Value, indices: Value, lead: number, depth: number, shape: Shape): Value {
@@ -120,9 +138,43 @@ function scatterNd({ x, at, text }: Foreign): Value {
   const rows = sizes.reduce((a, b) => a * b, 1);
   const row = rest.reduce((a, b) => a * b, 1);
   const column = expand(constant(tensorOf('int64', [flat.length, 1], flat)), ints([flat.length, row]));
+  const merge = merges[how];
+  if (merge) {
+    const places = flat.flatMap((at) => Array.from({ length: row }, (_, i) => at * row + i));
+    return merged(x, places, updates, merge);
+  }
   const data = reshape(x, [rows, row]);
   const changes = reshape(updates, [flat.length, row]);
   return reshape(scattered(data, column, changes, 0, how, flat), knownShape('ScatterND', x));
+}
+
+/** What reductions other than a sum make of an element and its update. */
+const merges: Readonly<Record<string, (a: Value, b: Value) => Value>> = { mul, min, max };
+
+/** `x` with each update merged into the element at its flat place, one after the other where a place is named twice. */
+function merged(
+  x: Value,
+  places: readonly number[],
+  updates: Value,
+  merge: (a: Value, b: Value) => Value,
+): Value {
+  const seen = new Map<number, number>();
+  const rounds: { readonly place: number; readonly update: number }[][] = [];
+  for (const [update, place] of places.entries()) {
+    const round = seen.get(place) ?? 0;
+    seen.set(place, round + 1);
+    (rounds[round] ??= []).push({ place, update });
+  }
+  const changes = reshape(updates, [-1]);
+  const flat = rounds.reduce(
+    (so, round) => {
+      const own = ints(round.map(({ place }) => place));
+      const fresh = merge(gather(so, own), gather(changes, ints(round.map(({ update }) => update))));
+      return scattered(so, own, fresh, 0, 'none', knownNumbers(own));
+    },
+    reshape(x, [-1]),
+  );
+  return reshape(flat, knownShape('Scatter', x));
 }
 
 /**
@@ -138,7 +190,12 @@ function scattered(
   flat?: Iterable<number> | null,
 ): Value {
   if (how === 'add') return scatterAdd(data, indices, updates, axis);
-  if (how !== 'none') throw new Error(`reduction ${how} is not supported, only none and add`);
+  const merge = merges[how];
+  if (merge) {
+    if (!flat) throw new Error(`reduction ${how} is supported for constant indices only`);
+    return merged(data, [...flat], updates, merge);
+  }
+  if (how !== 'none') throw new Error(`reduction ${how} is not supported`);
   if (!isFloat(data) || (evaluate(data) && evaluate(updates))) {
     return apply('ScatterElements', [data, indices, updates], { axis, reduction: 'none' })[0]!;
   }

@@ -1,5 +1,17 @@
-import { constant, tensorOf, type Value } from '../../builder/ir.ts';
-import { abs, averagePool, apply, conv, max, mul, pow } from '../../builder/ops.ts';
+import { constant, ints, scalar, tensorOf, type Value } from '../../builder/ir.ts';
+import {
+  abs,
+  averagePool,
+  apply,
+  conv,
+  expand,
+  gather,
+  max,
+  mul,
+  pow,
+  reshape,
+  scatterAdd,
+} from '../../builder/ops.ts';
 import { knownShape } from '../../builder/fold-constants.ts';
 import { sizeOf } from '../../builder/shape.ts';
 import { spatial } from '../../builder/window.ts';
@@ -19,15 +31,24 @@ function maxPool(node: Foreign): readonly Value[] {
   const sizes = spatial(node.op, node.x);
   const own = poolWindow(node);
   const { kernel_shape, ...window } = fitted(sizes, own, positions(sizes, own, ceil_mode === 1));
-  const order = node.int('storage_order', 0);
-  const attrs = {
+  const [y, indices] = apply('MaxPool', [node.x], {
     kernel_shape,
     ...brief({ kernel_shape, ...window }),
     ceil_mode,
-    // it orders the indices alone
-    storage_order: node.outputs[1] ? order : 0,
-  };
-  return apply('MaxPool', [node.x], attrs);
+  }) as [Value, Value];
+  return [y, node.int('storage_order', 0) === 1 && node.outputs[1] ? byColumns(indices, node.x) : indices];
+}
+
+/** Places in images [N,C,H,W], counted row by row, as they are counted column by column. */
+function byColumns(places: Value, x: Value): Value {
+  const shape = knownShape('MaxPool', x);
+  if (shape.length !== 4) throw new Error('storage_order 1 is supported for images only');
+  const [height, width] = shape.slice(2) as [number, number];
+  const table = Array.from({ length: product(shape) }, (_, place) => {
+    const inPlane = place % (height * width);
+    return place - inPlane + (inPlane % width) * height + Math.floor(inPlane / width);
+  });
+  return gather(ints(table), places);
 }
 
 const product = (list: readonly number[]): number => list.reduce((a, b) => a * b, 1);
@@ -142,10 +163,14 @@ function lpPool(node: Foreign): Value {
   return pow(total, 1 / p);
 }
 
-/** As large as the windows make it: another size, which a third input gives, is not supported. */
+/** As large as the windows make it, or as the third input says: then the indices count in that size. */
 const unpooled: Importer = (node) => {
-  if (node.maybe(2)) throw new Error('output_shape is not supported');
-  return primitive('MaxUnpool', 2)(node);
+  if (!node.maybe(2)) return primitive('MaxUnpool', 2)(node);
+  for (const name of ['kernel_shape', 'strides', 'pads']) node.ints(name);
+  const shape = node.known(2);
+  const flat = (y: Value): Value => reshape(y, [-1]);
+  const zeros = expand(scalar(0, node.x.dtype), ints([product(shape)]));
+  return reshape(scatterAdd(zeros, flat(node.at(1)), flat(node.x)), shape);
 };
 
 export const pooling: Family = {

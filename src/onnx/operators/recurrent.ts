@@ -1,3 +1,4 @@
+import { knownNumbers } from '../../builder/evaluate.ts';
 import type { Value } from '../../builder/ir.ts';
 import {
   add,
@@ -30,6 +31,8 @@ interface Weights {
   readonly recurrent: Value;
   /** What is added to the recurrent product: [gates*hidden]; null for none. */
   readonly bias: Value | null;
+  /** What the cell adds to gates of an LSTM, over its own state: [3*hidden], in the order i, o, f; null for none. */
+  readonly peepholes: Value | null;
 }
 
 /** One step: `input` [batch,gates*hidden] is the product with the input, its bias added. */
@@ -48,13 +51,15 @@ function fromState({ h }: State, { recurrent, bias }: Weights): Value | null {
 
 const plus = (a: Value, b: Value | null): Value => (b ? add(a, b) : a);
 
-/** c' = f c + i g, h' = o tanh(c'); gates in the order i, o, f, g */
+/** c' = f c + i g, h' = o tanh(c'); gates in the order i, o, f, g. A peephole shows i and f the old c, o the new one. */
 const lstm: Cell = (input, state, weights) => {
+  const { hidden, peepholes } = weights;
   const all = plus(input, fromState(state, weights));
-  const [i, o, f] = [0, 1, 2].map((n) => sigmoid(gate(all, n, weights.hidden))) as [Value, Value, Value];
-  const fresh = mul(i, tanh(gate(all, 3, weights.hidden)));
-  const c = state.c ? add(mul(f, state.c), fresh) : fresh;
-  return { h: mul(o, tanh(c)), c };
+  const opened = (n: number, c: Value | null): Value =>
+    sigmoid(plus(gate(all, n, hidden), peepholes && c && mul(c, gate(peepholes, n, hidden))));
+  const fresh = mul(opened(0, state.c), tanh(gate(all, 3, hidden)));
+  const c = state.c ? add(mul(opened(2, state.c), state.c), fresh) : fresh;
+  return { h: mul(opened(1, c), tanh(c)), c };
 };
 
 /**
@@ -91,23 +96,35 @@ function checkActivations({ strings, floats }: Foreign, usual: readonly string[]
   }
 }
 
-/** A network over x [steps,batch,size] -> Y [steps,directions,batch,hidden], Y_h and Y_c [directions,batch,hidden]. */
+/**
+ * A network over x [steps,batch,size] -> Y [steps,directions,batch,hidden], Y_h and Y_c [directions,batch,hidden]. With layout 1
+ * the batch comes first in all of them, and in the states that it begins with.
+ */
 const recurrent =
   (gates: number, usual: readonly string[], cellOf: (node: Foreign) => Cell): Importer =>
   (node) => {
-    const { x, at, maybe, int, text, float } = node;
+    const { at, maybe, int, text, float } = node;
+    const isBatchFirst = int('layout', 0) === 1;
+    const states = (y: Value): Value => (isBatchFirst ? transpose(y, [1, 0, 2]) : y);
+    const begin = (index: number): Value | null => {
+      const state = maybe(index);
+      return state && states(state);
+    };
+    const x = states(node.x);
     const [steps] = x.shape;
     const cell = cellOf(node);
     checkActivations(node, usual);
     const hidden = int('hidden_size') ?? (at(2).shape[2] as number);
     for (const [name, given] of [
-      ['layout', int('layout', 0)],
       ['input_forget', int('input_forget', 0)],
       ['clip', float('clip', 0)],
     ] as const) {
       if (given) throw new Error(`attribute ${name} is not supported`);
     }
-    if (maybe(4) || maybe(7)) throw new Error('sequence lengths and peepholes are not supported');
+    // lengths that are all of the sequence say nothing
+    if (maybe(4) && !knownNumbers(at(4))?.every((length) => length === steps)) {
+      throw new Error('sequences of different lengths are not supported');
+    }
     if (typeof steps !== 'number' || steps > mostSteps || steps < 1) {
       throw new Error(`a sequence of ${steps} steps is not supported, only up to ${mostSteps}`);
     }
@@ -121,10 +138,15 @@ const recurrent =
       const bias = biases && slice(biases, [gates * hidden], [2 * gates * hidden], [0]);
       const product = matmul(x, transpose(first(at(1), d)!));
       const inputs = biases ? add(product, slice(biases, [0], [gates * hidden], [0])) : product;
-      const weights = { hidden, recurrent: transpose(first(at(2), d)!), bias };
+      const weights = {
+        hidden,
+        recurrent: transpose(first(at(2), d)!),
+        bias,
+        peepholes: first(maybe(7), d),
+      };
       const order = Array.from({ length: steps }, (_, t) => (isBackwards ? steps - 1 - t : t));
       const outputs = new Array<Value>(steps);
-      let state: State = { h: first(maybe(5), d), c: first(maybe(6), d) };
+      let state: State = { h: first(begin(5), d), c: first(begin(6), d) };
       for (const t of order) {
         const next = cell(squeeze(slice(inputs, [t], [t + 1], [0]), [0]), state, weights);
         outputs[t] = next.h;
@@ -144,13 +166,15 @@ const recurrent =
       ),
     );
     const cells = runs.flatMap(({ state }) => state.c ?? []);
+    const all = stacked(perStep, 0);
+    const last = stacked(
+      runs.map(({ state }) => state.h!),
+      0,
+    );
     return [
-      stacked(perStep, 0),
-      stacked(
-        runs.map(({ state }) => state.h!),
-        0,
-      ),
-      cells.length > 0 ? stacked(cells, 0) : null,
+      isBatchFirst ? transpose(all, [2, 0, 1, 3]) : all,
+      states(last),
+      cells.length > 0 ? states(stacked(cells, 0)) : null,
     ];
   };
 

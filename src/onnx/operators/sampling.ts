@@ -28,6 +28,12 @@ interface Neighbour {
   readonly share: Value | null;
 }
 
+/** Where a neighbour is within an axis, or within the image counted in order, and what its share is a product of. */
+interface Place {
+  readonly inside: Value;
+  readonly shares: readonly Value[];
+}
+
 /** A coordinate in [-1,1] as a place on an axis: the ends are the centres of the outer pixels, or their edges. */
 const unnormalised = (x: Value, size: number, alignCorners: boolean): Value =>
   alignCorners ? mul(add(x, 1), (size - 1) / 2) : sub(mul(add(x, 1), size / 2), 0.5);
@@ -75,7 +81,7 @@ const neighbours: Readonly<Record<string, (x: Value) => readonly Neighbour[]>> =
   },
 };
 
-/** x [N,C,H,W] at the places of a grid [N,h,w,2] -> [N,C,h,w], between pixels as their shares say. */
+/** x [N,C,H,W] at the places of a grid [N,h,w,2] -> [N,C,h,w], between pixels as their shares say; volumes alike. */
 function gridSample({ x, at, int, text }: Foreign): Value {
   const grid = at(1);
   // before opset 20 with `bi` before it
@@ -85,39 +91,45 @@ function gridSample({ x, at, int, text }: Foreign): Value {
   const [near, pad] = [neighbours[mode], paddings[padding]];
   if (!near) throw new Error(`mode ${mode} is not supported`);
   if (!pad) throw new Error(`padding_mode ${padding} is not supported`);
-  const [channels, height, width] = knownShape('GridSample', { ...x, shape: x.shape.slice(1) }) as [
+  const [channels, ...sizes] = knownShape('GridSample', { ...x, shape: x.shape.slice(1) }) as [
     number,
-    number,
-    number,
+    ...number[],
   ];
-  const places = (axis: number, size: number) =>
-    near(unnormalised(squeeze(slice(grid, [axis], [axis + 1], [3]), [3]), size, isAligned)).map(
-      ({ at: place, share }) => {
-        const inside = pad(place, size, isAligned);
-        const seen = padding === 'zeros' ? cast(equal(inside, place), x.dtype) : null;
-        return { inside, shares: [share, seen].filter((s) => s !== null) };
-      },
-    );
-  const flat = reshapeAs(x, [x.shape[0]!, channels, height * width]);
-  const [n, ...space] = grid.shape.slice(0, 3);
-  const points = sizeOf(space);
-  const columns = places(0, width);
-  const parts = places(1, height).flatMap((row) =>
-    columns.map((column) => {
-      const index = cast(add(mul(row.inside, width), column.inside), 'int64');
-      const indices = expand(reshapeAs(index, [n!, 1, points]), ints([1, channels, 1]));
-      const values = gatherElements(flat, indices, 2);
-      const shares = [...row.shares, ...column.shares];
-      if (shares.length === 0) return values;
-      return mul(
-        values,
-        reshapeAs(
-          shares.reduce((a, b) => mul(a, b)),
-          [n!, 1, points],
-        ),
-      );
-    }),
+  const last = sizes.length + 1;
+  // a grid names the last axis first
+  const places = sizes.map((size, i) => {
+    const axis = sizes.length - 1 - i;
+    const place = squeeze(slice(grid, [axis], [axis + 1], [last]), [last]);
+    return near(unnormalised(place, size, isAligned)).map(({ at: own, share }): Place => {
+      const inside = pad(own, size, isAligned);
+      const seen = padding === 'zeros' ? cast(equal(inside, own), x.dtype) : null;
+      return { inside, shares: [share, seen].filter((s) => s !== null) };
+    });
+  });
+  const corners = places.reduce((so, own, i) =>
+    so.flatMap((a) =>
+      own.map((b) => ({
+        inside: add(mul(a.inside, sizes[i]!), b.inside),
+        shares: [...a.shares, ...b.shares],
+      })),
+    ),
   );
+  const flat = reshapeAs(x, [x.shape[0]!, channels, sizes.reduce((a, b) => a * b, 1)]);
+  const [n, ...space] = grid.shape.slice(0, last);
+  const points = sizeOf(space);
+  const parts = corners.map(({ inside, shares }) => {
+    const index = cast(inside, 'int64');
+    const indices = expand(reshapeAs(index, [n!, 1, points]), ints([1, channels, 1]));
+    const values = gatherElements(flat, indices, 2);
+    if (shares.length === 0) return values;
+    return mul(
+      values,
+      reshapeAs(
+        shares.reduce((a, b) => mul(a, b)),
+        [n!, 1, points],
+      ),
+    );
+  });
   return reshapeAs(
     parts.reduce((a, b) => add(a, b)),
     [n!, channels, ...space],

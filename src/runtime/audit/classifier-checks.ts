@@ -96,9 +96,17 @@ function* ofAnswers(logits: Float32Array, images: number): Generator<Finding> {
   }
 }
 
-/** Float32 sums a few probabilities to 1 within 1e-6; one that was rounded to a few digits is still one. */
-const isDistribution = (row: Float32Array): boolean =>
-  row.every((p) => p >= 0 && p <= 1) && Math.abs(row.reduce((sum, p) => sum + p, 0) - 1) < 1e-3;
+/**
+ * Float32 sums a few probabilities to 1 within 1e-6; one that was rounded to a few digits is still one. Those that a quantised model
+ * rounds to multiples of 1/255 or 1/256 are each off by up to half of that.
+ */
+function isDistribution(row: Float32Array): boolean {
+  const isRounded = [255, 256].some((steps) =>
+    row.every((p) => Math.abs(p * steps - Math.round(p * steps)) < 1e-3),
+  );
+  const apart = isRounded ? Math.min(0.25, row.length / 510) : 1e-3;
+  return row.every((p) => p >= 0 && p <= 1) && Math.abs(row.reduce((sum, p) => sum + p, 0) - 1) <= apart;
+}
 
 function ofGradient({ gradient: { data } }: Slope, images: number): readonly Finding[] {
   const pixels = data.length / images;

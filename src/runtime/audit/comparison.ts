@@ -26,7 +26,7 @@ export interface Apart {
 
 /**
  * How far the logits of a gradient graph are from those of the classifier's file. Of probabilities, their logarithms are
- * compared, as far as float32 holds them.
+ * compared, as far as float32 holds them; of rounded ones, which have no logarithm near 0, they themselves.
  */
 export function apartOf({ data: file, shape }: Logits, { data: graph }: Logits, form: OutputForm): Apart {
   const [count, classes] = shape;
@@ -57,6 +57,8 @@ const comparable: { readonly [F in OutputForm]: (row: Row) => Row } = {
   probabilities: logarithms,
   'log-probabilities': logarithms,
   sigmoid: (row) => row.map((z) => Math.min(mostOfSigmoid, Math.max(-mostOfSigmoid, z))),
+  'rounded-probabilities': (row) => logarithms(row).map(Math.exp),
+  'rounded-sigmoid': (row) => row.map((z) => 1 / (1 + Math.exp(-z))),
 };
 
 /** log softmax(z), cut off below. */

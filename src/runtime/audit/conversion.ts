@@ -94,11 +94,17 @@ export function logitsFrom({ form, single }: OutputPlan, { dtype, data, shape }:
 
 const logOf = (p: number): number => (p === 0 ? leastLog : Math.max(leastLog, Math.log(p)));
 
+function logOdds(p: number): number {
+  return logOf(p) - Math.log(Math.max(leastRest, 1 - p));
+}
+
 const logitOf: { readonly [F in OutputPlan['form']]: (value: number) => number } = {
   logits: (z) => z,
   probabilities: logOf,
   'log-probabilities': (z) => Math.max(leastLog, z),
-  sigmoid: (p) => logOf(p) - Math.log(Math.max(leastRest, 1 - p)),
+  sigmoid: logOdds,
+  'rounded-probabilities': logOf,
+  'rounded-sigmoid': logOdds,
 };
 
 /**

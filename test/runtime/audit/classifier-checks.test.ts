@@ -57,6 +57,19 @@ it('a gradient of other logits than the classifier gives is rejected', async () 
   await expect(other).rejects.toThrow(/^the gradient graph gives other logits than the classifier/);
 });
 
+it.each([255, 256])('probabilities that were rounded to multiples of 1/%i are found', async (steps) => {
+  const rounded = (image: b.Value): b.Value =>
+    b.div(b.round(b.mul(b.softmax(b.mul(linear(image), 0.1)), steps)), steps);
+  const findings = await check(rounded);
+  // a quantised file has no gradient either
+  expect(findings.map((finding) => finding.check)).toEqual(['probabilities', 'zero-gradient']);
+});
+
+it('scores that were rounded to such multiples are no probabilities', async () => {
+  const findings = await check((image) => b.div(b.round(b.mul(linear(image), 255)), 255));
+  expect(findings.map((finding) => finding.check)).toEqual(['zero-gradient']);
+});
+
 describe('a classifier that only seems robust is found:', () => {
   it.each<readonly [check: string, says: string, f: (image: b.Value) => b.Value]>([
     [
