@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Argument, Command } from '@commander-js/extra-typings';
+import { userProgram } from './user-program.ts';
 
 /** A way to install the package: what package.json of the empty project says beside it, and the commands. */
 interface Setup {
@@ -79,31 +80,16 @@ const drawing = `
 const training =
   'train --train-limit 500 --test-limit 200 --classifier-epochs 1 --attacker-epochs 1 --out runs/check';
 
-/** What a program of a user imports; it must have no error, in this package's declarations neither. */
-const program = `
-  import { attack, audit, evaluate, harden, loadDataset, openClassifier, openImages } from 'sparring';
-  import { grad, input, reduceSum, type Graph } from 'sparring/builder';
-  import { decode, encode } from 'sparring/onnx';
-  import { openModel } from 'sparring/runtime';
-  const classifier = await openClassifier('model.onnx', { threads: 1 });
-  const { image: shape, classes, pictures } = classifier;
-  const images = await openImages('photos', { shape, classes, pictures });
-  const { worst } = await audit(classifier, images, { eps: 8 / 255, attacks: ['fgsm'] });
-  const x = input('x', 'float32', ['n', 3]);
-  const [dx] = grad(reduceSum(x), [x]);
-  const graph: Graph = decode(encode({ name: 'g', inputs: [x], outputs: { dx: dx! } })).graph;
-  export const all = { attack, evaluate, harden, loadDataset, openModel, graph, accuracy: worst.accuracy };`;
-
 /** How a user's project finds modules. */
 const resolutions = [
   { module: 'nodenext', moduleResolution: 'nodenext' },
   { module: 'esnext', moduleResolution: 'bundler' },
 ];
 
-/** What TypeScript says of {@link program}, declarations of dependencies included. */
+/** What TypeScript says of {@link userProgram}, declarations of dependencies included. */
 async function typeErrors(project: string): Promise<readonly string[]> {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  await writeFile(join(project, 'program.mts'), program);
+  await writeFile(join(project, 'program.mts'), userProgram);
   const faults: string[] = [];
   for (const resolution of resolutions) {
     const options = {

@@ -1,3 +1,9 @@
+/**
+ * The same as `sparring`, for browsers: models are given by URL or as bytes, and there are no data sets.
+ *
+ * @module sparring in a browser
+ */
+
 import { openOn, type OpenClassifier, type OpenOptions } from './api/classifier.ts';
 import { web } from './api/web.ts';
 

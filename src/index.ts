@@ -1,3 +1,9 @@
+/**
+ * Opens ONNX image classifiers, attacks, audits and hardens them, in Node.
+ *
+ * @module sparring
+ */
+
 import { openOn, type OpenClassifier, type OpenOptions } from './api/classifier.ts';
 import { hardenOn, type Hardened, type HardenOptions } from './api/harden.ts';
 import { node } from './api/node.ts';

@@ -1,3 +1,9 @@
+/**
+ * Adds `toWithstand` to the matchers of Vitest.
+ *
+ * @module sparring/vitest
+ */
+
 import { expect } from 'vitest';
 import {
   audit,

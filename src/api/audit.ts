@@ -42,6 +42,7 @@ export interface AuditResult extends Figures {
  *
  * @param classifier what `openClassifier` gives, or an {@link Oracle} of your own.
  * @param examples all of them are used.
+ * @param options `eps` is required; all others have defaults.
  * @throws InputError when an option or the examples are wrong; the reason of the signal when that was aborted.
  * @example
  * const { worst, checks, verdict } = await audit(classifier, { images, labels }, { eps: 8 / 255, failUnder: 0.4 });

@@ -24,6 +24,17 @@ const notCompared =
 /** How much further than a file's answers move by themselves its gradient graph may be. */
 const mostOfRounding = 10;
 
+/** That a file cannot be run, without what ONNX Runtime puts before its reason. */
+function unrunnable(error: unknown): InputError {
+  const [line] = (error as Error).message.split('\n', 1);
+  const reason = line!.replace(
+    /^(?:Can't create a session\. )?(?:ERROR_CODE: \d+, ERROR_MESSAGE: )?(?:Fatal error: )?/,
+    '',
+  );
+  const way = 'export the model again, with standard ONNX operators';
+  return new InputError(`ONNX Runtime cannot run the file: ${reason}; ${way}`, { cause: error });
+}
+
 /**
  * Opens a classifier whose gradient graph gives the logits of its file. Where it does not, the file is run without ONNX
  * Runtime's graph optimisation too, which may change what a file gives. Where the file's own answers to random pixels move
@@ -42,14 +53,15 @@ export async function openChecked(
   const { tolerance } = classifier.origin;
   const oracles: OpenOracle[] = [];
   const attempt = async (optimized: boolean) => {
-    const oracle = await opened(optimized);
+    const oracle = await opened(optimized).catch((error: unknown) => {
+      throw classifier.noGradient === null ? error : unrunnable(error);
+    });
     oracles.push(oracle);
     const images = noise(classifier.image);
     if (oracle.gradient) return { oracle, found: await compare(oracle, classifier, images) };
     // there is nothing to compare; that the file runs at all is found out here
     await oracle.logits(firstOf(images, 1)).catch((error: unknown) => {
-      const [line] = (error as Error).message.split('\n', 1);
-      throw new InputError(`ONNX Runtime cannot run the file: ${line}`, { cause: error });
+      throw unrunnable(error);
     });
     return { oracle, found: null };
   };

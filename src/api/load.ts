@@ -134,7 +134,7 @@ export async function naming<T>(name: string, work: () => T | Promise<T>): Promi
   try {
     return await work();
   } catch (error) {
-    const line = (error as Error).message.split('\n', 1)[0]!;
+    const line = (error as Error).message.split('\n', 1)[0]!.replace(/^decode: /, '');
     throw new InputError(isNamed(line, name) ? line : `${name}: ${line}`, { cause: error });
   }
 }

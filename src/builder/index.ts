@@ -1,3 +1,9 @@
+/**
+ * Makes ONNX graphs and differentiates them.
+ *
+ * @module sparring/builder
+ */
+
 export * from './ir.ts';
 export * from './shape.ts';
 export * from './ops.ts';

@@ -35,7 +35,7 @@ export function withAdoptOptions<C extends CommandUnknownOpts>(
   leftOut: readonly (keyof AdoptFlags)[] = [],
 ): C {
   const all = [
-    new Option('--input <name>', 'the input that takes images, where there are several'),
+    new Option('--input <name>', 'the name of the input that takes images, which must be the only input'),
     new Option('--output <name>', 'the output that gives logits or probabilities, where there are several'),
     new Option('--layout <layout>', 'the order of the axes of its images').choices(layouts),
     new Option('--scale <scale>', 'the unit of its pixels').choices(scales),

@@ -151,7 +151,9 @@ export function decodeModel(bytes: Uint8Array): Decoded<'Model'> {
   try {
     return decodeMessage(bytes);
   } catch (cause) {
-    throw new Error('decode: the bytes are not an ONNX model', { cause });
+    throw new Error('decode: the bytes are not an ONNX model; take the .onnx file of a classifier', {
+      cause,
+    });
   }
 }
 

@@ -1,3 +1,9 @@
+/**
+ * Reads graphs from ONNX files and writes them.
+ *
+ * @module sparring/onnx
+ */
+
 export { encode, encodeProgram, opset } from './encode.ts';
 export {
   decode,

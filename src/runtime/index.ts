@@ -1,3 +1,9 @@
+/**
+ * Runs models and training programs, and reads data sets.
+ *
+ * @module sparring/runtime
+ */
+
 export * from './browser.ts';
 export { expectedData, loadDataset, openImages } from './data/formats.ts';
 export { labelledBy } from './data/answers.ts';

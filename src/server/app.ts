@@ -13,7 +13,7 @@ import { requestLog } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { modelEndpoints } from './model/endpoints.ts';
 import { packedFiles } from './packed.ts';
-import { cut, onError, Problem } from './problem.ts';
+import { answerTo, cut, onError, Problem } from './problem.ts';
 import { accessOf, serverRoutes } from './routes.ts';
 import { runEndpoints } from './run.ts';
 import type { RequestLimits } from './schemas.ts';
@@ -59,9 +59,7 @@ export function createApp(deps: AppDeps): App {
   const origins = originsOf(deps.origins);
   const app: App = new OpenAPIHono();
   app.onError(onError((error) => log.error({ err: error }, 'unexpected error')));
-  app.notFound((c) =>
-    new Problem('not-found', `there is no ${cut(c.req.path)}`).response(c.get('requestId')),
-  );
+  app.notFound((c) => answerTo(c, new Problem('not-found', `there is no ${cut(c.req.path)}`)));
 
   app.use(requestId(), requestLog(log), metrics.middleware, headers(origins.length > 0));
   if (origins.length > 0) app.use(crossOrigin(origins));

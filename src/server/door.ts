@@ -7,7 +7,7 @@ import type { Batcher } from './batcher.ts';
 import type { ClientOf } from './client.ts';
 import { requestLine, type Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { cut, Problem, problemType, type ProblemKind } from './problem.ts';
+import { besides, cut, Problem, problemType, type ProblemKind } from './problem.ts';
 import { hostName } from './security.ts';
 
 /** What stands between Node's HTTP server and the app: it answers what the app cannot, or need not, see. */
@@ -35,7 +35,8 @@ export function createDoor({ batcher, metrics, log, clientOf, hosts }: DoorOptio
   const pace = createPacer();
   function send(request: IncomingMessage, response: ServerResponse, problem: Problem, close: boolean): void {
     const id = idOf(request);
-    const body = problem.json(id);
+    const { method = '', url = '' } = request;
+    const body = problem.json(id, besides(url, problem));
     response.writeHead(problem.status, {
       'content-type': problemType,
       'content-length': Buffer.byteLength(body),
@@ -44,7 +45,6 @@ export function createDoor({ batcher, metrics, log, clientOf, hosts }: DoorOptio
       ...problem.headers,
     });
     response.end(request.method === 'HEAD' ? undefined : body);
-    const { method = '', url = '' } = request;
     metrics.events.turnedAway(method, problem.status);
     log.info(requestLine(id, method, url.split('?', 1)[0]!, problem.status, performance.now()), 'request');
   }

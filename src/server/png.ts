@@ -141,18 +141,23 @@ const sum = (values: Float32Array): number => values.reduce((total, value) => to
 const malformed = (field: string, problem: string): Problem =>
   new Problem('malformed-body', `${field} ${problem}`, { errors: [{ field, message: `It ${problem}` }] });
 
-/** An image as an 8-bit PNG, grey or in colour. Values are rounded; those outside 0..1 are clipped. */
-export function encodePng(values: Float32Array, image: ImageShape): Uint8Array {
+/** An image in 8 bits, grey or red, green and blue of each pixel. Values are rounded; those outside 0..1 are clipped. */
+export function levelsOf(values: Float32Array, image: ImageShape): Buffer {
   const { channels, height, width } = image;
   const pixels = height * width;
-  const colorType = channels === 1 ? 0 : 2;
-  const png = new PNG({ width, height, colorType, inputColorType: colorType, inputHasAlpha: false });
-  // a plane each becomes red, green, blue of each pixel
-  png.data = Buffer.from(
+  return Buffer.from(
     Uint8Array.from({ length: valuesOf(image) }, (_, at) => {
       const x = values[(at % channels) * pixels + Math.floor(at / channels)]!;
       return Math.round(255 * Math.min(1, Math.max(0, x)));
     }),
   );
+}
+
+/** An image as an 8-bit PNG, grey or in colour. Values are rounded; those outside 0..1 are clipped. */
+export function encodePng(values: Float32Array, image: ImageShape): Uint8Array {
+  const { channels, height, width } = image;
+  const colorType = channels === 1 ? 0 : 2;
+  const png = new PNG({ width, height, colorType, inputColorType: colorType, inputHasAlpha: false });
+  png.data = levelsOf(values, image);
   return PNG.sync.write(png, { colorType, inputColorType: colorType, inputHasAlpha: false });
 }

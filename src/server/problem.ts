@@ -174,14 +174,19 @@ export function shorten(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? 'an object' : value;
 }
 
+/** What the answer to a request under `/v2` holds besides: clients of the Open Inference Protocol look for it there. */
+export const besides = (path: string, problem: Problem): Readonly<Record<string, string>> =>
+  /^\/v2([/?]|$)/.test(path) ? { error: problem.message } : {};
+
+/** A problem as the answer to a request. */
+export const answerTo = (c: Context<{ Variables: RequestIdVariables }>, problem: Problem): Response =>
+  problem.response(c.get('requestId'), besides(c.req.path, problem));
+
 /** Turns whatever a handler threw into an answer; what nobody foresaw is logged and answered without its text. */
 export const onError =
   (log: (error: unknown) => void) =>
   (error: Error, c: Context<{ Variables: RequestIdVariables }>): Response => {
-    const id = c.get('requestId');
-    const answer = (problem: Problem): Response =>
-      // where clients of the Open Inference Protocol look for it
-      problem.response(id, /^\/v2(\/|$)/.test(c.req.path) ? { error: problem.message } : {});
+    const answer = (problem: Problem): Response => answerTo(c, problem);
     if (error instanceof Problem) return answer(error);
     if (c.req.raw.signal.aborted) {
       return answer(new Problem('client-gone', 'the connection ended before the request did'));

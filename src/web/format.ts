@@ -23,7 +23,7 @@ export const number = (value: number, digits = 3): string => String(Number(value
 
 /** `87 %`, `0.4 %`, `99.7 %`: one decimal where it matters. */
 export function percent(fraction: number): string {
-  const fine = (fraction > 0.005 && fraction < 0.0995) || (fraction > 0.985 && fraction < 0.9995);
+  const fine = (fraction >= 0.0005 && fraction < 0.0995) || (fraction > 0.985 && fraction < 0.9995);
   return `${(100 * fraction).toFixed(fine ? 1 : 0)} %`;
 }
 

@@ -469,6 +469,16 @@ test('a file that has no gradient and does not run is rejected when it is opened
   );
 });
 
+test('a file that ONNX Runtime cannot load is rejected with the reason and a way out', async () => {
+  const nodes = [
+    { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
+    { op: 'com.microsoft.Mystery', inputs: ['flat'], outputs: ['features'] },
+  ];
+  await expect(openClassifier(encodeModel(linear(1, nodes)), { threads: 1 })).rejects.toThrow(
+    /^the model: ONNX Runtime cannot run the file: (?!Fatal|Can't).*Mystery.*; export the model again, with standard ONNX operators$/,
+  );
+});
+
 describe('files beside a model', () => {
   let folder: string;
   beforeAll(async () => {

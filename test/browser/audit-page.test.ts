@@ -6,7 +6,7 @@ import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditPage } from '../../src/report/audit/index.ts';
 import { audits, picturesOf } from '../support/audits.ts';
-import { axeOn, chromiumPath, overflowOf } from '../support/browser.ts';
+import { axeOn, chromiumPath, looks, overflowOf } from '../support/browser.ts';
 
 /** With doubts, with demands, and with a thousand classes of long names. */
 const kinds = ['doubts', 'failed', 'thousand'] as const;
@@ -26,13 +26,6 @@ describe.skipIf(!chromiumPath)('audit.html in a browser (needs Chromium)', () =>
     await browser.close();
     await rm(folder, { recursive: true });
   });
-
-  const looks = [
-    [1280, 'light'],
-    [1280, 'dark'],
-    [390, 'light'],
-    [390, 'dark'],
-  ] as const;
 
   it.each(kinds.flatMap((kind) => looks.map(([width, scheme]) => [kind, width, scheme] as const)))(
     'with %s, at %d pixels, %s: asks for nothing, nothing is cut, nothing that axe finds',

@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchAt } from '../../src/runtime/data/source.ts';
 import { loadDigits, openModel, type Model, type StoredSource } from '../../src/runtime/index.ts';
-import { axeOn, chromiumPath, launch, overflowOf, serveFolder } from '../support/browser.ts';
+import { axeOn, chromiumPath, launch, looks, overflowOf, serveFolder } from '../support/browser.ts';
 import { sparring, start, type Command } from '../support/cli.ts';
 import '../support/run.ts';
 
@@ -173,10 +173,7 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       try {
         await after.says('serves run');
         await page.goto(before.url);
-        await page.waitForFunction(
-          async () => (await navigator.serviceWorker.getRegistrations()).length === 0,
-        );
-        expect(await kept()).toEqual({ workers: 0, caches: 1 });
+        await expect.poll(kept, { timeout: patience }).toEqual({ workers: 0, caches: 1 });
         await settled(page);
         await page.reload();
         await settled(page);
@@ -502,16 +499,9 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     patience,
   );
 
-  it.each([
-    ['desktop', 'light', 1280],
-    ['desktop', 'dark', 1280],
-    ['phone', 'light', 390],
-    ['phone', 'dark', 390],
-    ['small phone', 'light', 320],
-    ['small phone', 'dark', 320],
-  ] as const)(
-    'has no serious accessibility issue and no overflow: %s, %s',
-    async (_, colorScheme, width) => {
+  it.each(looks)(
+    'has no accessibility issue and no overflow at %d pixels, %s',
+    async (width, colorScheme) => {
       const page = await fresh();
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 844 });

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoFolder } from '../../src/cli/experiment/demo-folder.ts';
-import { axeOn, chromiumPath, launch, overflowOf, serveFolder } from '../support/browser.ts';
+import { axeOn, chromiumPath, launch, looks, overflowOf, serveFolder } from '../support/browser.ts';
 import { droppedModels, type Dropped } from '../support/dropped.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
@@ -61,6 +61,7 @@ describe.skipIf(!chromiumPath)(`a model of one's own in Chromium${reason}`, () =
       expect(await page.getByRole('alert').innerText()).toBe(
         'its weights lie in weights/means.onnx.data; drop that file here too',
       );
+      expect(await page.locator('.headline').innerText()).toBe('This model could not be opened.');
       await page.getByLabel('Open other files').setInputFiles(data);
       await page.locator('.badge').waitFor();
       await settled();
@@ -138,9 +139,23 @@ describe.skipIf(!chromiumPath)(`a model of one's own in Chromium${reason}`, () =
   );
 
   it(
-    'takes the softmax off',
+    'takes the softmax off a model that is dropped on the page',
     async () => {
-      await dropped(models.softmax);
+      const files = models.softmax.map(({ name, mimeType, buffer }) => ({
+        name,
+        type: mimeType,
+        bytes: [...buffer],
+      }));
+      const dataTransfer = await page.evaluateHandle((all) => {
+        const data = new DataTransfer();
+        for (const { name, type, bytes } of all) {
+          data.items.add(new File([Uint8Array.from(bytes)], name, { type }));
+        }
+        return data;
+      }, files);
+      await page.dispatchEvent('body', 'drop', { dataTransfer });
+      await page.getByText(files[0]!.name, { exact: true }).waitFor();
+      await settled();
       expect(await understood()).toMatch(/probabilities of a softmax, which is taken off/);
       expect(await page.locator('.headline').innerText()).toContain('“7”');
     },
@@ -167,29 +182,29 @@ describe.skipIf(!chromiumPath)(`a model of one's own in Chromium${reason}`, () =
     async () => {
       const [, digit] = models.stepped;
       await dropped([{ ...digit, name: 'no.onnx', mimeType: '' }, digit]);
-      expect((await page.getByRole('alert').innerText()).split('\n')).toHaveLength(1);
+      expect(await page.getByRole('alert').innerText()).toBe(
+        'the bytes are not an ONNX model; take the .onnx file of a classifier',
+      );
       const [model] = models.softmax;
       await dropped([model, { name: 'no.png', mimeType: 'image/png', buffer: Buffer.from('no') }]);
       expect(await page.getByRole('alert').innerText()).toMatch(
-        /no\.png.*no picture that the browser can read/,
+        /^no\.png: This file is no picture that the browser can read/,
       );
     },
     patience,
   );
 
-  it.each([
-    [1280, 'light'],
-    [1280, 'dark'],
-    [390, 'light'],
-    [320, 'dark'],
-  ] as const)(
+  it.each(looks)(
     'has no accessibility issue and no overflow at %d pixels, %s',
     async (width, colorScheme) => {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 844 });
-      await dropped(models.stepped);
-      expect(await axeOn(page)).toEqual([]);
-      expect(await overflowOf(page)).toBe(0);
+      const [model, , digit] = models.external;
+      for (const files of [models.stepped, [model, digit]]) {
+        await dropped(files);
+        expect(await axeOn(page)).toEqual([]);
+        expect(await overflowOf(page)).toBe(0);
+      }
     },
     patience,
   );

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readInputs, writeReport } from '../../src/cli/experiment/write-report.ts';
 import { confusionJson } from '../../src/runtime/experiment/confusion-file.ts';
 import { type Confusion } from '../../src/runtime/audit/confusion.ts';
-import { chromiumPath } from '../support/browser.ts';
+import { chromiumPath, looks } from '../support/browser.ts';
 import { evaluationOf } from '../support/evaluations.ts';
 import { asInThePaper, modelsOf, resultJson, type MadeUp } from '../support/results.ts';
 
@@ -124,13 +124,6 @@ describe.skipIf(!chromiumPath)('report.html in a browser (needs Chromium)', () =
   };
 
   const pages = ['before-evaluate', 'after-evaluate', 'many-cells', 'results-paper'] as const;
-  const looks = [
-    [1280, 'light'],
-    [1280, 'dark'],
-    [390, 'light'],
-    [390, 'dark'],
-  ] as const;
-
   it.each(pages.flatMap((name) => looks.map(([width, scheme]) => [name, width, scheme] as const)))(
     '%s at %d pixels, %s: offline, nothing cut, no label on another, nothing that axe finds',
     async (name, width, scheme) => {

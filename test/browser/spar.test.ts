@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoFolder } from '../../src/cli/experiment/demo-folder.ts';
 import { packDigits } from '../../src/cli/experiment/demo-spar.ts';
 import { loadDigits } from '../../src/runtime/experiment/digits.ts';
-import { axeOn, chromiumPath, launch, overflowOf, serveFolder } from '../support/browser.ts';
+import { axeOn, chromiumPath, launch, looks, overflowOf, serveFolder } from '../support/browser.ts';
 
 /** In milliseconds: the machine may be busy with much else. */
 const patience = 300_000;
@@ -169,12 +169,7 @@ describe.skipIf(!chromiumPath)(`live training in Chromium${reason}`, () => {
     patience,
   );
 
-  it.each([
-    [1280, 'light'],
-    [1280, 'dark'],
-    [390, 'light'],
-    [320, 'dark'],
-  ] as const)(
+  it.each(looks)(
     'has no accessibility issue and no overflow at %d pixels, %s',
     async (width, colorScheme) => {
       const page = await opened('spar&backend=wasm');

@@ -1,11 +1,12 @@
 import { execFile, type ExecFileException } from 'node:child_process';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
-import { buildPackage, tsc } from '../support/package.ts';
+import { userProgram } from '../../scripts/user-program.ts';
+import { buildPackage, root, tsc } from '../support/package.ts';
 
 let folder: string;
 const run = (...args: string[]) => promisify(execFile)(process.execPath, args, { cwd: folder });
@@ -51,6 +52,14 @@ describe('the built package', () => {
     expect(stdout).toBe('-1n 9007199254740993n 9223372036854775807n -9223372036854775808n\n');
   });
 
+  test('runs the graph of the README', async () => {
+    const readme = await readFile(join(root, 'README.md'), 'utf8');
+    const [, script] = /^```ts\n(.*?)^```/ms.exec(readme)!;
+    await writeFile(join(folder, 'demo.ts'), script!);
+    const { stdout } = await run('--import', import.meta.resolve('tsx'), 'demo.ts');
+    expect(stdout).toMatch(/Tanh[^]*MatMul/);
+  });
+
   test('type-checks in a project that checks the types of its libraries too', async () => {
     await writeFile(
       join(folder, 'user.mts'),
@@ -69,8 +78,9 @@ describe('the built package', () => {
        // @ts-expect-error -- there is no such attack
        audit(await openClassifier(encode(graph)), { images: new Float32Array(3), labels: [0] }, { eps: 0.1, attacks: ['genie'] });`,
     );
+    await writeFile(join(folder, 'program.mts'), userProgram);
     const options = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,dom', '--types', 'node'];
-    const { stdout } = await run(tsc, '--strict', '--noEmit', ...options, 'user.mts').catch(
+    const { stdout } = await run(tsc, '--strict', '--noEmit', ...options, 'user.mts', 'program.mts').catch(
       (error: ExecFileException) => error,
     );
     expect(stdout).toBe('');

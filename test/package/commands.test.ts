@@ -4,22 +4,7 @@ import { expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { program } from '../../src/cli/main.ts';
 import { root } from '../support/package.ts';
-
-/** The commands of `sparring` that a page shows, in blocks for a shell and within sentences, with what follows them. */
-function shown(page: string): readonly (readonly [command: string, words: readonly string[]])[] {
-  const blocks = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, text]) => text!);
-  const spans = [...page.matchAll(/`([^`\n]+)`/g)].map(([, text]) => text!);
-  const lines = [...blocks.join('\n').replaceAll('\\\n', ' ').split('\n'), ...spans];
-  return lines
-    .flatMap((line) => line.replace(/ #.*/, '').split(/ (?:&&|\||>) /))
-    .flatMap((line) => {
-      const typed =
-        /(?:^|\s)(?:npx (?:-y pnpm@10 (?:sparring )?|sparring )|pnpm (?:exec )?sparring |pnpm |sparring )(.+)/;
-      const [, rest] = typed.exec(line) ?? [];
-      const [command, ...words] = rest?.trim().split(/\s+/) ?? [];
-      return command === undefined ? [] : [[command, words] as const];
-    });
-}
+import { shown } from '../support/shown-commands.ts';
 
 const commands = new Map(program().commands.map((command) => [command.name(), command]));
 

@@ -102,6 +102,12 @@ describe('what is no proper request', () => {
     expect((await fetch(url('/healthz'))).status).toBe(200);
   });
 
+  it('of a client of the Open Inference Protocol is answered where that looks for the error', async () => {
+    const [, body] = (await said('GET /v2 HTTP/1.1\r\nHost: evil.example\r\n\r\n')).split('\r\n\r\n');
+    const { error, detail } = JSON.parse(body!) as { error: string; detail: string };
+    expect(error).toBe(detail);
+  });
+
   it('does not come after the answer to a proper one', async () => {
     const both = await said('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n');
     expect(both.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
@@ -114,13 +120,15 @@ describe('a request', () => {
   });
 
   it('of a client that left is counted as 499, not as a fault of the server', async () => {
-    const busy = await started({ workers: 1, batch: 1, queue: 300 });
+    const busy = await started({ workers: 1, batch: 1, queue: 1000 });
+    // some hundred images, one at a time: there is a queue for long enough to be seen on a busy machine
+    const body = new Uint8Array(digits(8).slice().buffer);
     const clients = Array.from({ length: 60 }, () => new AbortController());
     const requests = clients.map(async ({ signal }) =>
       fetch(url('/attack', busy), {
         method: 'POST',
-        headers: { 'content-type': 'image/png' },
-        body: digitPng(digits(1)) as BodyInit,
+        headers: { 'content-type': 'application/octet-stream' },
+        body,
         signal,
       }).catch(() => null),
     );

@@ -136,7 +136,8 @@ describe('an attack on a model of 3x224x224', () => {
 
     const picture = await raw(one, '?steps=3', 'image/png');
     expect(picture.headers.get('content-type')).toBe('image/png');
-    const { data, width, height } = PNG.sync.read(Buffer.from(await picture.arrayBuffer()));
+    const png = Buffer.from(await picture.arrayBuffer());
+    const { data, width, height } = PNG.sync.read(png);
     expect([width, height]).toEqual([224, 224]);
     const far = Array.from({ length: photoValues }, (_, at) => {
       const [channel, pixel] = [Math.floor(at / (224 * 224)), at % (224 * 224)];
@@ -144,6 +145,21 @@ describe('an attack on a model of 3x224x224', () => {
     });
     expect(largest(far)).toBeLessThanOrEqual(eps + 1e-6);
     expect(largest(far)).toBeGreaterThan(0);
+
+    const webp = await raw(one, '?steps=3', 'image/webp');
+    expect(webp.headers.get('content-type')).toBe('image/webp');
+    expect(webp.headers.get('sparring-linf')).toBe(picture.headers.get('sparring-linf'));
+    const bytes8 = Buffer.from(await webp.arrayBuffer());
+    expect((await sharp(bytes8).metadata()).format).toBe('webp');
+    expect((await decodePicture(bytes8)).rgb).toEqual((await decodePicture(png)).rgb);
+  });
+
+  it('answers no JPEG, which would change more than eps allows, and says what there is', async () => {
+    const response = await raw(one, '?attack=noise', 'image/jpeg');
+    expect(response.status).toBe(406);
+    expect(await response.json()).toMatchObject({
+      errors: [{ limit: ['application/json', 'image/png', 'image/webp', 'application/octet-stream'] }],
+    });
   });
 
   it('reads the same of JSON, raw values and a picture of the size', async () => {
@@ -257,7 +273,7 @@ describe('an attack on a model of 3x224x224', () => {
     expect(damaged.status).toBe(400);
     expect((await post('x', 'text/plain')).status).toBe(415);
     expect((await raw(one.subarray(1))).status).toBe(422);
-    expect((await raw(two, '', 'image/png')).status).toBe(422);
+    for (const type of ['image/png', 'image/webp']) expect((await raw(two, '', type)).status).toBe(422);
     expect((await raw(one, '', 'text/html')).status).toBe(406);
   });
 });

@@ -197,6 +197,18 @@ describe('the Open Inference Protocol', () => {
     expect((await app('/v2/models/none')).status).toBe(404);
   });
 
+  it.each([
+    ['POST', '/v2/repository/index', 404],
+    ['GET', '/v2/models/photo/config', 404],
+    ['GET', '/v2/nothing', 404],
+    ['DELETE', '/v2', 405],
+  ])('answers %s %s with an error where its clients look for it', async (method, at, status) => {
+    const response = await app(at, { method });
+    expect(response.status).toBe(status);
+    const { error, detail } = (await response.json()) as { error: string; detail: string };
+    expect(error).toBe(detail);
+  });
+
   it('asks for the token of the server, but not for health', async () => {
     const locked = served.app({ token: 'secret' });
     expect((await locked.request('/v2/models/photo')).status).toBe(401);

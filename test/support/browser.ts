@@ -58,6 +58,11 @@ export async function axeOn(page: Page): Promise<readonly string[]> {
   });
 }
 
+/** The windows in which every view is looked at: desktop, phone and small phone. */
+export const looks = [1280, 390, 320].flatMap((width) =>
+  (['light', 'dark'] as const).map((scheme) => [width, scheme] as const),
+);
+
 /** How far the content of a page is wider than its window, in CSS pixels. */
 export const overflowOf = (page: Page): Promise<number> =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

@@ -68,7 +68,9 @@ function chosen(model: string, inputs: readonly FilePort[], name: string | undef
   }
   const [port, ...others] = inputs;
   if (!port || others.length > 0) {
-    throw new Error(`${model} must have one input, the images; it has ${shown}`);
+    throw new Error(
+      `${model} must have one input, the images; it has ${shown}${port ? '; export it with the others inside' : ''}`,
+    );
   }
   return port;
 }

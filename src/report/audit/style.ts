@@ -64,4 +64,9 @@ dd{overflow-wrap:anywhere}
 .bars thead th{white-space:normal}
 .bars tbody th{min-width:5rem}
 }
+@media (max-width:22rem){
+.bars .bar{min-width:4.6rem;white-space:normal}
+.bars th,.bars td{padding-left:.25rem;padding-right:.25rem}
+.bars tbody th{min-width:0}
+}
 `;

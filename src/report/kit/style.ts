@@ -107,5 +107,6 @@ h1{font-size:1.6rem}
 dl{grid-template-columns:minmax(0,1fr)}
 dd{margin-bottom:.4rem}
 }
+@media (max-width:22rem){main,header,footer{padding-left:.5rem;padding-right:.5rem}}
 @media print{nav{display:none}}
 `;

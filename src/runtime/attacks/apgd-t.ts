@@ -19,7 +19,7 @@ export interface ApgdTargetedSettings {
 }
 
 /**
- * Targeted Auto-PGD (Croce and Hein 2020, APGD-T): {@link autoPgd} towards each of the other classes that the classifier
+ * Targeted Auto-PGD (Croce and Hein 2020, APGD-T): `autoPgd` towards each of the other classes that the classifier
  * finds likeliest, one after another, from random starts. Any wrong answer ends the search for an image.
  */
 export const apgdT: Attack<ApgdTargetedSettings> = {

@@ -19,7 +19,7 @@ export interface ApgdSettings {
 }
 
 /**
- * Auto-PGD (Croce and Hein 2020): gradient steps with momentum whose size nobody sets; see {@link autoPgd}. Each restart
+ * Auto-PGD (Croce and Hein 2020): gradient steps with momentum whose size nobody sets; see `autoPgd`. Each restart
  * takes only the images that are still right.
  *
  * `ce` is climbed by way of `gap`. The cross-entropy is log(1 + e^gap), which rises with it, so the two take the same

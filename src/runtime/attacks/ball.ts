@@ -34,7 +34,7 @@ export interface Ball {
     eps: number,
     range: ThreatModel['range'],
   ): Images;
-  /** {@link Glide} around `origin`: what is the same in every step is computed once. */
+  /** The `Glide` around `origin`: what is the same in every step is computed once. */
   glideIn(origin: Images, eps: number, range: ThreatModel['range']): Glide;
   /** How far each image is from its origin. */
   distance(images: Images, origin: Images): Float64Array;

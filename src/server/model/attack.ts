@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
+import type { ImageShape } from '../../runtime/attacks/images.ts';
 import { attackOf } from '../../runtime/attacks/index.ts';
 import { nameOf, nestedOf, type ClassifierCard } from '../../runtime/classifier-card.ts';
 import { formatOf } from '../accept.ts';
 import type { Batcher } from '../batcher.ts';
-import { encodePng, isPicture } from '../png.ts';
 import { invalid } from '../problem.ts';
 import type { AttackResult } from '../work.ts';
 import type { ModelCatalogue } from './catalogue.ts';
+import { pictureOf, pictureTypes, type PictureType } from './pictures.ts';
 import { readModelAttack, type ModelInput, type ModelReading } from './requests.ts';
 import type { ModelAnswer } from './schemas.ts';
 
@@ -18,21 +19,27 @@ export interface ModelAttackDeps extends ModelReading {
   readonly client: (c: Context) => string;
 }
 
+/** The types of answer to images of such a shape. */
+export const answerTypes = (
+  image: ImageShape,
+): readonly ('application/json' | PictureType | 'application/octet-stream')[] => [
+  'application/json',
+  ...pictureTypes(image),
+  'application/octet-stream',
+];
+
 /** `POST /attack`: reads the images, has them attacked, answers JSON, a picture or raw values. */
 export async function attackModel(
   c: Context,
   { catalogue, batcher, client, ...reading }: ModelAttackDeps,
 ): Promise<Response> {
   const { card } = reading;
-  const format = formatOf(c, [
-    'application/json',
-    ...(isPicture(card.image) ? ['image/png'] : []),
-    'application/octet-stream',
-  ]);
+  const format = formatOf(c, answerTypes(card.image));
   // before the body is read: under overload, most of the work would go into requests that are then turned away
   batcher.admit(client(c));
   const input = await readModelAttack(c, reading);
-  if (format === 'image/png' && input.count > 1) {
+  const picture = format === 'application/json' || format === 'application/octet-stream' ? null : format;
+  if (picture && input.count > 1) {
     throw invalid({
       field: 'images',
       message: 'A picture can be answered to one image only; ask for application/json',
@@ -41,15 +48,16 @@ export async function attackModel(
     });
   }
   // a picture has 8 bits a value in any case
-  const bits = format === 'image/png' ? 8 : input.bits;
+  const bits = picture ? 8 : input.bits;
   const { images, ask, count } = input;
   const constraints = Array.from({ length: count }, () => ({ clip: true, bits }));
   const batch = { cell: catalogue.source.id, images, constraints, ask };
   const result = await batcher.attack<AttackResult>(batch, c.req.raw.signal, client(c));
   if (format === 'application/json') return await asJson(c, catalogue.name, card, { ...input, bits }, result);
   const { attacked } = result;
-  const body =
-    format === 'image/png' ? encodePng(attacked, card.image) : new Uint8Array(attacked.slice().buffer);
+  const body = picture
+    ? await pictureOf(picture, attacked, card.image)
+    : new Uint8Array(attacked.slice().buffer);
   return c.body(body as Uint8Array<ArrayBuffer>, 200, {
     'content-type': format,
     ...said(card, input, result),

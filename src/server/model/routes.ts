@@ -3,8 +3,9 @@ import { sizeText, valuesOf } from '../../runtime/classifier-card.ts';
 import { isPicture } from '../png.ts';
 import { always, binary, header, ofWork, problems, type Access } from '../routes.ts';
 import type { RequestLimits } from '../schemas.ts';
-import { modelHeaders } from './attack.ts';
+import { answerTypes, modelHeaders } from './attack.ts';
 import type { ModelCatalogue } from './catalogue.ts';
+import { pictureTypes } from './pictures.ts';
 import type { ModelSchemas } from './schemas.ts';
 
 /** The routes of a server of one classifier: their methods, paths, schemas and answers. */
@@ -34,10 +35,13 @@ export function modelRoutes(
       request: {
         query: schemas.text,
         headers: z.object({
-          accept: z.string().optional().openapi({
-            description: 'application/json, image/png or application/octet-stream',
-            example: 'application/json',
-          }),
+          accept: z
+            .string()
+            .optional()
+            .openapi({
+              description: answerTypes(image).join(', '),
+              example: 'application/json',
+            }),
         }),
         body: {
           required: true,
@@ -58,9 +62,12 @@ export function modelRoutes(
           description: 'What the attack made of the images',
           content: {
             'application/json': { schema: schemas.answer },
-            ...(isPicture(image) && {
-              'image/png': { schema: binary('The attacked image, 8 bits a value') },
-            }),
+            ...Object.fromEntries(
+              pictureTypes(image).map((type) => [
+                type,
+                { schema: binary('The attacked image, 8 bits a value, without loss') },
+              ]),
+            ),
             'application/octet-stream': { schema: binary(`The attacked images. ${raw}`) },
           },
           headers: {

@@ -193,7 +193,7 @@ export function startOwn(): Own {
       const bad = read.findIndex(({ status }) => status === 'rejected');
       batch(() => {
         if (bad >= 0)
-          refused.value = `${all[bad]!.name}: ${String((read[bad] as PromiseRejectedResult).reason)}`;
+          refused.value = `${all[bad]!.name}: ${((read[bad] as PromiseRejectedResult).reason as Error).message}`;
         pictures.value = read.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
         choice.value = { ...choice.peek(), picture: 0, label: null };
       });

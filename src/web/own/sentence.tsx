@@ -36,7 +36,7 @@ function titleOf(own: Own, card: ClassifierCard | null, result: OwnResult | null
   const plain = (title: string): Title => ({ title, rest: '' });
   if (!own.model.value) return plain('How easily is your model fooled?');
   if (own.opening.value) return plain('Reading the model.');
-  if (!card) return plain('This model cannot be attacked here.');
+  if (!card) return plain('This model could not be opened.');
   if (result) return ownHeadline(result, card);
   return plain(own.pictures.value.length > 0 ? 'Asking the model.' : 'The model is understood.');
 }

@@ -78,7 +78,7 @@ describe('an input that takes images', () => {
     const x = { name: 'x', element: 'float32', shape: ['n', 3, 8, 8] };
     const k = { name: 'k', element: 'bool', shape: [] };
     expect(() => imageInput(model(x, k), {})).toThrow(
-      'model must have one input, the images; it has x float32[n,3,8,8], k bool[]',
+      'model must have one input, the images; it has x float32[n,3,8,8], k bool[]; export it with the others inside',
     );
   });
 });

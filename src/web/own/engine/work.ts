@@ -35,7 +35,7 @@ export function ownWork(
       });
       send({ kind: 'opened', understood: understoodOf(opened) });
     } catch (error) {
-      send({ kind: 'refused', message: lineOf(error).replace(/^the model: (?:decode: )?/, '') });
+      send({ kind: 'refused', message: lineOf(error).replace(/^(?:the model|decode): /, '') });
     }
   };
 
