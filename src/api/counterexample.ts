@@ -3,8 +3,9 @@ import { classifierGradientModel } from '../models/classifier/gradient.ts';
 import { gradientEnds } from '../models/classifier/ports.ts';
 import { propertyClassifier } from '../models/classifier/property.ts';
 import { decode, encode } from '../onnx/index.ts';
+import type { Gradient } from '../runtime/attacks/index.ts';
 import { searchCube, stages } from '../runtime/audit/counterexample.ts';
-import { openOracle } from '../runtime/audit/oracle.ts';
+import { openOracle, type OpenOracle } from '../runtime/audit/oracle.ts';
 import { parseVnnlib, satisfaction, type Region } from '../runtime/audit/vnnlib.ts';
 import { nextFloat32 } from '../runtime/float32.ts';
 import { openModel, type Model, type SessionOptions } from '../runtime/session.ts';
@@ -64,7 +65,7 @@ async function inRegion(
   region: Region,
   { seed, until, ...session }: SearchOptions & { readonly until: number },
 ): Promise<Counterexample | null> {
-  const { graph, image, classes, order } = propertyClassifier(file, region);
+  const { graph, soft, image, classes, order } = propertyClassifier(file, region);
   const inputOf = insideOf(region, order);
   const outputOf = answerer(file, original);
   const confirmed: Counterexample[] = [];
@@ -75,20 +76,36 @@ async function inRegion(
     if (holds) confirmed.push({ input, output });
     return holds;
   };
-  const oracle = await openOracle(
-    {
-      classifier: encode(lower(foldConstants(graph), 'cpu')),
-      image,
-      classes,
-      ...(hasGradient(graph) && { gradient: (loss) => classifierGradientModel(graph, 'cpu', loss) }),
-    },
-    session,
-  );
+  const open: OpenOracle[] = [];
+  const opened = async (own: Graph): Promise<OpenOracle> => {
+    const oracle = await openOracle(
+      {
+        classifier: encode(lower(foldConstants(own), 'cpu')),
+        image,
+        classes,
+        ...(hasGradient(own) && { gradient: (loss) => classifierGradientModel(own, 'cpu', loss) }),
+      },
+      session,
+    );
+    open.push(oracle);
+    return oracle;
+  };
   try {
-    await searchCube(oracle, stages, confirms, { seed, until });
+    const oracle = await opened(graph);
+    // opened when it is asked: the easy ones are found without it
+    let softly: OpenOracle | null = null;
+    const ofSoft: Gradient = async (batch, loss) => {
+      softly ??= await opened(soft!);
+      return await softly.gradient!(batch, loss);
+    };
+    await searchCube(oracle, stages, confirms, {
+      seed,
+      until,
+      ...(soft && oracle.gradient && { soft: ofSoft }),
+    });
     return confirmed[0] ?? null;
   } finally {
-    await oracle.close();
+    for (const oracle of open) await oracle.close();
   }
 }
 

@@ -80,10 +80,19 @@ describe.skipIf(!existsSync(folder))('of VNN-COMP (skipped without ../shared/tru
   // steps from the middle or from random points all end below it
   all.push(['mnist_fc', 'mnist-net_256x6.onnx', 'prop_1_0.05.vnnlib', 'sat']);
 
-  it.each(all)('%s, %s, %s: %s', async (name, model, file, truth) => {
+  const search = async (name: string, model: string, file: string, seconds: number) => {
     const text = gunzipSync(readFileSync(new URL(`${name}/${file}.gz`, folder))).toString();
     const path = fileURLToPath(new URL(`${name}/${model}`, folder));
-    const found = await findCounterexample(node, path, { name: file, text }, { ...options, seconds: 3 });
+    return await findCounterexample(node, path, { name: file, text }, { ...options, seconds });
+  };
+
+  it.each(all)('%s, %s, %s: %s', async (name, model, file, truth) => {
+    const found = await search(name, model, file, 3);
     expect(found === null ? 'unsat' : 'sat').toBe(truth);
+  });
+
+  it('that only steps which heed all conditions of a conjunction find is found', async () => {
+    const file = 'networkcifar10_medium_index2317_eps0.012_target6_orig5.vnnlib';
+    expect(await search('marabou-cifar10', 'cifar10_medium.onnx', file, options.seconds)).not.toBeNull();
   });
 });

@@ -1,17 +1,26 @@
 import {
+  abs,
   add,
   concat,
   constant,
+  div,
+  exp,
   input,
   isStatic,
+  log,
   matmul,
+  max,
   mul,
   neg,
   reduceMax,
+  reduceMean,
+  reduceSum,
   reshape,
   rewrite,
   showType,
   slice,
+  stopGradient,
+  sub,
   tensorOf,
   transpose,
   type Dim,
@@ -41,6 +50,11 @@ export interface PropertyClassifier {
    * is a counterexample.
    */
   readonly graph: Graph;
+  /**
+   * The same with conjunctions that are met by less than their least condition is, the less the nearer the others are to it,
+   * so that its gradient is one of all conditions. Null where no conjunction has several.
+   */
+  readonly soft: Graph | null;
   readonly image: { readonly channels: number; readonly height: number; readonly width: number };
   readonly classes: number;
   /** The place in the file's input of each value of an image. */
@@ -91,7 +105,14 @@ export function propertyClassifier(file: Graph, { low, high, anyOf }: PropertyRe
     (value) => (value.source.kind === 'input' ? x : value),
   ).outputs;
   return {
-    graph: { name: `${name}-property`, inputs: [image], outputs: { logits: classes(answer!, anyOf) } },
+    graph: { name: `${name}-property`, inputs: [image], outputs: { logits: classes(answer!, anyOf, least) } },
+    soft: anyOf.some((all) => all.length > 1)
+      ? {
+          name: `${name}-soft-property`,
+          inputs: [image],
+          outputs: { logits: classes(answer!, anyOf, softLeast) },
+        }
+      : null,
     image: { channels, height, width },
     classes: 1 + anyOf.length,
     order: orderOf({ channels, height, width }, perm !== null),
@@ -128,7 +149,7 @@ function orderOf(
 }
 
 /** 0, and by how much each conjunction is met. */
-function classes(answer: Value, anyOf: PropertyRegion['anyOf']): Value {
+function classes(answer: Value, anyOf: PropertyRegion['anyOf'], least: (slack: Value) => Value): Value {
   const outputs = answer.shape.slice(1).reduce<number>((a, b) => a * Number(b), 1);
   const conditions = anyOf.flat();
   const missing = conditions.flatMap(({ terms }) => terms).find(([index]) => index >= outputs);
@@ -150,7 +171,7 @@ function classes(answer: Value, anyOf: PropertyRegion['anyOf']): Value {
     ),
   );
   const zero = mul(slice(flat, [0], [1], [1]), 0);
-  const met = anyOf.every((all) => all.length === 1) ? [slack] : conjunctions(slack, anyOf);
+  const met = anyOf.every((all) => all.length === 1) ? [slack] : conjunctions(slack, anyOf, least);
   return concat([zero, ...met], 1);
 }
 
@@ -163,12 +184,37 @@ const isOrder = (conditions: readonly PropertyRegion['anyOf'][number][number][])
     ({ terms, bound }) => bound === 0 && terms.length === 2 && terms[0]![1] + terms[1]![1] === 0,
   );
 
-/** A conjunction is met by as much as its least condition. */
-function conjunctions(slack: Value, anyOf: PropertyRegion['anyOf']): readonly Value[] {
+function conjunctions(
+  slack: Value,
+  anyOf: PropertyRegion['anyOf'],
+  least: (slack: Value) => Value,
+): readonly Value[] {
   let from = 0;
   return anyOf.map((all) => {
     const own = slice(slack, [from], [from + all.length], [1]);
     from += all.length;
-    return neg(reduceMax(neg(own), { axes: [1], keepdims: true }));
+    return least(own);
   });
 }
+
+const rows = { axes: [1], keepdims: true } as const;
+
+/** A conjunction is met by as much as its least condition: [batch,conditions] -> [batch,1]. */
+const least = (slack: Value): Value => neg(reduceMax(neg(slack), rows));
+
+/** How soft the least is, in parts of how far the conditions are apart. */
+const softness = 0.5;
+
+/**
+ * -t * log(sum exp(-slack_i / t)), which is the least at the most. The temperature t follows the mean distance of the
+ * conditions from their mean, so that no scale of the outputs changes the way.
+ */
+function softLeast(slack: Value): Value {
+  const mean = reduceMean(slack, rows);
+  const t = stopGradient(max(mul(reduceMean(abs(sub(slack, mean)), rows), softness), tiny));
+  const least = stopGradient(neg(reduceMax(neg(slack), rows)));
+  return sub(least, mul(t, log(reduceSum(exp(div(sub(least, slack), t)), rows))));
+}
+
+/** Keeps a quotient finite where all conditions are met by as much. */
+const tiny = 1e-12;

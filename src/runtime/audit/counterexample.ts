@@ -5,6 +5,7 @@ import {
   type Batch,
   type Configured,
   type Draws,
+  type Gradient,
   type Images,
   type Oracle,
 } from '../attacks/index.ts';
@@ -18,6 +19,8 @@ export interface Stage {
   readonly rows: number;
   /** Towards every other class, or away from the label. */
   readonly goal: 'untargeted' | 'targeted';
+  /** Whether it follows the least condition of a conjunction, or all of them at once. */
+  readonly slope: 'least' | 'soft';
   /** Where it begins: in the middle of the cube, or at corners that are stripes as an image. */
   readonly from: 'middle' | 'stripes';
 }
@@ -26,6 +29,7 @@ const apgd = (loss: 'ce' | 'margin', steps: number, rows: number, goal: Stage['g
   use: { attack: 'apgd', settings: { loss, steps, restarts: 1 } },
   rows,
   goal,
+  slope: 'least',
   from: 'middle',
 });
 
@@ -33,6 +37,7 @@ const square = (queries: number, rows: number): Stage => ({
   use: { attack: 'square', settings: { queries, part: 0.8, shrinkOver: null, restarts: 1 } },
   rows,
   goal: 'untargeted',
+  slope: 'least',
   from: 'middle',
 });
 
@@ -40,6 +45,7 @@ const adam = (steps: number, rows: number): Stage => ({
   use: { attack: 'pgd-adam', settings: { steps, stepSize: 0.5, decay: 0.98, restarts: 1 } },
   rows,
   goal: 'targeted',
+  slope: 'least',
   from: 'middle',
 });
 
@@ -51,15 +57,26 @@ const fromStripes: Stage = {
   use: { attack: 'mi-fgsm', settings: { steps: 60, stepSize: 0.5, decay: 0 } },
   rows: 16,
   goal: 'untargeted',
+  slope: 'least',
   from: 'stripes',
 };
 
+/**
+ * Where the least of several conditions becomes another at each step, the steps end where they are equally far from being
+ * met. One instance of marabou-cifar10 falls only to steps that heed all of them.
+ */
+const soft = (steps: number, rows: number): Stage => ({
+  ...apgd('margin', steps, rows, 'targeted'),
+  slope: 'soft',
+});
+
 /** What finds the easy ones comes first. */
 export const stages: readonly Stage[] = [
-  { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted', from: 'middle' },
+  { use: { attack: 'fgsm', settings: {} }, rows: 1, goal: 'targeted', slope: 'least', from: 'middle' },
   apgd('margin', 50, 1, 'targeted'),
   square(300, 4),
   fromStripes,
+  soft(100, 8),
   adam(60, 4),
   apgd('margin', 100, 4, 'targeted'),
   square(3000, 8),
@@ -72,6 +89,7 @@ export const stages: readonly Stage[] = [
  *
  * @param oracle of images in 0..1, all of which should be of class 0.
  * @param confirms whether an image that the oracle gives another class is one: the last word.
+ * @param soft the gradient that soft stages follow; without it they are left out.
  * @param until the time, as `performance.now()` tells it, after which no further step is taken.
  * @returns null where none was found, which does not say that there is none.
  */
@@ -79,7 +97,7 @@ export async function searchCube(
   oracle: Oracle,
   stages: readonly Stage[],
   confirms: (image: Float32Array) => Promise<boolean>,
-  { seed, until }: { readonly seed: number; readonly until: number },
+  { seed, until, soft }: { readonly seed: number; readonly until: number; readonly soft?: Gradient },
 ): Promise<Float32Array | null> {
   let found: Float32Array | null = null;
   const looked = async ({ data: images, shape }: Images, { data, shape: [, classes] }: Logits) => {
@@ -106,12 +124,23 @@ export async function searchCube(
       },
     }),
   };
+  const softly: Oracle = {
+    ...watched,
+    ...(soft && {
+      async gradient(batch, loss) {
+        // the soft answers say less than there is to be seen
+        await watched.logits(batch.images);
+        return await soft(batch, loss);
+      },
+    }),
+  };
   for (const [number, stage] of stages.entries()) {
     const { attack, settings } = stage.use;
-    if (attackOf(attack).access === 'gradient' && !oracle.gradient) continue;
+    const isSoft = stage.slope === 'soft';
+    if (attackOf(attack).access === 'gradient' && !(isSoft ? soft : oracle.gradient)) continue;
     const random = drawsOf(seed, `${number}`);
     const work = attackOf(attack).run(
-      watched,
+      isSoft ? softly : watched,
       batchOf(oracle, stage, random),
       // all of the cube is this near
       { norm: 'linf', eps: stage.from === 'middle' ? 0.5 : 1, range: [0, 1], goal: stage.goal },

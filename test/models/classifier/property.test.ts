@@ -55,6 +55,47 @@ describe('a region of a property as a classifier', () => {
     }
   });
 
+  const places = drawn('float32', [5, 3, 2, 4], between(random, 0, 1));
+  const logitsOf = async (graph: b.Graph) =>
+    numbers((await evaluateGraph(b.lower(graph, 'plain'), { image: places }))['logits']!);
+
+  it('says softly how far the conditions of a conjunction are from being met, all of them', async () => {
+    // each condition alone, in double precision
+    const conditions = region.anyOf[1]!;
+    const alone = await logitsOf(propertyClassifier(network('batch'), { ...region, anyOf: conditions.map((one) => [one]) }).graph); // prettier-ignore
+    const { graph, soft } = propertyClassifier(network('batch'), region);
+    const [exact, softly] = [await logitsOf(graph), await logitsOf(soft!)];
+    for (let row = 0; row < 5; row++) {
+      const slack = [1, 2].map((k) => alone[3 * row + k]!);
+      const t = Math.abs(slack[0]! - slack[1]!) / 4;
+      const expected = -t * Math.log(slack.reduce((sum, each) => sum + Math.exp(-each / t), 0));
+      // a single condition is met by as much as it is
+      expect(softly[3 * row + 1]).toBeCloseTo(exact[3 * row + 1]!, 5);
+      expect(softly[3 * row + 2]).toBeCloseTo(expected, 4);
+      expect(softly[3 * row + 2]).toBeLessThan(exact[3 * row + 2]!);
+    }
+  });
+
+  it('has the same soft gradient, whatever the scale of the outputs', async () => {
+    const slopeOf = async (scale: number) => {
+      const plain = network('batch');
+      const scaled = { ...plain, outputs: { y: b.mul(plain.outputs['y']!, scale) } };
+      const anyOf = region.anyOf.map((all) => all.map((one) => ({ ...one, bound: scale * one.bound })));
+      const { soft } = propertyClassifier(scaled, { ...region, anyOf });
+      const [gradient] = b.grad(b.reduceSum(soft!.outputs['logits']!), soft!.inputs);
+      const graph = { name: 'slope', inputs: soft!.inputs, outputs: { gradient: gradient! } };
+      return numbers((await evaluateGraph(b.lower(graph, 'plain'), { image: places }))['gradient']!);
+    };
+    const [one, thousand] = [await slopeOf(1), await slopeOf(1000)];
+    expect(one.some((slope) => slope !== 0)).toBe(true);
+    one.forEach((slope, i) => expect(thousand[i]! / 1000).toBeCloseTo(slope, 4));
+  });
+
+  it('has no soft form where each conjunction is one condition', () => {
+    const { soft } = propertyClassifier(network('batch'), { ...region, anyOf: [region.anyOf[0]!] });
+    expect(soft).toBeNull();
+  });
+
   it.each([
     [{ ...region, low: region.low.slice(1) }, 'net has 24 inputs, the property 23'],
     [

@@ -7,7 +7,8 @@ export const noGradient: AuditCheck = {
     'The strongest attacks follow the gradient. Attacks by queries, and those that follow a surrogate, leave more accuracy ' +
     'than those would, so the robust accuracy may be far too high.',
   whatToDo:
-    'Audit the float model, without quantisation, that this one was made of; or accept the doubt (--accept no-gradient).',
+    'Audit the float model that this one was made of, without quantisation, rounding or random numbers; or accept the doubt ' +
+    '(--accept no-gradient).',
   look: ({ gradient: { available, why } }) =>
     available ? null : doubt(`only attacks by queries were possible: ${why!.split(', so ')[0]}`),
 };
