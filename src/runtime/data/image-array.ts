@@ -87,6 +87,7 @@ function orderOf({ type, shape: lengths }: NpyHeader, what: string, wanted: Imag
     );
   }
   const [count = 0, a = 0, b = 0, c = 0] = lengths;
+  if (lengths[0] === 0) throw new InputError(`${what}: holds no images; at least one is needed`);
   const layouts: Layout[] = [];
   if (lengths.length === 3) {
     layouts.push({ count, shape: { channels: 1, height: a, width: b }, channelsLast: false });

@@ -54,6 +54,9 @@ function parsed(text: string, path: string): unknown {
   }
 }
 
+/** What others call the column of files. Taken as a picture, such a heading becomes an error about something else. */
+const headings = /^(file|file[ _]?names?|files|images?|image[ _]?(name|path|id)|(file[ _]?)?paths?)$/i;
+
 async function fromCsv(text: string, path: string): Promise<readonly LabelledFile[]> {
   const { parse } = await import('csv-parse/sync');
   let rows: readonly (readonly string[])[];
@@ -66,6 +69,9 @@ async function fromCsv(text: string, path: string): Promise<readonly LabelledFil
   const heads = (rows[0] ?? []).map((cell) => cell.toLowerCase());
   const [file, label] = [heads.indexOf('file'), heads.indexOf('label')];
   const headed = file !== -1 && label !== -1;
+  if (!headed && rows[0]?.[0] && headings.test(rows[0][0])) {
+    throw new InputError(`${path}: the columns are called ${rows[0].join()}; call them file and label`);
+  }
   return rows.slice(headed ? 1 : 0).map((row) => {
     const pair = { file: row[headed ? file : 0] ?? '', label: row[headed ? label : 1] ?? '' };
     if (pair.file !== '' && pair.label !== '') return pair;

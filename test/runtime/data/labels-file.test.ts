@@ -42,6 +42,12 @@ describe('a file of labels', () => {
       'each line must hold a file and its label, got b.png; correct it',
     ],
     ['has an open quote', 'a.csv', '"a.png,cat\n', 'is not CSV'],
+    [
+      'calls its columns otherwise',
+      'a.csv',
+      'filename,class\na.png,cat\n',
+      'the columns are called filename,class; call them file and label',
+    ],
     ['has a file twice', 'a.csv', 'a.png,cat\na.png,dog\n', 'has a.png twice; remove one of the two'],
     ['ends in the middle', 'a.json', '{ "a.png": ', 'is not JSON'],
     ['is other JSON', 'a.json', '["a.png"]', 'must be { "a.png": "cat" }'],

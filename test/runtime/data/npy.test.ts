@@ -212,7 +212,11 @@ describe('arrays that are rejected', () => {
       encodeNpy('|u1', [1, 2, 2, 2], new Uint8Array(8)),
       'images are [1,2,2,2], must be [count,height,width]',
     ],
-    ['of no image', encodeNpy('|u1', [0, 2, 2], new Uint8Array(0)), 'images are [0,2,2], must be'],
+    [
+      'of no image',
+      encodeNpy('|u1', [0, 2, 2], new Uint8Array(0)),
+      'holds no images; at least one is needed',
+    ],
     ['flat', encodeNpy('|u1', [2, 784], new Uint8Array(1568)), 'images are [2,784], must be'],
   ])('images %s', async (_, bytes, problem) => {
     const path = await write('x.npy', bytes);
