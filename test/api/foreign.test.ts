@@ -144,6 +144,11 @@ describe('what a classifier makes of its logits is taken off:', () => {
       /probabilities of a softmax/,
     ],
     ['a softmax that is called logits', (y) => b.softmax(y), /probabilities of a softmax/],
+    [
+      'a softmax kept from 0 and 1',
+      (y) => b.clip(b.softmax(y), 1e-7, 1 - 1e-7),
+      /of a softmax, rounded or limited/,
+    ],
     ['a log-softmax', (y) => b.logSoftmax(y), /logarithms/],
   ])('%s', ([what, f, form]) => {
     const name = what.endsWith('logits') ? 'logits' : 'y';
@@ -164,8 +169,8 @@ describe('what a classifier makes of its logits is taken off:', () => {
   });
 
   test.each([
-    ['Softmax', /rounded probabilities of a softmax/],
-    ['Sigmoid', /rounded probabilities of a sigmoid/],
+    ['Softmax', /probabilities of a softmax, rounded/],
+    ['Sigmoid', /probabilities of a sigmoid, rounded/],
   ])('a quantised %s', async (op, form) => {
     const outputs = op === 'Softmax' ? 4 : 1;
     const next = between(stream(5, 'foreign'), -1, 1);
@@ -189,6 +194,27 @@ describe('what a classifier makes of its logits is taken off:', () => {
       const z = (await logits(images)).data;
       // no multiple of 1/255, and beyond 0..1
       expect(Math.max(...z.map(Math.abs))).toBeGreaterThan(1);
+    });
+  });
+
+  test('a softmax in half precision, whose small probabilities are 0', async () => {
+    const next = between(stream(6, 'foreign'), -4, 4);
+    const bytes = foreignFile({
+      opset: 13,
+      inputs: [{ name: 'x', type: { dtype: 'float32', shape: nchw('N') } }],
+      nodes: [
+        { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
+        { op: 'MatMul', inputs: ['flat', 'w'], outputs: ['z'] },
+        { op: 'Softmax', inputs: ['z'], outputs: ['p'], attributes: { axis: 1 } },
+        { op: 'Cast', inputs: ['p'], outputs: ['half'], attributes: { to: 10 } },
+        { op: 'Cast', inputs: ['half'], outputs: ['y'], attributes: { to: 1 } },
+      ],
+      weights: { w: b.tensorOf('float32', [108, 4], Array.from({ length: 432 }, next)) },
+      outputs: ['y'],
+    });
+    await opened(bytes, {}, ({ origin }) => {
+      expect(origin.facts.find(({ about }) => about === 'output')?.text).toMatch(/of a softmax, rounded/);
+      return Promise.resolve();
     });
   });
 

@@ -1,5 +1,6 @@
 import {
   concat,
+  constantNumbers,
   reshape,
   showType,
   zerosLike,
@@ -77,28 +78,40 @@ const fixedInside = (name: string, output: Value, batch: Dim): Error =>
   new Error(`output ${name} is ${showType(output)} to ${batch} images: the batch is fixed inside the model`);
 
 /**
- * What stands between logits and the output, and the value before it. Passes by what moves no value, and by the rounding of a
- * quantised file.
+ * What stands between logits and the output, and the value before it. Passes by what moves no value, by the rounding of a
+ * quantised file, and by limits that keep probabilities from 0 and 1.
  */
 function activation(output: Value, count: number): { readonly form: OutputForm; readonly before: Value } {
   const exact = unrounded(output);
+  let isRounded = exact !== null;
   let value = exact ?? output;
   while (value.source.kind === 'node' && value.index === 0) {
     const node: AnyNode = value.source;
     const [x] = node.inputs as readonly [Value];
     if (node.op === 'Softmax' || node.op === 'LogSoftmax') {
       if (count === 1 || !isOverClasses(node, x, count)) break;
-      if (node.op === 'Softmax')
-        return { form: exact ? 'rounded-probabilities' : 'probabilities', before: x };
-      if (exact) break;
+      if (node.op === 'Softmax') {
+        return { form: isRounded ? 'rounded-probabilities' : 'probabilities', before: x };
+      }
+      if (isRounded) break;
       return { form: 'log-probabilities', before: x };
     }
-    if (node.op === 'Sigmoid') return { form: exact ? 'rounded-sigmoid' : 'sigmoid', before: x };
+    if (node.op === 'Sigmoid') return { form: isRounded ? 'rounded-sigmoid' : 'sigmoid', before: x };
+    if (isNarrowClip(node)) isRounded = true;
     // the order of the values stays: a batch of columns is the only thing that there is
-    if (!moving.has(node.op) || x.dtype !== value.dtype) break;
+    else if (!moving.has(node.op) || x.dtype !== value.dtype) break;
     value = x;
   }
   return { form: 'logits', before: output };
+}
+
+/** Whether a node limits probabilities a little: `clip(p, 1e-7, 1 - 1e-7)`, as Keras' losses have it. */
+function isNarrowClip({ op, inputs: [, low, high] }: AnyNode): boolean {
+  if (op !== 'Clip') return false;
+  const [[least = -Infinity], [most = Infinity]] = [low, high].map(
+    (limit) => (limit && constantNumbers(limit)) ?? [],
+  ) as [readonly number[], readonly number[]];
+  return least <= 0.01 && most >= 0.99;
 }
 
 /** What QuantizeLinear and DequantizeLinear with one scale have rounded; null for a value that they do not give. */

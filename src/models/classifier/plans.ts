@@ -28,7 +28,7 @@ export interface InputPlan {
  * - `logits`, or any scores that are no probabilities;
  * - `probabilities` of a softmax, and `log-probabilities`: logits up to a number that all classes of an image share;
  * - `sigmoid`: a probability of each class by itself, z = log(p / (1 - p));
- * - `rounded-probabilities` and `rounded-sigmoid`: the same, rounded to steps by a quantised file.
+ * - `rounded-probabilities` and `rounded-sigmoid`: the same, rounded to steps or in half precision, or kept from 0 and 1.
  */
 export type OutputForm =
   'logits' | 'probabilities' | 'log-probabilities' | 'sigmoid' | 'rounded-probabilities' | 'rounded-sigmoid';

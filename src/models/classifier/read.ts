@@ -56,7 +56,8 @@ export function readClassifier(bytes: Uint8Array, options: ReadOptions = {}): Cl
   const { text, ...values } = prepared(read.file);
   const input = { ...images.plan, ...values };
   const head = read.adopted ?? declaredHead(file.outputs.find(({ name }) => name === output)!);
-  const ports = { input, output: { name: output, ...head.plan } };
+  const plan = { ...head.plan, form: isHalf(read.notes) ? roundedForm(head.plan.form) : head.plan.form };
+  const ports = { input, output: { name: output, ...plan } };
   const pictures = picturesOf(options, options.beside ?? {}, images.image);
   const { labels, source } = labelsOf(file, head.classes, options.labels, beside);
   const facts: readonly (Fact | null)[] = [
@@ -221,8 +222,8 @@ const endings: Readonly<Record<OutputForm, string>> = {
   probabilities: 'probabilities of a softmax, which is taken off',
   'log-probabilities': 'logarithms of the probabilities of a softmax, which is taken off',
   sigmoid: 'probabilities of a sigmoid, which is taken off',
-  'rounded-probabilities': 'rounded probabilities of a softmax, which is taken off with the rounding',
-  'rounded-sigmoid': 'rounded probabilities of a sigmoid, which is taken off with the rounding',
+  'rounded-probabilities': 'probabilities of a softmax, rounded or limited, which is taken off with that',
+  'rounded-sigmoid': 'probabilities of a sigmoid, rounded or limited, which is taken off with that',
 };
 
 const outputText = ({ name, form, single }: OutputPlan, classes: number): string =>
@@ -231,7 +232,14 @@ const outputText = ({ name, form, single }: OutputPlan, classes: number): string
     : `${name} gives ${classes} classes: ${endings[form]}`;
 
 /** Float32 sums in another order differ by less than the first, in parts of the largest logit. */
+const isHalf = (notes: readonly string[]): boolean => notes.some((line) => line.includes('float16'));
+
+/** In half precision, small probabilities are 0 and have no logarithm. */
+function roundedForm(form: OutputForm): OutputForm {
+  return form === 'probabilities' || form === 'sigmoid' ? `rounded-${form}` : form;
+}
+
 function toleranceOf({ operators }: ModelDescription, notes: readonly string[]): number {
   if (Object.keys(operators).some((name) => name.includes('Quantize'))) return 0.1;
-  return notes.some((line) => line.includes('float16')) ? 0.02 : 1e-3;
+  return isHalf(notes) ? 0.02 : 1e-3;
 }
