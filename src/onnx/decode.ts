@@ -146,14 +146,19 @@ function parseMetadata(text: string | undefined): ProgramMetadata {
   return parsed;
 }
 
+/** What Git LFS writes in place of a large file begins with this. */
+const pointer = 'version https://git-lfs';
+
 /** A model in ONNX's own terms. Throws when the bytes are none. */
 export function decodeModel(bytes: Uint8Array): Decoded<'Model'> {
+  if (bytes.length === 0) throw new Error('decode: the file is empty');
+  if (new TextDecoder().decode(bytes.subarray(0, pointer.length)) === pointer) {
+    throw new Error('decode: the file is a pointer of Git LFS, which git lfs pull replaces by the model');
+  }
   try {
     return decodeMessage(bytes);
   } catch (cause) {
-    throw new Error('decode: the bytes are not an ONNX model; take the .onnx file of a classifier', {
-      cause,
-    });
+    throw new Error('decode: the bytes are not an ONNX model, or are damaged', { cause });
   }
 }
 

@@ -39,13 +39,21 @@ export interface ModelDescription {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+function modelOf(bytes: Uint8Array): Decoded<'Model'> {
+  try {
+    return decodeModel(bytes);
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}; take the whole .onnx file of a classifier`, { cause });
+  }
+}
+
 /**
  * What a model's file says of it.
  *
  * @throws Error in one line when the bytes are no ONNX model.
  */
 export function describeModel(bytes: Uint8Array): ModelDescription {
-  const model = decodeModel(bytes);
+  const model = modelOf(bytes);
   const { graph } = model;
   if (!graph) throw new Error('decode: the model has no graph');
   const weights = new Set(graph.initializer.map(({ name }) => name));

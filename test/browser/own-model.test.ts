@@ -183,7 +183,7 @@ describe.skipIf(!chromiumPath)(`a model of one's own in Chromium${reason}`, () =
       const [, digit] = models.stepped;
       await dropped([{ ...digit, name: 'no.onnx', mimeType: '' }, digit]);
       expect(await page.getByRole('alert').innerText()).toBe(
-        'the bytes are not an ONNX model; take the .onnx file of a classifier',
+        'the bytes are not an ONNX model, or are damaged; take the whole .onnx file of a classifier',
       );
       const [model] = models.softmax;
       await dropped([model, { name: 'no.png', mimeType: 'image/png', buffer: Buffer.from('no') }]);

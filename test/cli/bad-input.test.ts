@@ -332,7 +332,10 @@ describe('a classifier that cannot be attacked is refused in one line:', () => {
 
   it.each([
     ['gone.onnx', 'cannot read gone.onnx: no such file or folder; check the path'],
-    ['text.onnx', 'text.onnx: the bytes are not an ONNX model; take the .onnx file of a classifier'],
+    [
+      'text.onnx',
+      'text.onnx: the bytes are not an ONNX model, or are damaged; take the whole .onnx file of a classifier',
+    ],
     [
       'none.onnx',
       'none.onnx: output y is float32[batch,1,28,28], must be [batch,classes]; name another output',

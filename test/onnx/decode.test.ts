@@ -410,8 +410,15 @@ describe('decode', () => {
     externalData: [{ key: 'location', value: 'weights.bin' }],
   };
   test.for<readonly [message: string, bytes: () => Uint8Array]>([
-    ['decode: the model has no graph', () => new Uint8Array()],
-    ['decode: the bytes are not an ONNX model', () => new TextEncoder().encode('not a model')],
+    ['decode: the file is empty', () => new Uint8Array()],
+    [
+      'decode: the file is a pointer of Git LFS, which git lfs pull replaces by the model',
+      () => new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'),
+    ],
+    [
+      'decode: the bytes are not an ONNX model, or are damaged',
+      () => new TextEncoder().encode('not a model'),
+    ],
     [
       'decode: opset 6 is not supported, only 7 to 26; export the model again with opset 17',
       () => file([relu], { opset: 6 }),

@@ -222,7 +222,7 @@ describe('sparring export --check', () => {
       /^sparring: changed\/optimizer_model.onnx: has the inputs image, label, .*, expected learning_rate, step, params, gradients, first_order_moments, second_order_moments; export it again\n$/,
     );
     expect(await refusal('eval_model.onnx', () => Buffer.from('no model'))).toBe(
-      'sparring: changed/eval_model.onnx: the bytes are not an ONNX model; export it again\n',
+      'sparring: changed/eval_model.onnx: the bytes are not an ONNX model, or are damaged; export it again\n',
     );
   });
 });
