@@ -230,7 +230,9 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
     'measures how attacks on each classifier of the run carry over to the others',
     async () => {
       const page = await fresh();
-      await page.getByRole('button', { name: 'Measure with MI-FGSM at eps 0.3' }).click();
+      // where attacks leave something: at 0.3 no classifier is right on more than an image or two
+      await page.getByRole('slider', { name: /^eps/ }).fill('0.1');
+      await page.getByRole('button', { name: 'Measure with MI-FGSM at eps 0.1' }).click();
       await page.locator('.transfer[aria-busy="false"]').waitFor();
       const rows = await page
         .locator('.matrix tbody tr')
