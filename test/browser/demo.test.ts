@@ -173,7 +173,8 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
       try {
         await after.says('serves run');
         await page.goto(before.url);
-        await expect.poll(kept, { timeout: patience }).toEqual({ workers: 0, caches: 1 });
+        // before the test's own end, so that what is kept is shown
+        await expect.poll(kept, { timeout: patience / 2 }).toEqual({ workers: 0, caches: 1 });
         await settled(page);
         await page.reload();
         await settled(page);

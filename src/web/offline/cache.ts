@@ -1,6 +1,9 @@
 /** Where a page keeps what it needs without a network. An origin may have several pages. */
 export const cacheName = (base: string): string => `sparring ${new URL('./', base).href}`;
 
+/** What a page tells the worker that is to keep nothing any more. */
+export const forget = 'forget';
+
 /**
  * Keeps a file that never changes under its address, where the page keeps anything. Nothing depends on it: a browser
  * without room for it keeps nothing.

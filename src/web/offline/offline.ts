@@ -1,4 +1,4 @@
-import { cacheName } from './cache.ts';
+import { cacheName, forget } from './cache.ts';
 
 /**
  * The service worker: it answers from the cache what never changes under its address, and everything else only where the
@@ -19,6 +19,10 @@ const scope = self as unknown as {
   readonly clients: { claim(): Promise<void> };
   addEventListener(type: 'install' | 'activate', listener: (event: ExtendableEvent) => void): void;
   addEventListener(type: 'fetch', listener: (event: FetchEvent) => void): void;
+  addEventListener(
+    type: 'message',
+    listener: (event: ExtendableEvent & { readonly data: unknown }) => void,
+  ): void;
 };
 
 const base = scope.registration.scope;
@@ -40,6 +44,12 @@ scope.addEventListener('fetch', (event) => {
   const { request } = event;
   if (request.method !== 'GET' || !request.url.startsWith(base)) return;
   event.respondWith(isFixed(request.url) ? fixed(request) : fresh(request));
+});
+
+/** A page of a server has the address now, and this worker goes on until the page is closed. */
+let isForgotten = false;
+scope.addEventListener('message', ({ data }) => {
+  if (data === forget) isForgotten = true;
 });
 
 /** Keeps the page with its scripts, styles and letters. The programs of ONNX Runtime are kept when one is downloaded. */
@@ -80,11 +90,13 @@ async function fresh(request: Request): Promise<Response> {
   const url = origin + pathname;
   try {
     const response = await fetch(request);
-    // a page of a server removes the cache, and this worker goes on until the page is closed
-    if (response.ok && [manifest, data, digits].includes(url) && (await caches.has(name))) {
+    // a page of a server removes the cache
+    if (response.ok && [manifest, data, digits].includes(url) && !isForgotten && (await caches.has(name))) {
       const cache = await opened();
       if (url === manifest) await forgetModels(cache, await response.clone().text());
       await cache.put(url, response.clone());
+      // while this was on its way: then the cache was made anew
+      if (isForgotten) await caches.delete(name);
     }
     return response;
   } catch (error) {

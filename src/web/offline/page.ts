@@ -1,5 +1,5 @@
 import type { StoredManifest } from '../../runtime/experiment/manifest.ts';
-import { cacheName } from './cache.ts';
+import { cacheName, forget } from './cache.ts';
 // oxlint-disable-next-line import/default -- it is Vite that gives the address
 import worker from './offline.ts?worker&url';
 
@@ -18,7 +18,10 @@ export async function keepOffline({ server }: Pick<StoredManifest, 'server'>): P
       const found = await serviceWorker.getRegistration();
       const its = found?.active ?? found?.waiting ?? found?.installing;
       // what covers the address may be of another page
-      if (its?.scriptURL.endsWith('/offline.js')) await found!.unregister();
+      if (its?.scriptURL.endsWith('/offline.js')) {
+        its.postMessage(forget);
+        await found!.unregister();
+      }
       await caches.delete(cacheName(base));
       return;
     }
