@@ -168,55 +168,53 @@ describe('what a classifier makes of its logits is taken off:', () => {
     });
   });
 
-  test.each([
-    ['Softmax', /probabilities of a softmax, rounded/],
-    ['Sigmoid', /probabilities of a sigmoid, rounded/],
-  ])('a quantised %s', async (op, form) => {
-    const outputs = op === 'Softmax' ? 4 : 1;
-    const next = between(stream(5, 'foreign'), -1, 1);
+  /** A linear classifier whose file goes on behind its logits `z`, to `y`. */
+  function behind(outputs: number, nodes: readonly ForeignNode[], more: Record<string, b.Tensor> = {}) {
+    const next = between(stream(5, 'foreign'), -4, 4);
     const w = b.tensorOf('float32', [108, outputs], Array.from({ length: 108 * outputs }, next));
-    const scales = { scale: b.tensorOf('float32', [], [1 / 255]), zero: b.tensorOf('uint8', [], [0]) };
-    const bytes = foreignFile({
+    return foreignFile({
       opset: 13,
       inputs: [{ name: 'x', type: { dtype: 'float32', shape: nchw('N') } }],
       nodes: [
         { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
         { op: 'MatMul', inputs: ['flat', 'w'], outputs: ['z'] },
+        ...nodes,
+      ],
+      weights: { w, ...more },
+      outputs: ['y'],
+    });
+  }
+  const scales = { scale: b.tensorOf('float32', [], [1 / 255]), zero: b.tensorOf('uint8', [], [0]) };
+  const quantised = (op: string): Uint8Array =>
+    behind(
+      op === 'Softmax' ? 4 : 1,
+      [
         { op, inputs: ['z'], outputs: ['p'] },
         { op: 'QuantizeLinear', inputs: ['p', 'scale', 'zero'], outputs: ['q'] },
         { op: 'DequantizeLinear', inputs: ['q', 'scale', 'zero'], outputs: ['y'] },
       ],
-      weights: { w, ...scales },
-      outputs: ['y'],
-    });
-    await opened(bytes, {}, async ({ logits, origin }) => {
-      expect(origin.facts.find(({ about }) => about === 'output')?.text).toMatch(form);
-      const z = (await logits(images)).data;
-      // no multiple of 1/255, and beyond 0..1
-      expect(Math.max(...z.map(Math.abs))).toBeGreaterThan(1);
-    });
-  });
-
-  test('a softmax in half precision, whose small probabilities are 0', async () => {
-    const next = between(stream(6, 'foreign'), -4, 4);
-    const bytes = foreignFile({
-      opset: 13,
-      inputs: [{ name: 'x', type: { dtype: 'float32', shape: nchw('N') } }],
-      nodes: [
-        { op: 'Flatten', inputs: ['x'], outputs: ['flat'] },
-        { op: 'MatMul', inputs: ['flat', 'w'], outputs: ['z'] },
+      scales,
+    );
+  test.for<readonly [what: string, bytes: Uint8Array, form: RegExp]>([
+    ['a quantised softmax', quantised('Softmax'), /probabilities of a softmax, rounded/],
+    ['a quantised sigmoid', quantised('Sigmoid'), /probabilities of a sigmoid, rounded/],
+    [
+      'a softmax in half precision, whose small probabilities are 0',
+      behind(4, [
         { op: 'Softmax', inputs: ['z'], outputs: ['p'], attributes: { axis: 1 } },
         { op: 'Cast', inputs: ['p'], outputs: ['half'], attributes: { to: 10 } },
         { op: 'Cast', inputs: ['half'], outputs: ['y'], attributes: { to: 1 } },
-      ],
-      weights: { w: b.tensorOf('float32', [108, 4], Array.from({ length: 432 }, next)) },
-      outputs: ['y'],
-    });
-    await opened(bytes, {}, ({ origin }) => {
-      expect(origin.facts.find(({ about }) => about === 'output')?.text).toMatch(/of a softmax, rounded/);
-      return Promise.resolve();
-    });
-  });
+      ]),
+      /probabilities of a softmax, rounded/,
+    ],
+  ])('%s', ([, bytes, form]) =>
+    opened(bytes, {}, async ({ gradient, origin }) => {
+      expect(origin.facts.find(({ about }) => about === 'output')?.text).toMatch(form);
+      const { logits } = await gradient!({ images, labels: new Int32Array(count) }, 'ce');
+      // beyond what probabilities are
+      expect(Math.max(...logits.data.map(Math.abs))).toBeGreaterThan(1);
+    }),
+  );
 
   const two = smallClassifier(stream(3, 'foreign'), size, 2);
   const difference = (y: b.Value): b.Value => b.sub(b.slice(y, [1], [2], [1]), b.slice(y, [0], [1], [1]));

@@ -51,3 +51,9 @@ it('leaves products that scale', () => {
   const graph = graphOf({ y: b.gemm(rows, w, bias, { transB: 1, alpha: 2 }) });
   expect(b.print(flattenChannelsLast(graph))).toBe(b.print(graph));
 });
+
+it('leaves a product with images that are not turned for it', () => {
+  const rows = b.transpose(b.reshape(b.transpose(images, [0, 3, 1, 2]), [n, -1]), [0, 1]);
+  const graph = graphOf({ y: b.gemm(rows, w, bias, { transB: 1 }), z: b.matmul(rows, draw([60, 2])) });
+  expect(b.print(flattenChannelsLast(graph))).toBe(b.print(graph));
+});

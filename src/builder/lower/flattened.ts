@@ -63,7 +63,7 @@ function forward(node: Node<'Gemm'>): readonly Value[] | null {
 /** x^T dy [C*H*W,M] */
 function weightGradient({ inputs: [xT, dy] }: Node<'MatMul'>): readonly Value[] | null {
   const flat = flattened(inputOf(xT, 'Transpose'));
-  if (!flat || xT.shape.length !== 2) return null;
+  if (!flat || (xT.source as Node<'Transpose'>).attrs.perm?.[0] === 0) return null;
   const [channels, height, width] = flat.sizes;
   const rows = reshape(flat.images, [-1, lengthOf(flat.sizes)]);
   const product = matmul(transpose(rows, [1, 0]), dy);
