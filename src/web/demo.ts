@@ -226,9 +226,14 @@ export async function startDemo(manifest: Manifest, data: DemoData): Promise<Dem
   };
 
   keepAddress(choice);
-  addEventListener('hashchange', () => {
-    if (viewOf(location.hash) !== 'digits') return;
-    void fromHash(location.hash, digits, card).then((change) => {
+  let links = 0;
+  addEventListener('hashchange', ({ newURL }) => {
+    // not location.hash: an older choice may have been written there since
+    const { hash } = new URL(newURL);
+    if (viewOf(hash) !== 'digits') return;
+    const link = ++links;
+    void fromHash(hash, digits, card).then((change) => {
+      if (link !== links) return;
       if (change.pixels) remember();
       choose(change);
     });

@@ -460,6 +460,21 @@ describe.skipIf(!chromiumPath)(`the demo in Chromium${reason}`, () => {
   );
 
   it(
+    'follows a link even when the choice before it is written into the address at that moment',
+    async () => {
+      const page = await fresh();
+      await page.evaluate(() => {
+        const before = location.hash;
+        location.hash = before.replace('digit=0', 'digit=3');
+        history.replaceState(null, '', before);
+      });
+      await page.getByText('MNIST test image 3').waitFor();
+      await page.waitForURL(/digit=3&/);
+    },
+    patience,
+  );
+
+  it(
     'keeps answering while it attacks',
     async () => {
       const page = await fresh();

@@ -19,7 +19,7 @@ const serving: Serving[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sparring-model-serve-'));
-  catalogue = await preparedPhotos(folder);
+  catalogue = await preparedPhotos(folder, { most: { steps: 100_000, queries: 1000, restarts: 10 } });
 }, patience);
 afterEach(async () => {
   for (const one of serving.splice(0)) await one.drain();
@@ -73,7 +73,7 @@ it(
     const [pid] = pool.pids();
     // opens the session of the gradient
     await attack(url);
-    const response = await attack(url, '?attack=pgd&steps=100&restarts=10');
+    const response = await attack(url, '?attack=pgd&steps=100000&restarts=10');
     expect(response.status).toBe(503);
     expect(((await response.json()) as { detail: string }).detail).toMatch(/takes longer|took longer/);
     await expect.poll(async () => (await attack(url)).status, { timeout: 60_000 }).toBe(200);

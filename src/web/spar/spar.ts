@@ -106,9 +106,11 @@ export function startSpar(): Spar {
   const followed = new AbortController();
   addEventListener(
     'hashchange',
-    () => {
-      if (viewOf(location.hash) !== 'spar') return;
-      const other = fromSparHash(location.hash);
+    ({ newURL }) => {
+      // not location.hash: older settings may have been written there since
+      const { hash } = new URL(newURL);
+      if (viewOf(hash) !== 'spar') return;
+      const other = fromSparHash(hash);
       hidden.value = other.hidden;
       own.change(other.settings);
     },
