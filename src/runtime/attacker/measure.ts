@@ -4,6 +4,7 @@ import {
   scoresOf,
   toEnd,
   type Batch,
+  type Configured,
   type Images,
   type Oracle,
   type ThreatModel,
@@ -16,20 +17,32 @@ import type { AttackerMeasure } from './card.ts';
 const batchSize = 100;
 
 /**
- * What a trained attacker does to images at one eps. A targeted one is aimed at other classes in turn, the ones after
- * the label and nine at most, and its figures are means over them. Yields the number of images that are done.
+ * What a trained attacker does to images at one eps, as {@link measureAttack} has it.
  *
  * @param oracle with the attacker.
- * @param source with labels.
  */
-export async function* measureAttacker(
+export const measureAttacker = (
   oracle: Oracle,
   name: Trained,
   source: ImageSource,
   eps: number,
+): AsyncGenerator<number, AttackerMeasure> =>
+  measureAttack(oracle, { attack: name, settings: {} }, oracle[name]!.targeted === true, source, eps);
+
+/**
+ * What an attack does to images at one eps. A targeted one is aimed at other classes in turn, the ones after the label
+ * and nine at most, and its figures are means over them. Yields the number of images that are done.
+ *
+ * @param source with labels.
+ */
+export async function* measureAttack(
+  oracle: Oracle,
+  { attack, settings }: Configured,
+  targeted: boolean,
+  source: ImageSource,
+  eps: number,
 ): AsyncGenerator<number, AttackerMeasure> {
   const { classes } = oracle;
-  const targeted = oracle[name]!.targeted === true;
   const threat: ThreatModel = {
     norm: 'linf',
     eps,
@@ -48,7 +61,9 @@ export async function* measureAttacker(
     for (let turn = 0; turn < turns; turn++) {
       const targets = labels.map((own) => (own + 1 + turn) % classes);
       const batch: Batch = { images, labels, places, ...(targeted && { targets }) };
-      const seen = await toEnd(attackOf(name).run(oracle, batch, threat, {}, drawsOf(0, name)));
+      const seen = await toEnd(
+        attackOf(attack).run(oracle, batch, threat, settings as never, drawsOf(0, attack)),
+      );
       const after = [...scoresOf(await oracle.logits(seen), labels)];
       after.forEach(({ answer, right }, i) => {
         if (right) attacked++;
