@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,32 +12,57 @@ import { stream } from '../src/runtime/index.ts';
 
 const command = new Command('kill-resume')
   .description(
-    'Trains a run, or audits, undisturbed; then the same, killed at random moments and resumed. Compares all bits.',
+    'Runs a command undisturbed; then the same, killed at random moments and resumed. Compares all bits.',
   )
-  .requiredOption('--out <dir>', 'folder for the two, whole and killed')
+  .requiredOption('--out <dir>', 'folder for the two, whole and killed; it must not exist')
   .option('--kills <n>', 'how often to kill', count, 5)
   .option('--seed <n>', 'seed of the moments', count, 1)
-  .argument('<options...>', 'train or audit with its options, after --')
+  .argument('<words...>', 'train, audit, harden or train-attacker with its options but --out, after --')
   .parse();
 const { out, kills, seed } = command.opts();
 const [name, ...options] = command.processedArgs[0];
 
+/** The arguments of each command that begin what writes into a folder, or resume what is begun there. */
+const wordsFor: Readonly<Record<string, (folder: string) => readonly string[]>> = {
+  train: (folder) =>
+    existsSync(join(folder, 'config.json')) ? ['--resume', folder] : [...options, '--out', folder],
+  // it finds its parts by itself
+  audit: (folder) => [...options, '--out', folder],
+  harden: (folder) => [
+    ...options,
+    '--out',
+    join(folder, 'model.onnx'),
+    ...(existsSync(join(folder, 'model.checkpoint')) ? ['--resume'] : []),
+  ],
+  // it finds its checkpoint by itself
+  'train-attacker': (folder) => [...options, '--out', join(folder, 'attacker.onnx')],
+};
+const words = wordsFor[name!];
+if (!words) command.error(`kill-resume: ${name} is none of ${Object.keys(wordsFor).join(', ')}`);
+if (existsSync(out)) command.error(`kill-resume: --out ${out} exists; choose another`);
+
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const bin = fileURLToPath(new URL('../src/cli/bin.ts', import.meta.url));
 
-/** Runs the command, killed after so many milliseconds. True when it came to its end. */
-async function run(args: readonly string[], killAfter?: number): Promise<boolean> {
-  const child = spawn(process.execPath, ['--import', tsx, bin, name!, ...args], { stdio: 'ignore' });
+/** Runs the command on a folder, killed after so many milliseconds. True when it came to its end. */
+async function run(folder: string, killAfter?: number): Promise<boolean> {
+  await mkdir(folder, { recursive: true });
+  const args = [name!, ...words!(folder)];
+  const child = spawn(process.execPath, ['--import', tsx, bin, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (text) => (said = `${said}${text}`.slice(-2000)));
   const ended = new Promise<boolean>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
       if (signal === 'SIGKILL') resolve(false);
       else if (code === 0) resolve(true);
-      else reject(new Error(`sparring ${name} ${args.join(' ')}: exit code ${code}`));
+      else reject(new Error(`sparring ${args.join(' ')}: exit code ${code}\n${said}`));
     });
   });
   if (killAfter !== undefined) {
-    await Promise.race([sleep(killAfter), ended]);
+    await Promise.race([sleep(killAfter, undefined, { ref: false }), ended]);
     child.kill('SIGKILL');
   }
   return await ended;
@@ -47,6 +72,7 @@ async function run(args: readonly string[], killAfter?: number): Promise<boolean
 const own: Readonly<Record<string, object>> = {
   'result.json': { environment: null },
   'audit.json': { timing: null, command: null },
+  'model.harden.json': { environment: null, command: null },
 };
 
 /** Every file with its hash, but for what says who wrote it, and the pages that show it. */
@@ -69,29 +95,40 @@ async function contentOf(folder: string): Promise<ReadonlyMap<string, string>> {
 
 const [whole, killed] = [join(out, 'whole'), join(out, 'killed')];
 const started = performance.now();
-await run([...options, '--out', whole]);
+await run(whole);
 const took = performance.now() - started;
-console.log(`undisturbed: ${(took / 1000).toFixed(0)} s`);
+const content = await contentOf(whole);
+console.log(`undisturbed: ${(took / 1000).toFixed(0)} s, ${content.size} files`);
 
-const afresh = [...options, '--out', killed];
-// an audit finds its parts by itself
-const again = name === 'train' ? ['--resume', killed] : afresh;
-const random = stream(seed, 'kills');
-for (let n = 1; n <= kills; n++) {
-  // an audit that came to its end begins anew
-  const after = name === 'train' ? (took * random.uniform()) / (kills / 2) : took * random.uniform();
-  const begun = existsSync(join(killed, 'config.json'));
-  const ended = await run(begun ? again : afresh, after);
-  const files = ended
-    ? 'it had ended'
-    : `${(await contentOf(killed).catch(() => new Map())).size} files there`;
-  console.log(`kill ${n} after ${(after / 1000).toFixed(1)} s: ${files}`);
+/** The files that are not as in the undisturbed folder. */
+async function differing(): Promise<readonly string[]> {
+  const other = await contentOf(killed);
+  return [...new Set([...content.keys(), ...other.keys()])].filter(
+    (file) => content.get(file) !== other.get(file),
+  );
 }
-await run(again);
 
-const [one, other] = [await contentOf(whole), await contentOf(killed)];
-const names = [...new Set([...one.keys(), ...other.keys()])];
-const different = names.filter((name) => one.get(name) !== other.get(name));
-console.log(`${names.length} files, ${different.length} differ`);
-for (const name of different) console.log(name);
-process.exitCode = different.length > 0 ? 1 : 0;
+/** Compares what came to its end in spite of kills, and says what differs. */
+async function compare(): Promise<void> {
+  const different = await differing();
+  console.log(`ended: ${different.length} files differ`);
+  for (const file of different) console.log(file);
+  if (different.length > 0) process.exitCode = 1;
+}
+
+const random = stream(seed, 'kills');
+for (let done = 0; done < kills;) {
+  const after = took * random.uniform();
+  // it may have written all when it was killed
+  if ((await run(killed, after)) || (await differing()).length === 0) {
+    // the kills that remain fall on one that begins anew
+    await compare();
+    await rm(killed, { recursive: true });
+    continue;
+  }
+  done++;
+  const files = (await readdir(killed)).join(', ') || 'no file';
+  console.log(`kill ${done} after ${(after / 1000).toFixed(1)} s: ${files}`);
+}
+await run(killed);
+await compare();

@@ -1,3 +1,4 @@
+import { defenceDefaults, type Defence } from '../../src/models/adversarial.ts';
 import type { Mode } from '../../src/runtime/index.ts';
 
 /** What made-up results are to look like; accuracies are of C1 and C2 after the last epoch. */
@@ -7,6 +8,8 @@ export interface MadeUp {
   readonly c1: number;
   readonly c2: number;
   readonly seed?: number;
+  /** Of mode `hardened` alone, the same for all cells of a result. */
+  readonly defence?: Defence;
 }
 
 /** Numbers as the paper's text has them, for tests of what is made of numbers: nobody measured these. */
@@ -43,10 +46,11 @@ function scores(last: number, epoch: number, epochs: number) {
  * The hashes of a cell's models. Consecutive cells share their classifiers; an alternately trained C1 and its C2 are their
  * own.
  */
-export function modelsOf({ mode, eps }: Pick<MadeUp, 'mode' | 'eps'>) {
+export function modelsOf({ mode, eps, defence }: Pick<MadeUp, 'mode' | 'eps' | 'defence'>) {
   const own = mode === 'consecutive' ? '' : String(eps).slice(2);
+  const letter = { fast: 'f', pgd: 'd', trades: 'e' } as const;
   return {
-    c1: own.padEnd(64, 'a'),
+    c1: `${defence ? letter[defence] : ''}${own}`.padEnd(64, 'a'),
     c2: own.padEnd(64, 'b'),
     attacker: `${mode === 'consecutive' ? '' : 'a'}${String(eps).slice(2)}`.padEnd(64, 'c'),
   };
@@ -62,6 +66,7 @@ export function resultJson(
     source = 'mnist',
   }: { epochs?: number; clip?: boolean; testLimit?: number | null; source?: string } = {},
 ): string {
+  const method = cells.find(({ defence }) => defence)?.defence;
   return JSON.stringify({
     schema: 1,
     config: {
@@ -73,7 +78,8 @@ export function resultJson(
       clip,
       shard: null,
       batchSize: 100,
-      classifierEpochs: { consecutive: 20, alternating: 5 },
+      classifierEpochs: { consecutive: 20, alternating: 5, hardened: 20 },
+      ...(method && { defence: { method, epochs: 4, ...defenceDefaults[method] } }),
       attackerEpochs: epochs,
       learningRate: 0.001,
       trainLimit: null,
@@ -93,7 +99,7 @@ export function resultJson(
       commit: 'f'.repeat(40),
       seconds: 60,
     },
-    runs: cells.map(({ mode, eps, c1, c2, seed = 1 }) => {
+    runs: cells.map(({ mode, eps, c1, c2, seed = 1, defence }) => {
       const at = (epoch: number) => ({ c1: scores(c1, epoch, epochs), c2: scores(c2, epoch, epochs) });
       return {
         mode,
@@ -102,7 +108,7 @@ export function resultJson(
         clip,
         seed,
         folder: `${mode}-eps${eps}-seed${seed}`,
-        models: modelsOf({ mode, eps }),
+        models: modelsOf({ mode, eps, ...(defence && { defence }) }),
         epochs: [
           { phase: 'classifier', epoch: 1, train: {}, c1: { clean, noise }, c2: { clean, noise } },
           ...Array.from({ length: epochs }, (_, i) => ({

@@ -2,7 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Loaded } from '../../api/load.ts';
 import { node } from '../../api/node.ts';
-import { makeFolder } from '../../runtime/files.ts';
+import { makeFolder, removeTemporaries } from '../../runtime/files.ts';
 import { InputError } from '../../runtime/index.ts';
 import { probeFile } from '../audit/write.ts';
 
@@ -35,10 +35,14 @@ export async function demandOut(
   }
 }
 
-/** Makes the folder of the file, and finds out before long work whether it can be written. Throws InputError. */
+/**
+ * Makes the folder of the file, finds out before long work whether it can be written, and removes what writes left beside it
+ * because their process was killed. Throws InputError.
+ */
 export async function makeOut(out: string): Promise<void> {
   await makeFolder(dirname(out));
   await probeFile(out, '--out FILE');
+  for (const path of [out, checkpointOf(out)]) await removeTemporaries(path);
 }
 
 /** Where a file lies, whatever links lead there. */

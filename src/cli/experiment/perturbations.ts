@@ -3,26 +3,27 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { valuesOf, type StoredSource } from '../../runtime/data/source.ts';
 import { InputError } from '../../runtime/errors.ts';
-import { modes } from '../../runtime/experiment/config.ts';
 import { loadDigits } from '../../runtime/experiment/digits.ts';
 import type { TrainedModels } from '../../runtime/experiment/scores.ts';
 import type { Perturbations } from '../../report/paper/index.ts';
 import type { Intensity, Perturbed } from '../../report/paper/perturbations.ts';
-import type { Cell } from '../../report/paper/results.ts';
+import { trainingName, type Cell } from '../../report/paper/results.ts';
 import { openModel, type SessionOptions } from '../../runtime/session.ts';
 
 /**
- * Two test digits under the attackers of some cells, one an eps: those of the first mode that there is, with the lowest
+ * Two test digits under the attackers of some cells, one an eps: those of the first training that there is, with the lowest
  * seed.
  *
  * @param cells of one threat model, at least one; their models are looked for beside the file that they came from.
+ *   Those of the first training come first.
  * @param data where the data set is now, if it was moved.
  * @throws InputError when a model is not the one that was measured.
  */
 export async function perturbations(cells: readonly Cell[], data?: string): Promise<Perturbations> {
-  const mode = modes.find((each) => cells.some((cell) => cell.mode === each))!;
-  const seed = Math.min(...cells.filter((cell) => cell.mode === mode).map((cell) => cell.seed));
-  const chosen = cells.filter((cell) => cell.mode === mode && cell.seed === seed);
+  const first = trainingName(cells[0]!);
+  const own = cells.filter((cell) => trainingName(cell) === first);
+  const seed = Math.min(...own.map((cell) => cell.seed));
+  const chosen = own.filter((cell) => cell.seed === seed);
   const found = (await Promise.all(chosen.map(findModels))).filter((each) => each !== null);
   if (found.length === 0) return { intensities: [], missing: ['the models are not beside the results'] };
   const { sha256 } = chosen[0]!.config.data;

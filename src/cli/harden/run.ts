@@ -28,7 +28,15 @@ import { settingsHash } from '../settings-hash.ts';
 import { exitCodeOf, quitHint, stopController } from '../signals.ts';
 import { measureBoth } from './measure.ts';
 import { readingWords } from './reading.ts';
-import { hardenFiles, probeOut, probeResumed, probeWeights, writeModel, writeReport } from './write.ts';
+import {
+  hardenFiles,
+  probeOut,
+  probeResumed,
+  probeWeights,
+  removeLeftovers,
+  writeModel,
+  writeReport,
+} from './write.ts';
 
 /** The flags of `sparring harden`, as commander gives them. */
 export interface HardenFlags {
@@ -159,6 +167,7 @@ async function prepare(path: string, flags: HardenFlags, adopt: AdoptFlags): Pro
   if (from && !isFinished(from.records, plan.settings)) {
     await probeResumed(flags.out, loaded.files.external, flags);
   }
+  await removeLeftovers(flags.out, loaded.files.external);
   const test = await drawn(data.test, flags.images, flags.seed);
   return { loaded, train: some, test, plan, from, hash };
 }

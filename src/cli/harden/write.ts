@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Hardened, HardenPlan } from '../../api/harden.ts';
 import type { AuditResult } from '../../api/audit.ts';
 import { InputError, type ImageSource } from '../../runtime/index.ts';
-import { writeAtomic } from '../../runtime/files.ts';
+import { removeTemporaries, writeAtomic } from '../../runtime/files.ts';
 import { probeFile } from '../audit/write.ts';
 import { quoted } from '../command-line.ts';
 import { columnsOf, textTable } from '../table.ts';
@@ -14,12 +14,23 @@ import type { Both } from './measure.ts';
 export function hardenFiles(out: string, external: Readonly<Record<string, Uint8Array>> = {}) {
   const name = basename(out);
   const locations = Object.keys(external);
+  const rename = (location: string): string =>
+    locations.length === 1 ? `${name}.data` : `${name}.${locations.indexOf(location) + 1}.data`;
   return {
     report: `${out.replace(/\.onnx$/, '')}.harden.json`,
     checkpoint: `${out.replace(/\.onnx$/, '')}.checkpoint`,
-    rename: (location: string): string =>
-      locations.length === 1 ? `${name}.data` : `${name}.${locations.indexOf(location) + 1}.data`,
+    rename,
+    weights: locations.map((location) => join(dirname(out), rename(location))),
   };
+}
+
+/** Removes what writes of these files left beside them because their process was killed. */
+export async function removeLeftovers(
+  out: string,
+  external: Readonly<Record<string, Uint8Array>>,
+): Promise<void> {
+  const { report, checkpoint, weights } = hardenFiles(out, external);
+  for (const path of [out, report, checkpoint, ...weights]) await removeTemporaries(path);
 }
 
 /**
@@ -37,8 +48,8 @@ export async function probeOut(
   }
   const { report, checkpoint } = hardenFiles(out);
   for (const path of [out, report]) {
-    // what a finished training wrote before its audits is compared with what it would write
-    if (!force && !(resume && path === out)) await demandFree(path);
+    // what a finished training wrote is compared with what it would write
+    if (!force && !resume) await demandFree(path);
     await probeFile(path, '--out FILE');
   }
   if (!resume && !force && (await exists(checkpoint))) {
@@ -61,18 +72,16 @@ export async function probeWeights(
   external: Readonly<Record<string, Uint8Array>>,
   { force, resume }: { readonly force?: true; readonly resume?: true },
 ): Promise<void> {
-  const { report, checkpoint, rename } = hardenFiles(out, external);
-  const beside = (path: string, name: string): string => join(dirname(path), name);
-  const sources = await Promise.all(Object.keys(external).map((name) => placeOf(beside(model, name))));
-  const outside = Object.keys(external).map((name) => beside(out, rename(name)));
-  for (const path of [out, report, checkpoint, ...outside]) {
+  const { report, checkpoint, weights } = hardenFiles(out, external);
+  const sources = await Promise.all(Object.keys(external).map((name) => placeOf(join(dirname(model), name))));
+  for (const path of [out, report, checkpoint, ...weights]) {
     if (sources.includes(await placeOf(path))) {
       throw new InputError(
         `--out ${out} would replace ${path}, which holds weights of ${model}; choose another file`,
       );
     }
   }
-  if (!force && !resume) for (const path of outside) await demandFree(path);
+  if (!force && !resume) for (const path of weights) await demandFree(path);
 }
 
 const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null;
@@ -97,9 +106,8 @@ export async function probeResumed(
   { force }: { readonly force?: true },
 ): Promise<void> {
   if (force) return;
-  const { rename } = hardenFiles(out, external);
-  const outside = Object.keys(external).map((name) => join(dirname(out), rename(name)));
-  for (const path of [out, ...outside]) await demandFree(path);
+  const { report, weights } = hardenFiles(out, external);
+  for (const path of [out, report, ...weights]) await demandFree(path);
 }
 
 /**

@@ -3,16 +3,41 @@ import type { CellEvaluation, Evaluation } from '../../runtime/experiment/evalua
 import type { AttackSettings, Measure } from '../../runtime/audit/schema.ts';
 import { drawLines, plotWidth, ticksWithRoom, type Line, type Panel } from '../kit/chart.ts';
 import { evaluationCommand } from './command.ts';
+import { sourceNames } from './sources.ts';
 import type { DataTable, Figured } from '../kit/data-table.ts';
 import { brackets, count, percent } from '../kit/format.ts';
 import { dataTable, panelGrid, type Markup } from '../kit/markup.ts';
 import { matrixTables } from './matrix.ts';
+import { cellTitle, type Cell } from './results.ts';
 import { colour } from '../kit/theme.ts';
 
 /** An `evaluation.json`, and what it was read from. */
 export interface NamedEvaluation {
   readonly evaluation: Evaluation;
   readonly source: string;
+}
+
+/** An evaluation with its cells called as the report calls them; those of no result keep the name of their folder. */
+export function withTitles<E extends NamedEvaluation>(named: E, cells: readonly Cell[]): E {
+  const { evaluation } = named;
+  const titles = new Map(
+    evaluation.cells.map(({ folder, models }) => {
+      const own = cells.find((cell) => cell.folder === folder && cell.models.c1 === models.c1);
+      return [folder, own ? cellTitle(own) : folder];
+    }),
+  );
+  const titled = <T extends { readonly folder: string }>(all: readonly T[]): T[] =>
+    all.map((each) => ({ ...each, folder: titles.get(each.folder) ?? each.folder }));
+  return {
+    ...named,
+    evaluation: {
+      ...evaluation,
+      cells: titled(evaluation.cells),
+      curves: titled(evaluation.curves),
+      doublings: titled(evaluation.doublings),
+      warnings: titled(evaluation.warnings),
+    },
+  };
 }
 
 const names = ['c1', 'c2'] as const;
@@ -59,17 +84,7 @@ export const attackSection = (
       <strong>Quote the worst case</strong>: there an image counts as right only if it is right under every
       attack. It is an upper bound on robust accuracy.
     </p>
-    ${evaluations.map((each, i) => evaluationPart(each, evaluations.length > 1 ? nameOf(evaluations, i) : ''))}`;
-
-/** What tells an evaluation apart in the page: its file's name without the ending, or that of its folder. */
-function nameOf(evaluations: readonly NamedEvaluation[], i: number): string {
-  const names = evaluations.map(({ source }) => {
-    const [folder = '', file = ''] = source.split(/[\\/]/).slice(-2);
-    return file === 'evaluation.json' ? folder : file.replace(/(-?evaluation)?\.json$/, '');
-  });
-  const name = names[i]!;
-  return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} ${i + 1}`;
-}
+    ${evaluations.map((each, i) => evaluationPart(each, evaluations.length > 1 ? sourceNames(evaluations)[i]! : ''))}`;
 
 function evaluationPart(
   { evaluation, source, panels }: NamedEvaluation & { readonly panels: readonly Panel[] },

@@ -10,7 +10,7 @@ import {
 import { type Confusions } from '../../runtime/experiment/records.ts';
 import { count, percent } from '../kit/format.ts';
 import { heat, scroll, type Markup } from '../kit/markup.ts';
-import { classifiersOf, type Cell, type ClassifierName } from './results.ts';
+import { cellTitle, classifiersOf, type Cell, type ClassifierName } from './results.ts';
 
 /** A cell with the classes that its classifiers answered. */
 export interface ConfusedCell {
@@ -29,7 +29,7 @@ export const collapses = (cells: readonly ConfusedCell[]): readonly string[] =>
       const collapse = collapseOf(confusions[name].attacked);
       if (!collapse) return [];
       const line = describeCollapse(collapse, name.toUpperCase());
-      return [cells.length === 1 ? line : `${cell.folder}: ${line}`];
+      return [cells.length === 1 ? line : `${cellTitle(cell)}: ${line}`];
     }),
   );
 
@@ -45,8 +45,8 @@ export const confusionSection = (cells: readonly ConfusedCell[]): Markup =>
       cells.length === 1
         ? cellPart(each, '')
         : html`<details ${i === 0 ? 'open' : ''}>
-            <summary>${each.cell.folder}, ${each.cell.clip ? 'clipped' : 'unclipped'}</summary>
-            ${cellPart(each, `, ${each.cell.folder}, ${each.cell.clip ? 'clipped' : 'unclipped'}`)}
+            <summary>${cellTitle(each.cell)}, ${each.cell.clip ? 'clipped' : 'unclipped'}</summary>
+            ${cellPart(each, `, ${cellTitle(each.cell)}, ${each.cell.clip ? 'clipped' : 'unclipped'}`)}
           </details>`,
     )}`;
 

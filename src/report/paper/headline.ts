@@ -1,11 +1,17 @@
 import { html } from 'hono/html';
-import { modes } from '../../runtime/experiment/config.ts';
 import type { CellEvaluation } from '../../runtime/experiment/evaluation.ts';
 import { attackTitle, type NamedEvaluation } from './attacks.ts';
 import type { DataTable } from '../kit/data-table.ts';
 import { list, percent } from '../kit/format.ts';
 import { dataTable, type Markup } from '../kit/markup.ts';
-import { classifiersOf, testImages, threatModels, type Cell, type ClassifierName } from './results.ts';
+import {
+  classifiersOf,
+  testImages,
+  threatModels,
+  trainingName,
+  type Cell,
+  type ClassifierName,
+} from './results.ts';
 
 /** An evaluated cell, and the evaluation that it stands in. */
 interface Evaluated {
@@ -94,26 +100,23 @@ function meaning(cells: readonly Cell[], evaluations: readonly NamedEvaluation[]
   return `${tested} Worst case: each image counts as right only if it is right under ${list(attacks)}; on the first ${list(worst)} test images.`;
 }
 
-/** Cells of one threat model and mode, a line each. */
+/** Cells of one threat model and training, a line each. */
 function overview(cells: readonly Cell[], evaluations: readonly NamedEvaluation[]): DataTable {
   const threats = threatModels(cells);
   const rows = threats.flatMap(({ cells: own, against }) =>
-    modes.flatMap((mode) => {
-      const members = own.filter((cell) => cell.mode === mode);
-      if (members.length === 0) return [];
+    [...new Set(own.map(trainingName))].map((training) => {
+      const members = own.filter((cell) => trainingName(cell) === training);
       const c1 = accuracies(members, 'c1', evaluations);
       const c2 = classifiersOf(members).includes('c2') ? accuracies(members, 'c2', evaluations) : null;
       return [
-        [
-          against === null ? mode : `${mode}, given classifier`,
-          rangesOf(members),
-          epsOf(members),
-          String(members.length),
-          c1.clean,
-          c1.attacked,
-          c1.worst ?? 'not measured',
-          c2?.attacked ?? '',
-        ],
+        against === null ? training : `${training}, given classifier`,
+        rangesOf(members),
+        epsOf(members),
+        String(members.length),
+        c1.clean,
+        c1.attacked,
+        c1.worst ?? 'not measured',
+        c2?.attacked ?? '',
       ];
     }),
   );

@@ -1,4 +1,4 @@
-import { curvePanels, type NamedEvaluation } from './attacks.ts';
+import { curvePanels, withTitles, type NamedEvaluation } from './attacks.ts';
 import type { Panel } from '../kit/chart.ts';
 import { paperFigures } from './figures.ts';
 import { slug } from '../kit/format.ts';
@@ -9,7 +9,7 @@ import { perturbationFigure, type Intensity } from './perturbations.ts';
 import { plotToPng, standaloneSvg } from '../kit/plot.ts';
 import type { ThreatModel } from './results.ts';
 import { threatName } from './results.ts';
-import { withstandPanels, type NamedWithstand } from './withstand.ts';
+import { withstandGroups, withstandPanels, type NamedWithstand } from './withstand.ts';
 
 /** What figure 2 is drawn from. */
 export interface Perturbations {
@@ -52,13 +52,16 @@ export async function renderReport(
       figures: [two, ...paperFigures(threat, suffix)],
     };
   });
-  const measured = evaluations.map((each, i) => ({
-    ...each,
-    panels: curvePanels(each.evaluation, evaluations.length === 1 ? 'curve-' : `curve-${i + 1}-`),
-  }));
-  const withstood = withstands.map((each, i) => ({
-    ...each,
-    panels: withstandPanels(each.withstand, withstands.length === 1 ? 'withstand' : `withstand-${i + 1}`),
+  const cells = threats.flatMap((threat) => threat.cells);
+  const measured = evaluations.map((each, i) => {
+    const titled = withTitles(each, cells);
+    const id = evaluations.length === 1 ? 'curve-' : `curve-${i + 1}-`;
+    return { ...titled, panels: curvePanels(titled.evaluation, id) };
+  });
+  const groups = withstandGroups(withstands, cells);
+  const withstood = groups.map((group, i) => ({
+    ...group,
+    panels: withstandPanels(group, groups.length === 1 ? 'withstand' : `withstand-${i + 1}`),
   }));
   return {
     page: await renderPage({ title, parts, evaluations: measured, withstands: withstood, samples, confused }),

@@ -6,7 +6,7 @@ import { Evaluation } from '../../runtime/experiment/evaluation.ts';
 import { Result } from '../../runtime/experiment/result.ts';
 import { Withstand } from '../../runtime/experiment/withstand.ts';
 import type { NamedEvaluation } from './attacks.ts';
-import { cellsIn, threatOf, type Cell } from './results.ts';
+import { cellsIn, threatOf, trainingName, type Cell } from './results.ts';
 import { threatName } from './results.ts';
 import type { NamedWithstand } from './withstand.ts';
 
@@ -77,4 +77,4 @@ export function joinInputs(inputs: readonly Inputs[]): Inputs {
 
 /** What makes a cell the same as another, apart from how long it was trained. */
 const cellKey = (cell: Cell): string =>
-  `${cell.mode} eps ${cell.eps} seed ${cell.seed}, ${threatName(threatOf(cell))}`;
+  `${trainingName(cell)} eps ${cell.eps} seed ${cell.seed}, ${threatName(threatOf(cell))}`;

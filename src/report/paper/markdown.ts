@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { attackTable, describeAttack, type NamedEvaluation } from './attacks.ts';
+import { attackTable, describeAttack, withTitles, type NamedEvaluation } from './attacks.ts';
 import { evaluationCommand, trainingCommand } from './command.ts';
 import { thresholds } from './criteria.ts';
 import { cellText, type DataTable } from '../kit/data-table.ts';
@@ -9,7 +9,13 @@ import { judge, notOfThePaper, type Judgement } from './judge.ts';
 import { cellData } from './provenance.ts';
 import { threatModels, type Cell, type ThreatModel } from './results.ts';
 import { threatName } from './results.ts';
-import { opponentsText, withstandCommands, withstandTable, type NamedWithstand } from './withstand.ts';
+import {
+  opponentsText,
+  withstandCommands,
+  withstandGroups,
+  withstandTable,
+  type WithstandGroup,
+} from './withstand.ts';
 
 /**
  * The results as Markdown: what the paper says, what was measured, whether it was reproduced, and the command of every cell.
@@ -27,8 +33,8 @@ export function renderMarkdown({ cells, evaluations, withstands }: Inputs, folde
     '## Every cell',
     "Accuracy after the last epoch, with Wilson's 95 % interval over the test images. The command trains the cell again. It is reproducible bit for bit on the same commit, machine, device and thread count.",
     table(withCommands(cells)),
-    ...withstands.flatMap((each) => withstandBlocks(each, near(each.source), cells)),
-    ...evaluations.flatMap((each) => evaluationBlocks(each, near(each.source))),
+    ...withstandGroups(withstands, cells).flatMap((group) => withstandBlocks(group, near)),
+    ...evaluations.flatMap((each) => evaluationBlocks(withTitles(each, cells), near(each.source))),
     '## Where the numbers come from',
     table(sources(cells, near)),
   ];
@@ -125,18 +131,20 @@ function evaluationBlocks({ evaluation }: NamedEvaluation, source: string): read
   ];
 }
 
-function withstandBlocks(
-  { withstand }: NamedWithstand,
-  source: string,
-  cells: readonly Cell[],
-): readonly string[] {
-  const { head, rows } = withstandCommands(withstand);
+function withstandBlocks(group: WithstandGroup, near: (source: string) => string): readonly string[] {
+  const { files } = group;
   return [
-    `## Who withstands whom (${source})`,
+    `## Who withstands whom (${list(files.map(({ source }) => near(source)))})`,
     `Accuracy of each C1 under each attacker, with the 95 % interval in brackets. ${opponentsText}`,
-    table(withstandTable(withstand, cells)),
-    'Each number is measured again by its command, on so many test images:',
-    table({ head, rows: rows.map((row) => [...row.slice(0, -1), `\`${cellText(row.at(-1)!)}\``]) }),
+    table(withstandTable(group)),
+    ...files.flatMap((file) => {
+      const { head, rows } = withstandCommands(file);
+      const which = files.length === 1 ? '' : ` of ${near(file.source)}`;
+      return [
+        `Each number${which} is measured again by its command, on so many test images:`,
+        table({ head, rows: rows.map((row) => [...row.slice(0, -1), `\`${cellText(row.at(-1)!)}\``]) }),
+      ];
+    }),
   ];
 }
 

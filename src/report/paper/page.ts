@@ -8,10 +8,10 @@ import { summary } from './headline.ts';
 import { scroll, type Markup } from '../kit/markup.ts';
 import { courseSection, paperSection, type Part } from './paper.ts';
 import { cellTable, provenance } from './provenance.ts';
-import type { Cell } from './results.ts';
+import { cellTitle, type Cell } from './results.ts';
 import { styleSheet } from '../kit/style.ts';
 import { warningBox } from './warnings.ts';
-import { withstandSection, type NamedWithstand } from './withstand.ts';
+import { withstandSection, type WithstandGroup } from './withstand.ts';
 
 /** A cell's `samples.png`. */
 export interface SampledCell {
@@ -25,7 +25,7 @@ export interface Report {
   readonly title: string;
   readonly parts: readonly Part[];
   readonly evaluations: readonly (NamedEvaluation & { readonly panels: readonly Panel[] })[];
-  readonly withstands: readonly (NamedWithstand & { readonly panels: readonly Panel[] })[];
+  readonly withstands: readonly (WithstandGroup & { readonly panels: readonly Panel[] })[];
   readonly samples: readonly SampledCell[];
   readonly confused: readonly ConfusedCell[];
 }
@@ -85,7 +85,7 @@ export async function renderPage({
                   ${cellTable(cells)}`
               : attackSection(evaluations)
           }
-          ${withstands.length === 0 ? '' : withstandSection(withstands, cells)}
+          ${withstands.length === 0 ? '' : withstandSection(withstands)}
           ${confused.length === 0 ? '' : confusionSection(confused)} ${course} ${threatHeader(cells)}
           ${paperSection(parts)}
           ${
@@ -138,7 +138,7 @@ function sampleSection([first, ...more]: readonly SampledCell[]): Markup {
     ${more.map(
       (each) =>
         html`<details>
-          <summary>${each.cell.folder}</summary>
+          <summary>${cellTitle(each.cell)}</summary>
           ${picture(each, several)}
         </details>`,
     )}`;
@@ -148,7 +148,7 @@ const picture = ({ cell, png }: SampledCell, several: boolean): Markup => {
   const { clean, attacked } = cell.final.c1;
   const alt = `The first test image of each class: as it is, what the attacker adds, and the sum; with what C1 says before and after. C1 falls from ${percent(clean.accuracy)} to ${percent(attacked!.accuracy)}.`;
   return scroll(
-    several ? `Picture of samples, ${cell.folder}` : 'Picture of samples',
+    several ? `Picture of samples, ${cellTitle(cell)}` : 'Picture of samples',
     html`<img
       class="samples"
       alt="${alt}"

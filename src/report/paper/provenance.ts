@@ -4,7 +4,7 @@ import { trainingCommand } from './command.ts';
 import type { DataCell, DataTable } from '../kit/data-table.ts';
 import { brackets, count, list, percent } from '../kit/format.ts';
 import { dataTable, type Markup } from '../kit/markup.ts';
-import { classifiersOf, testImages, type Cell } from './results.ts';
+import { cellTitle, classifiersOf, testImages, trainingName, type Cell } from './results.ts';
 
 /** An accuracy with the half width of its interval where the number of images is known. */
 function accuracy(cell: Cell, score: { readonly accuracy: number } | undefined): DataCell {
@@ -43,7 +43,7 @@ export const cellData = (cells: readonly Cell[]): DataTable => ({
     'C2 attacked',
   ],
   rows: cells.map((cell) => [
-    cell.mode,
+    trainingName(cell),
     String(cell.eps),
     cell.clip ? 'clipped' : 'unclipped',
     String(cell.seed),
@@ -78,7 +78,7 @@ export const provenance = (cells: readonly Cell[]): Markup =>
       (cell) =>
         html`<details ${cells.length === 1 ? 'open' : ''}>
           <summary>
-            ${cell.folder}${cells.length === 1 ? '' : `, ${cell.clip ? 'clipped' : 'unclipped'}`}
+            ${cellTitle(cell)}${cells.length === 1 ? '' : `, ${cell.clip ? 'clipped' : 'unclipped'}`}
           </summary>
           <p><code>${trainingCommand(cell)}</code></p>
           <dl>

@@ -36,6 +36,23 @@ export function cellsIn({ config, environment, runs }: Result, source: string): 
   });
 }
 
+/** What C1 was hardened by; '' where it was not. */
+const defenceOf = ({ config }: Cell): string => config.defence?.method ?? '';
+
+/** A word of a cell, and by what its C1 was hardened: `hardened (pgd)`. Runs of two defences have cells of the same name. */
+const withDefence = (word: string, cell: Cell): string =>
+  cell.config.defence ? `${word} (${defenceOf(cell)})` : word;
+
+/** How C1 of a cell was trained: `alternating`, `hardened (pgd)`. */
+export const trainingName = (cell: Cell): string => withDefence(cell.mode, cell);
+
+/** What a report calls a cell: `alternating-eps0.1-seed1`, `hardened-eps0.1-seed1 (pgd)`. */
+export const cellTitle = (cell: Cell): string => withDefence(cell.folder, cell);
+
+/** The order of trainings: that of the modes, and hardened ones by their defence. */
+const byTraining = (a: Cell, b: Cell): number =>
+  modes.indexOf(a.mode) - modes.indexOf(b.mode) || defenceOf(a).localeCompare(defenceOf(b));
+
 /** The cells that can be set side by side: the unit that figures and claims are about. */
 export interface ThreatModel {
   readonly bound: string;
@@ -67,7 +84,7 @@ export const threatOf = ({ bound, clip, config }: Cell): Omit<ThreatModel, 'cell
 
 /**
  * Cells by threat model, the paper's first: unclipped, on its own network and MNIST. Within each they are in order of
- * mode, eps and seed.
+ * training, eps and seed.
  */
 export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
   const rank = (cell: Cell): string => {
@@ -82,8 +99,7 @@ export function threatModels(cells: readonly Cell[]): readonly ThreatModel[] {
     ];
     return JSON.stringify([others.map(Number).join(''), readings, against, data, architecture, bound]);
   };
-  const order = (a: Cell, b: Cell): number =>
-    modes.indexOf(a.mode) - modes.indexOf(b.mode) || a.eps - b.eps || a.seed - b.seed;
+  const order = (a: Cell, b: Cell): number => byTraining(a, b) || a.eps - b.eps || a.seed - b.seed;
   return [...new Set(cells.map(rank))].sort().map((key) => {
     const members = cells.filter((cell) => rank(cell) === key).sort(order);
     return { ...threatOf(members[0]!), cells: members };

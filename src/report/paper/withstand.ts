@@ -1,14 +1,15 @@
 import { html } from 'hono/html';
-import { modes, type Mode } from '../../runtime/experiment/config.ts';
+import { modes, type DefenceConfig, type Mode } from '../../runtime/experiment/config.ts';
 import { opponents, type Opponent, type Withstand } from '../../runtime/experiment/withstand.ts';
-import { drawLines, type Panel } from '../kit/chart.ts';
+import { drawLines, type Line, type Panel } from '../kit/chart.ts';
 import type { DataCell, DataTable } from '../kit/data-table.ts';
 import { brackets, count, list, percent } from '../kit/format.ts';
 import { dataTable, panelGrid, type Markup } from '../kit/markup.ts';
 import { quoted } from '../kit/shell.ts';
 import { colour } from '../kit/theme.ts';
 import { epochsOf } from './provenance.ts';
-import { trainImages, type Cell } from './results.ts';
+import { cellTitle, threatName, threatOf, trainImages, trainingName, type Cell } from './results.ts';
+import { sourceNames } from './sources.ts';
 
 /** A `withstand.json`, and what it was read from. */
 export interface NamedWithstand {
@@ -16,7 +17,28 @@ export interface NamedWithstand {
   readonly source: string;
 }
 
-type Classifier = Withstand['withstands'][number];
+/** A `withstand.json` with the cells that its classifiers are of. */
+export interface WithstandFile extends NamedWithstand {
+  readonly classifiers: readonly Classifier[];
+}
+
+/** What stands in one table and one figure: runs that differ in how C1 was trained, and in eps and seed. */
+export interface WithstandGroup {
+  readonly files: readonly WithstandFile[];
+  /** In the order of the table. One that several files give alike is there once. */
+  readonly rows: readonly Row[];
+}
+
+/** One C1, what it withstands, and the cell that it is of; null where no result has it. */
+interface Classifier {
+  readonly measured: Withstand['withstands'][number];
+  readonly cell: Cell | null;
+}
+
+interface Row extends Classifier {
+  /** Unique among those of an eps: `undefended`, `hardened (pgd), seed 2`. */
+  readonly name: string;
+}
 
 const titles: Readonly<Record<Opponent, string>> = {
   universal: 'universal',
@@ -35,28 +57,91 @@ export const opponentsText =
   'the audit of that name, on images that its seed chooses; the others are on the first ones. Training: epochs of C1 on ' +
   'clean images, on images under gradient attacks where it is hardened, and of A, in which an alternating C1 learns too.';
 
-const lookOf: Readonly<
-  Record<Mode, { readonly colour: string; readonly symbol: 'circle' | 'square' | 'diamond' }>
-> = {
+type Look = Pick<Line, 'colour' | 'symbol'>;
+const looks: Readonly<Record<Exclude<Mode, 'hardened'> | DefenceConfig['method'], Look>> = {
   consecutive: { colour: colour('orange'), symbol: 'square' },
   alternating: { colour: colour('blue'), symbol: 'circle' },
-  hardened: { colour: colour('green'), symbol: 'diamond' },
+  fast: { colour: colour('ink'), symbol: 'star' },
+  pgd: { colour: colour('green'), symbol: 'diamond' },
+  trades: { colour: colour('purple'), symbol: 'triangle' },
 };
+
+const lookOf = ({ measured: { mode }, cell }: Classifier): Look =>
+  looks[mode === 'hardened' ? (cell?.config.defence?.method ?? 'pgd') : mode];
 
 /** How C1 was trained: the consecutive one saw clean images alone. */
-const nameOf = ({ mode, seed }: Classifier, all: readonly Classifier[]): string => {
-  const name = mode === 'consecutive' ? 'undefended' : mode;
-  return new Set(all.map((each) => each.seed)).size > 1 ? `${name}, seed ${seed}` : name;
-};
+const trainingIn = ({ measured: { mode }, cell }: Classifier): string =>
+  mode === 'consecutive' ? 'undefended' : cell ? trainingName(cell) : mode;
 
-const inOrder = ({ withstands }: Withstand): readonly Classifier[] =>
-  withstands.toSorted(
-    (a, b) => a.eps - b.eps || modes.indexOf(a.mode) - modes.indexOf(b.mode) || a.seed - b.seed,
+/**
+ * Puts what several runs of one threat model and one data set measured side by side.
+ *
+ * @param cells those that the classifiers are of.
+ */
+export function withstandGroups(
+  all: readonly NamedWithstand[],
+  cells: readonly Cell[],
+): readonly WithstandGroup[] {
+  const files = all.map((named) => ({
+    ...named,
+    classifiers: named.withstand.withstands.map((measured) => ({
+      measured,
+      // cells of several eps may share their C1
+      cell:
+        cells.find(({ folder, models }) => folder === measured.folder && models.c1 === measured.model) ??
+        null,
+    })),
+  }));
+  const keyOf = ({ withstand, source, classifiers }: WithstandFile): string => {
+    // all cells of a run are of one threat model
+    const known = classifiers.find(({ cell }) => cell)?.cell;
+    return known ? `${withstand.data.sha256} ${threatName(threatOf(known))}` : source;
+  };
+  return [...new Set(files.map(keyOf))].map((key) => {
+    const own = files.filter((file) => keyOf(file) === key);
+    return { files: own, rows: rowsOf(own) };
+  });
+}
+
+function rowsOf(files: readonly WithstandFile[]): readonly Row[] {
+  const sources = sourceNames(files);
+  const all = files.flatMap(({ classifiers }, i) =>
+    classifiers.map((each) => ({ ...each, source: sources[i]! })),
   );
+  const numbers = all.map(numbersOf);
+  const distinct = all.filter((_, i) => numbers.indexOf(numbers[i]!) === i);
+  const severalSeeds = new Set(distinct.map(({ measured }) => measured.seed)).size > 1;
+  const named = distinct.map((each) => {
+    const training = trainingIn(each);
+    return { ...each, training, name: severalSeeds ? `${training}, seed ${each.measured.seed}` : training };
+  });
+  return named
+    .map(({ measured, cell, name, training, source }) => {
+      const isAmbiguous =
+        named.filter((other) => other.name === name && other.measured.eps === measured.eps).length > 1;
+      return { measured, cell, training, name: isAmbiguous ? `${name}, ${source}` : name };
+    })
+    .toSorted(
+      ({ measured: a, ...one }, { measured: b, ...other }) =>
+        a.eps - b.eps ||
+        modes.indexOf(a.mode) - modes.indexOf(b.mode) ||
+        one.training.localeCompare(other.training) ||
+        a.seed - b.seed,
+    );
+}
+
+/** What was measured of a C1, whatever it is called and by which command: equal for two of the same. */
+const numbersOf = ({ measured: { model, eps, clean, under } }: Classifier): string =>
+  JSON.stringify([
+    model,
+    eps,
+    clean,
+    opponents.map((name) => [under[name]?.accuracy ?? null, under[name]?.images ?? null]),
+  ]);
 
 /** The opponents that any of the classifiers met. */
-const met = ({ withstands }: Withstand): readonly Opponent[] =>
-  opponents.filter((name) => withstands.some(({ under }) => under[name]));
+const met = (all: readonly Classifier[]): readonly Opponent[] =>
+  opponents.filter((name) => all.some(({ measured: { under } }) => under[name]));
 
 const figured = ({
   accuracy,
@@ -67,75 +152,66 @@ const figured = ({
 }): DataCell => ({ value: percent(accuracy), detail: brackets(interval), lost: 1 - accuracy });
 
 /** How long C1 was trained, on how many images: `2 + 1 + 1 epochs, 10,000 images`; nothing where no result says so. */
-function trainingOf({ model }: Classifier, cells: readonly Cell[]): string {
-  const cell = cells.find(({ models }) => models.c1 === model);
+function trainingOf({ cell }: Classifier): string {
   if (!cell) return 'not known';
   const images = trainImages(cell);
   return `${epochsOf(cell)} epochs, ${images === null ? 'all images' : count(images, 'image')}`;
 }
 
-/**
- * A line a classifier, a column an attacker.
- *
- * @param cells those that the classifiers are of.
- */
-export function withstandTable(withstand: Withstand, cells: readonly Cell[]): DataTable {
-  const columns = met(withstand);
-  const all = inOrder(withstand);
+/** A line a classifier, a column an attacker. */
+export function withstandTable({ rows }: WithstandGroup): DataTable {
+  const columns = met(rows);
   return {
     head: ['C1', 'eps', 'training', 'clean', ...columns.map((name) => titles[name])],
-    rows: all.map((each) => [
-      nameOf(each, all),
-      String(each.eps),
-      trainingOf(each, cells),
-      figured(each.clean),
+    rows: rows.map((row) => [
+      row.name,
+      String(row.measured.eps),
+      trainingOf(row),
+      figured(row.measured.clean),
       ...columns.map((name) => {
-        const measured = each.under[name];
-        return measured ? figured(measured) : 'not measured';
+        const found = row.measured.under[name];
+        return found ? figured(found) : 'not measured';
       }),
     ]),
   };
 }
 
-/** A line a number: the command that measures it again. */
-export function withstandCommands(withstand: Withstand): DataTable {
-  const all = inOrder(withstand);
-  return {
-    head: ['C1', 'attacker', 'images', 'command'],
-    rows: all.flatMap((each) =>
-      met(withstand).flatMap((name) => {
-        const measured = each.under[name];
-        if (!measured) return [];
-        const command = `npx -y pnpm@10 sparring ${measured.command.map(quoted).join(' ')}`;
-        return [[each.folder, titles[name], String(measured.images), command]];
-      }),
-    ),
-  };
-}
+/** A line a number of a file: the command that measures it again. */
+export const withstandCommands = ({ classifiers }: WithstandFile): DataTable => ({
+  head: ['C1', 'attacker', 'images', 'command'],
+  rows: classifiers.flatMap(({ measured, cell }) =>
+    met(classifiers).flatMap((name) => {
+      const found = measured.under[name];
+      if (!found) return [];
+      const command = `npx -y pnpm@10 sparring ${found.command.map(quoted).join(' ')}`;
+      return [[cell ? cellTitle(cell) : measured.folder, titles[name], String(found.images), command]];
+    }),
+  ),
+});
 
 /** A panel for each eps; a line a classifier, from the weakest attacker to the strongest. */
-export function withstandPanels(withstand: Withstand, id: string): readonly Panel[] {
-  const columns = ['clean', ...met(withstand)] as const;
-  const all = inOrder(withstand);
-  const eps = [...new Set(all.map((each) => each.eps))];
+export function withstandPanels({ rows }: WithstandGroup, id: string): readonly Panel[] {
+  const columns = ['clean', ...met(rows)] as const;
+  const eps = [...new Set(rows.map(({ measured }) => measured.eps))];
   return eps.map((one, i) => {
-    const own = all.filter((each) => each.eps === one);
-    const lines = own.map((each) => ({
-      label: nameOf(each, all),
-      ...lookOf[each.mode],
-      points: columns.flatMap((name, x) => {
-        const measured = name === 'clean' ? each.clean : each.under[name];
-        if (!measured) return [];
-        const { accuracy, interval } = measured;
-        return [{ x, y: 100 * accuracy, low: 100 * interval.low, high: 100 * interval.high }];
-      }),
-    }));
+    const lines = rows
+      .filter(({ measured }) => measured.eps === one)
+      .map((row) => ({
+        label: row.name,
+        ...lookOf(row),
+        points: columns.flatMap((name, x) => {
+          const found = name === 'clean' ? row.measured.clean : row.measured.under[name];
+          if (!found) return [];
+          const { accuracy, interval } = found;
+          return [{ x, y: 100 * accuracy, low: 100 * interval.low, high: 100 * interval.high }];
+        }),
+      }));
     const names = columns.map((name) => (name === 'clean' ? name : titles[name]));
-    const description = own
-      .map((each, line) => {
-        const points = lines[line]!.points.map(({ x, y }) => `${y.toFixed(1)} % ${names[x]}`);
-        return `${nameOf(each, all)}: ${points.join(', ')}`;
-      })
+    const description = lines
+      .map(
+        ({ label, points }) =>
+          `${label}: ${points.map(({ x, y }) => `${y.toFixed(1)} % ${names[x]}`).join(', ')}`,
+      )
       .join('; ');
     return drawLines(
       lines,
@@ -158,27 +234,34 @@ export function withstandPanels(withstand: Withstand, id: string): readonly Pane
 
 /** What every C1 withstands, side by side. */
 export const withstandSection = (
-  all: readonly (NamedWithstand & { readonly panels: readonly Panel[] })[],
-  cells: readonly Cell[],
+  groups: readonly (WithstandGroup & { readonly panels: readonly Panel[] })[],
 ): Markup =>
   html`<h2 id="withstand">Who withstands whom</h2>
-    ${all.map(({ withstand, source, panels }) => {
+    ${groups.map((group) => {
+      const { files, rows, panels } = group;
+      const sources = list(files.map(({ source }) => source));
       const images = [
-        ...new Set(withstand.withstands.flatMap(({ under }) => Object.values(under).map((u) => u.images))),
+        ...new Set(rows.flatMap(({ measured }) => Object.values(measured.under).map((u) => u.images))),
       ].toSorted((a, b) => a - b);
-      return html`<p>
+      return html`${groups.length > 1 ? html`<h3>${sources}</h3>` : ''}
+        <p>
           Accuracy of each C1 under each attacker, with the 95 % interval (Wilson) in brackets, on
           ${list(images.map((n) => n.toLocaleString('en-US')))} test images. ${opponentsText}
         </p>
-        ${dataTable(`Who withstands whom, ${source}`, withstandTable(withstand, cells), { stacked: true })}
+        ${dataTable(`Who withstands whom, ${sources}`, withstandTable(group), { stacked: true })}
         ${panelGrid(panels)}
         <details>
           <summary>The command of every number</summary>
-          <p>
-            Measured at commit <code>${withstand.environment.commit ?? 'not a checkout'}</code> on
-            ${withstand.environment.device}, ${count(withstand.environment.threads, 'thread')}. Read from
-            <code>${source}</code>.
-          </p>
-          ${dataTable(`Commands of ${source}`, withstandCommands(withstand), { stacked: true })}
+          ${files.map(
+            (file) =>
+              html`<p>
+                  Measured at commit
+                  <code>${file.withstand.environment.commit ?? 'not a checkout'}</code> on
+                  ${file.withstand.environment.device},
+                  ${count(file.withstand.environment.threads, 'thread')}. Read from
+                  <code>${file.source}</code>.
+                </p>
+                ${dataTable(`Commands of ${file.source}`, withstandCommands(file), { stacked: true })}`,
+          )}
         </details>`;
     })}`;

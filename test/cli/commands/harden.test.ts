@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -133,10 +133,24 @@ describe('harden', () => {
     expect(other.stderr).toContain('stopped.onnx exists and holds something else');
     expect(other.code).toBe(2);
     writeFileSync(at('stopped.onnx'), written);
+    const checkpoint = readFileSync(at('stopped.checkpoint'));
+    const names = () => readdirSync(folder).filter((name) => name.startsWith('stopped.'));
+    const finished = ['stopped.harden.json', 'stopped.onnx', 'stopped.onnx.data'];
+    // what a write leaves whose process is killed
+    const cut = [...finished, 'stopped.checkpoint'].map((name) => `${name}.3398717855`);
+    for (const name of cut) writeFileSync(at(name), 'half');
     const resumed = await command(...words, '--resume');
     expect(resumed.code).toBe(0);
     expect(resumed.stdout).toMatch(/worst case +│/);
     expect(readFileSync(at('stopped.onnx')).equals(written)).toBe(true);
-    expect(existsSync(at('stopped.checkpoint'))).toBe(false);
+    expect(names()).toEqual(finished);
+
+    // as when it is killed before it removes its checkpoint
+    writeFileSync(at('stopped.checkpoint'), checkpoint);
+    const report = readFileSync(at('stopped.harden.json'));
+    const again = await command(...words, '--resume');
+    expect(again.stdout).toBe(resumed.stdout);
+    expect(readFileSync(at('stopped.harden.json')).equals(report)).toBe(true);
+    expect(names()).toEqual(finished);
   }, 240_000);
 });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -148,6 +148,13 @@ describe('sparring train-attacker that is interrupted', () => {
     expect(other.code).toBe(2);
     expect(other.stderr).toContain('is of a training with another classifier, data, option or version');
   }, 120_000);
+
+  it('removes what a write left whose process was killed', async () => {
+    for (const name of ['cut.onnx.3398717855', 'cut.onnx.checkpoint.17']) await writeFile(name, 'half');
+    await train('one.onnx', '--eps', '0.2', '--width', '4', '--out', 'cut.onnx');
+    const left = (await readdir('.')).filter((name) => name.startsWith('cut.'));
+    expect(left).toEqual(['cut.onnx']);
+  });
 });
 
 describe('sparring train-attacker rejects', () => {

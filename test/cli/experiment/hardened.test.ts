@@ -153,6 +153,26 @@ describe('a run with --defence', () => {
     });
   });
 
+  it('is reported together with a run of another defence', async () => {
+    const other = join(folder, 'other');
+    const words = '--mode hardened --defence pgd --defence-epochs 1'.split(' ');
+    expect(await command('train', ...settings.split(' '), ...words, '--out', other)).toMatchObject({
+      code: 0,
+    });
+    const both = join(folder, 'both');
+    expect(await command('report', run, other, '--out', both)).toMatchObject({ code: 0, stderr: '' });
+    const page = readFileSync(join(both, 'report.html'), 'utf8');
+    for (const method of ['fast', 'pgd']) {
+      // overview, every cell
+      expect(page.split(`>hardened (${method})</th>`)).toHaveLength(3);
+      expect(page).toContain(`Picture of samples, ${hardened} (${method})`);
+    }
+    await command('report', run, other, '--out', both, '--markdown');
+    const table = readFileSync(join(both, 'README.md'), 'utf8');
+    expect(table).toMatch(/\| hardened \(fast\) \| 0\.1 \|.*--defence fast --defence-epochs 2/);
+    expect(table).toMatch(/\| hardened \(pgd\) \| 0\.1 \|.*--defence pgd --defence-epochs 1/);
+  });
+
   it.for<readonly [readonly string[], string]>([
     [['--defence-epochs', '2'], '--defence-epochs goes with --defence, which says how C1 is hardened'],
     [

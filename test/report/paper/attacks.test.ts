@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { curvePanels } from '../../../src/report/paper/attacks.ts';
 import { headline } from '../../../src/report/paper/headline.ts';
 import { renderReport } from '../../../src/report/paper/index.ts';
-import { joinInputs, parseInput } from '../../../src/report/paper/inputs.ts';
+import type { Defence } from '../../../src/models/adversarial.ts';
+import { joinInputs, parseInput, type Inputs } from '../../../src/report/paper/inputs.ts';
 import { renderMarkdown } from '../../../src/report/paper/markdown.ts';
 import { threatModels } from '../../../src/report/paper/results.ts';
 import type { Withstand } from '../../../src/runtime/experiment/withstand.ts';
 import { evaluationOf } from '../../support/evaluations.ts';
-import { asInThePaper, resultJson } from '../../support/results.ts';
+import { asInThePaper, modelsOf, resultJson, type MadeUp } from '../../support/results.ts';
 
 const some = asInThePaper.filter(({ eps }) => eps === 0.08 || eps === 0.16);
 const evaluation = evaluationOf(some);
@@ -127,6 +128,129 @@ describe('who withstands whom', () => {
     expect(text).toContain(
       '| hardened-eps0.16-seed1 | standard | 500 | `npx -y pnpm@10 sparring audit c1.onnx` |',
     );
+  });
+});
+
+describe('hardened cells of two defences', () => {
+  const plain: MadeUp = { mode: 'consecutive', eps: 0.16, c1: 0.12, c2: 0.5 };
+  const cellsOf = (defence: Defence, c1: number): readonly MadeUp[] => [
+    plain,
+    { mode: 'hardened', eps: 0.16, c1, c2: 0.6, defence },
+  ];
+  const interval = { low: 0, high: 1 };
+  const withstandOf = (
+    source: string,
+    cells: readonly MadeUp[],
+    pgd: readonly number[],
+    more: Partial<Withstand> = {},
+  ): Inputs => {
+    const withstand: Withstand = {
+      schema: 1,
+      environment: evaluation.environment,
+      data: { source: 'mnist', sha256: '0'.repeat(64) },
+      withstands: cells.map(({ mode, eps, ...cell }, i) => ({
+        folder: `${mode}-eps${eps}-seed1`,
+        mode,
+        eps,
+        seed: 1,
+        model: modelsOf({ mode, eps, ...cell }).c1,
+        clean: { accuracy: 0.98, interval },
+        under: { pgd: { accuracy: pgd[i]!, interval, images: 500, command: ['evaluate', source] } },
+      })),
+      ...more,
+    };
+    return parseInput(JSON.stringify(withstand), `${source}/withstand.json`);
+  };
+  const [a, b] = [cellsOf('trades', 0.9), cellsOf('pgd', 0.8)];
+  const evaluated = (cells: readonly MadeUp[], source: string): Inputs =>
+    parseInput(JSON.stringify(evaluationOf(cells)), `${source}/evaluation.json`);
+  const results = [parseInput(resultJson(a), 'A/result.json'), parseInput(resultJson(b), 'B/result.json')];
+  const both = joinInputs([
+    ...results,
+    withstandOf('A', a, [0.01, 0.72]),
+    withstandOf('B', b, [0.01, 0.64]),
+    evaluated(a, 'A'),
+    evaluated(b, 'B'),
+  ]);
+  const render = (joined: Inputs) => {
+    const threats = threatModels(joined.cells).map((each) => ({ ...each, intensities: [], missing: [] }));
+    return renderReport(threats, joined.evaluations, 'made up', joined);
+  };
+
+  it('stand in one table, each under its defence, with the C1 of both runs once', () => {
+    const text = renderMarkdown(both, '.');
+    expect(text).toContain('## Who withstands whom (A/withstand.json and B/withstand.json)');
+    const rows = text.split('\n').filter((line) => line.includes('| 98.0 % [0.0, 100.0] |'));
+    expect(rows.map((row) => row.split(' | ').toSpliced(3, 1).join())).toEqual([
+      '| undefended,0.16,20 + 20 epochs, 60,000 images,1.0 % [0.0, 100.0] |',
+      '| hardened (pgd),0.16,20 + 4 + 20 epochs, 60,000 images,64.0 % [0.0, 100.0] |',
+      '| hardened (trades),0.16,20 + 4 + 20 epochs, 60,000 images,72.0 % [0.0, 100.0] |',
+    ]);
+    for (const [method, run] of [
+      ['trades', 'A'],
+      ['pgd', 'B'],
+    ] as const) {
+      const command = `\`npx -y pnpm@10 sparring evaluate ${run}\``;
+      expect(text).toContain(`| hardened-eps0.16-seed1 (${method}) | PGD-40 | 500 | ${command} |`);
+    }
+  });
+
+  it('stand in one figure, told apart by colour and by name', async () => {
+    const { panels } = await render(both);
+    const drawn = panels.filter(({ id }) => id.startsWith('withstand'));
+    expect(drawn.map(({ id }) => id)).toEqual(['withstand']);
+    const { svg } = drawn[0]!;
+    expect(svg).toContain(
+      'undefended: 98.0 % clean, 1.0 % PGD-40; hardened (pgd): 98.0 % clean, 64.0 % PGD-40; ' +
+        'hardened (trades): 98.0 % clean, 72.0 % PGD-40',
+    );
+    const colourOf = (name: string) => svg.match(new RegExp(`fill="([^"]+)"[^>]*>(<[^>]+>)*${name}<`))?.[1];
+    const colours = [String.raw`hardened \(pgd\)`, String.raw`hardened \(trades\)`].map(colourOf);
+    expect(colours).toEqual(['var(--green)', 'var(--purple)']);
+  });
+
+  it('have lines of their own in every other table, and names of their own', async () => {
+    const { page: text } = await render(both);
+    // a line of the overview each, not one with the range of both
+    expect(text).toContain('90.0 %');
+    expect(text).not.toContain('80.0 to 90.0 %');
+    for (const method of ['pgd', 'trades']) {
+      const own = `hardened-eps0.16-seed1 (${method})`;
+      // overview, withstand, every cell
+      expect(text.split(`>hardened (${method})</th>`)).toHaveLength(4);
+      expect(text).toContain(`${own}, unclipped`);
+      // its command, C1 and C2 under attack
+      expect(text.split(`>${own}</th>`)).toHaveLength(4);
+    }
+  });
+
+  it('are rejected where two results hold the same cell of one defence', () => {
+    const other = parseInput(resultJson(cellsOf('pgd', 0.7)), 'C/result.json');
+    expect(() => joinInputs([...results, other])).toThrow(
+      'hardened (pgd) eps 0.16 seed 1, unclipped, tanh bound is in B/result.json and in C/result.json; leave one of them out',
+    );
+  });
+
+  it('are named after their files as well where these measured the same C1 differently', async () => {
+    const { panels } = await render(
+      joinInputs([...results, withstandOf('A', a, [0.01, 0.72]), withstandOf('B', b, [0.02, 0.64])]),
+    );
+    expect(panels.find(({ id }) => id === 'withstand')!.svg).toContain(
+      'undefended, A: 98.0 % clean, 1.0 % PGD-40; undefended, B: 98.0 % clean, 2.0 % PGD-40; hardened (pgd): ',
+    );
+  });
+
+  it('have figures of their own where the data is another', async () => {
+    const data = { source: 'other', sha256: '1'.repeat(64) };
+    const { panels } = await render(
+      joinInputs([
+        ...results,
+        withstandOf('A', a, [0.01, 0.72]),
+        withstandOf('B', b, [0.01, 0.64], { data }),
+      ]),
+    );
+    const ids = panels.map(({ id }) => id).filter((id) => id.startsWith('withstand'));
+    expect(ids).toEqual(['withstand-1', 'withstand-2']);
   });
 });
 
