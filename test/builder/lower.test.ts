@@ -729,6 +729,11 @@ describe('sinkTransposes', () => {
       0,
     ],
     ['its inverse behind a sum of two', last(b.add(first(x), first(b.tanh(x)))), 0],
+    [
+      'its inverse behind a sum of two that were transposed in different ways',
+      last(b.add(first(x), b.transpose(b.input('y', 'float32', [5, 3, 4, 'batch']), [3, 0, 1, 2]))),
+      1,
+    ],
     ['a reduction to channels', b.reduceMean(last(x), { axes: [0, 1, 2] }), 0],
     ['a reduction of everything', b.reduceSum(last(x)), 0],
     ['an axis of length 1', b.transpose(b.input('y', 'float32', ['batch', 1, 4, 5]), [0, 2, 3, 1]), 0],

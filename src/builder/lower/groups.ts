@@ -50,7 +50,7 @@ export function mostlyPadding(node: AnyNode, g: Geometry): boolean {
 }
 
 /** The image that a window slides over, and what it has a number for at each position. */
-function sidesOf({ op, inputs, outputs }: AnyNode): readonly Value[] | null {
+export function sidesOf({ op, inputs, outputs }: AnyNode): readonly Value[] | null {
   const [x, w] = inputs as readonly [Value, Value];
   const [y] = outputs as readonly [Value];
   switch (op) {

@@ -3,6 +3,7 @@ import { apply, reduceMean } from '../ops.ts';
 import { rewrite } from '../rewrite.ts';
 import { foldBatchNorm, foldFactors, scaleAndShift, scaleBatchNorm } from './batchnorm.ts';
 import { traits } from '../attributes.ts';
+import { acrossBatch } from './across.ts';
 import { dropExpands } from './expand.ts';
 import { factorSums } from './factors.ts';
 import { flattenChannelsLast } from './flattened.ts';
@@ -26,6 +27,7 @@ import {
 } from './pool.ts';
 import { sumsOfParts } from './parts.ts';
 import { byPairs } from './pairs.ts';
+import { byPoints } from './points.ts';
 import { hasFewChannels, poolsInPhases } from './phases.ts';
 import { sinkTransposes } from './layout.ts';
 import {
@@ -103,6 +105,10 @@ function inForm(node: AnyNode, form: Form, target: Target): readonly Value[] | n
       return [byPairs(node)];
     case 'groups':
       return [byGroups(node)];
+    case 'points':
+      return [byPoints(node)];
+    case 'across the batch':
+      return [acrossBatch(node)];
     case 'two groups':
       return [convByTwoGroups(node as Node<'Conv'>)];
     case 'convolutions':

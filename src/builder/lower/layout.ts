@@ -63,7 +63,7 @@ function throughElementwise(node: AnyNode): readonly Value[] | null {
   const inputs: (Value | null | undefined)[] = [];
   for (const [i, x] of node.inputs.entries()) {
     if (!x || x.shape.length === 0) inputs.push(x);
-    else if (perms[i] && perms[i].join() === perm.join()) inputs.push(operandOf(x));
+    else if (perms[i]) inputs.push(before(x, perm));
     else {
       const small = isSmall(x, y!) ? permuted(x, perm, rank) : null;
       if (!small) return null;
@@ -72,6 +72,18 @@ function throughElementwise(node: AnyNode): readonly Value[] | null {
   }
   const [inside] = apply(node.op, inputs as Ops[OpType]['inputs'], node.attrs as Ops[OpType]['attrs']);
   return [transpose(inside!, perm)];
+}
+
+/**
+ * A transposed value as it stands before the transposition `perm`. Where it was transposed in another way, that is one transposition
+ * instead of one for each operand.
+ */
+function before(x: Value, perm: readonly number[]): Value {
+  const own = permOf(x)!;
+  return moved(
+    operandOf(x),
+    perm.map((_, axis) => own[perm.indexOf(axis)]!),
+  );
 }
 
 /** A parameter a channel and the like: moving it costs nothing beside the value it is broadcast to. */

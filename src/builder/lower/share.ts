@@ -38,7 +38,7 @@ export function share(graph: Graph): Graph {
 }
 
 /** Longer constants are weights, whose content is no key. */
-const longestKey = 4096;
+const longestKey = 16384;
 
 /** Content of a nameless constant; weights are left alone. */
 function constantKey({ tensor, name }: Constant): string | null {
