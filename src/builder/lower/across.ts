@@ -1,6 +1,7 @@
 import { type AnyNode, type Node, type Value } from '../ir.ts';
 import { add, gather, gemm, matmul, pad, reduceSum, reshape, transpose } from '../ops.ts';
 import { geometry, spatial, type Geometry } from '../window.ts';
+import { inDirection } from './directions.ts';
 import { sidesOf } from './groups.ts';
 import { channels, indexTable, type Size } from './rows.ts';
 
@@ -21,18 +22,11 @@ export function payAcrossBatch(node: AnyNode, g: Geometry): boolean {
 }
 
 /** A convolution, a transposed one or a weight gradient in this form. */
-export function acrossBatch(node: AnyNode): Value {
-  switch (node.op) {
-    case 'Conv':
-      return convAcrossBatch(node as Node<'Conv'>);
-    case 'ConvTranspose':
-      return convTransposeAcrossBatch(node as Node<'ConvTranspose'>);
-    case 'ConvWeightGrad':
-      return convWeightGradAcrossBatch(node as Node<'ConvWeightGrad'>);
-    default:
-      throw new Error(`${node.op} has no form across the batch`);
-  }
-}
+export const acrossBatch = inDirection({
+  Conv: convAcrossBatch,
+  ConvTranspose: convTransposeAcrossBatch,
+  ConvWeightGrad: convWeightGradAcrossBatch,
+});
 
 /** y = columns(x)^T W */
 function convAcrossBatch({ inputs: [x, w, b], attrs, outputs: [y] }: Node<'Conv'>): Value {

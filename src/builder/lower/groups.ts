@@ -1,6 +1,7 @@
 import type { AnyNode, Node, Value } from '../ir.ts';
 import { concat, gather, gemm, matmul, reduceSum, reshape, slice, transpose } from '../ops.ts';
 import { geometry, spatial, type Geometry } from '../window.ts';
+import { inDirection } from './directions.ts';
 import { channels, image, indexTable, rows, zeroRow, type Size } from './rows.ts';
 
 /**
@@ -66,18 +67,11 @@ export function sidesOf({ op, inputs, outputs }: AnyNode): readonly Value[] | nu
 }
 
 /** A convolution, a transposed one or a weight gradient in this form. */
-export function byGroups(node: AnyNode): Value {
-  switch (node.op) {
-    case 'Conv':
-      return convByGroups(node as Node<'Conv'>);
-    case 'ConvTranspose':
-      return convTransposeByGroups(node as Node<'ConvTranspose'>);
-    case 'ConvWeightGrad':
-      return convWeightGradByGroups(node as Node<'ConvWeightGrad'>);
-    default:
-      throw new Error(`${node.op} has no form by groups of taps`);
-  }
-}
+export const byGroups = inDirection({
+  Conv: convByGroups,
+  ConvTranspose: convTransposeByGroups,
+  ConvWeightGrad: convWeightGradByGroups,
+});
 
 /** y = sum over groups of columns(x) W, each at its own positions. */
 export function convByGroups({ inputs: [x, w, b], attrs, outputs: [y] }: Node<'Conv'>): Value {

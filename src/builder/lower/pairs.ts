@@ -1,6 +1,7 @@
 import type { AnyNode, Node, Value } from '../ir.ts';
 import { add, concat, gather, gemm, matmul, pad, reshape, slice, transpose, unsqueeze } from '../ops.ts';
 import { geometry, slide, spatial, type Geometry } from '../window.ts';
+import { inDirection } from './directions.ts';
 import { isTrained } from './frozen.ts';
 import { convTransposeByFlip } from './gemm.ts';
 import { channels, image, indexTable, rows, zeroRow, type Size } from './rows.ts';
@@ -13,18 +14,11 @@ import { channels, image, indexTable, rows, zeroRow, type Size } from './rows.ts
  */
 
 /** A convolution, a transposed one or a weight gradient in this form. */
-export function byPairs(node: AnyNode): Value {
-  switch (node.op) {
-    case 'Conv':
-      return convByPairs(node as Node<'Conv'>);
-    case 'ConvTranspose':
-      return convTransposeByPairs(node as Node<'ConvTranspose'>);
-    case 'ConvWeightGrad':
-      return convWeightGradByPairs(node as Node<'ConvWeightGrad'>);
-    default:
-      throw new Error(`${node.op} has no form by pairs of pixels`);
-  }
-}
+export const byPairs = inDirection({
+  Conv: convByPairs,
+  ConvTranspose: convTransposeByPairs,
+  ConvWeightGrad: convWeightGradByPairs,
+});
 
 /** y = columns(x) W: [N*OH*OW/2, kh*cells*2C] [kh*cells*2C, 2M]. */
 export function convByPairs({ inputs: [x, w, b], attrs, outputs: [y] }: Node<'Conv'>): Value {
@@ -37,8 +31,9 @@ export function convByPairs({ inputs: [x, w, b], attrs, outputs: [y] }: Node<'Co
 }
 
 /** The same with the kernel turned round; its pads must be smaller than the kernel. */
-export const convTransposeByPairs = (node: Node<'ConvTranspose'>): Value =>
-  convByPairs(convTransposeByFlip(node).source as Node<'Conv'>);
+export function convTransposeByPairs(node: Node<'ConvTranspose'>): Value {
+  return convByPairs(convTransposeByFlip(node).source as Node<'Conv'>);
+}
 
 /** dW: of each output of a pair its own taps, summed. The columns are the forward's own. */
 export function convWeightGradByPairs({ inputs: [x, dy], attrs }: Node<'ConvWeightGrad'>): Value {

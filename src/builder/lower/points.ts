@@ -1,6 +1,7 @@
 import { constant, tensorOf, type AnyNode, type Node, type Value } from '../ir.ts';
 import { add, matmul, reshape, transpose } from '../ops.ts';
 import { geometry, spatial, type Geometry } from '../window.ts';
+import { inDirection } from './directions.ts';
 import { isTrained } from './frozen.ts';
 import { sidesOf } from './groups.ts';
 import { channels, type Size } from './rows.ts';
@@ -28,7 +29,9 @@ export function payAtPoints(node: AnyNode, g: Geometry): boolean {
   // the matrices are mostly zeros where an image is large
   if (Math.max(...spatial(node.op, pixels)) > 16) return false;
   const axes = axesOf(g, pixels, positions);
-  const [products, numbers] = [axes, kernelAxes(axes)].map((of) => of.reduce((m, { taps }) => m * taps.length, 1)) as [number, number]; // prettier-ignore
+  const [products, numbers] = [axes, kernelAxes(axes)].map((of) =>
+    of.reduce((m, { taps }) => m * taps.length, 1),
+  ) as [number, number];
   const onImage = [0, 1].reduce((m, axis) => m * tapsOnImage(pixels, positions, axis, g), 1);
   const kernel = g.kernel[0]! * g.kernel[1]!;
   return 3 * (onImage - products) * n > 2 * (numbers + kernel) * productsANumber;
@@ -51,29 +54,32 @@ function tapsOnImage(pixels: Value, positions: Value, axis: number, g: Geometry)
 }
 
 /** A convolution, a transposed one or a weight gradient in this form. */
-export function byPoints(node: AnyNode): Value {
-  switch (node.op) {
-    case 'Conv':
-      return convByPoints(node as Node<'Conv'>);
-    case 'ConvTranspose':
-      return convTransposeByPoints(node as Node<'ConvTranspose'>);
-    case 'ConvWeightGrad':
-      return convWeightGradByPoints(node as Node<'ConvWeightGrad'>);
-    default:
-      throw new Error(`${node.op} has no form by points`);
-  }
-}
+export const byPoints = inDirection({
+  Conv: convByPoints,
+  ConvTranspose: convTransposeByPoints,
+  ConvWeightGrad: convWeightGradByPoints,
+});
 
 function convByPoints({ inputs: [x, w, b], attrs, outputs: [y] }: Node<'Conv'>): Value {
   const axes = axesOf(geometry('Conv', spatial('Conv', w), attrs), x, y!);
   const product = matmul(pixelsAtPoints(x, axes), tapsAtPoints(w, axes));
-  return fromPoints(product, axes.map(({ positions }) => positions), y!, b); // prettier-ignore
+  return fromPoints(
+    product,
+    axes.map(({ positions }) => positions),
+    y!,
+    b,
+  );
 }
 
 function convTransposeByPoints({ inputs: [x, w, b], attrs, outputs: [y] }: Node<'ConvTranspose'>): Value {
   const axes = axesOf(geometry('ConvTranspose', spatial('ConvTranspose', w), attrs), y!, x);
   const product = matmul(positionsAtPoints(x, axes), transpose(tapsAtPoints(w, axes), [0, 2, 1]));
-  return fromPoints(product, axes.map(({ pixels }) => pixels), y!, b); // prettier-ignore
+  return fromPoints(
+    product,
+    axes.map(({ pixels }) => pixels),
+    y!,
+    b,
+  );
 }
 
 function convWeightGradByPoints({ inputs: [x, dy], attrs }: Node<'ConvWeightGrad'>): Value {
@@ -94,8 +100,18 @@ const axesOf = (g: Geometry, pixels: Value, positions: Value): Axes =>
   ) as unknown as Axes;
 
 /** [N,C,H,W] -> [points of both axes, tiles*N, C] */
-const pixelsAtPoints = (x: Value, axes: Axes): Value => toPoints(x, axes.map(({ pixels }) => pixels), axes); // prettier-ignore
-const positionsAtPoints = (y: Value, axes: Axes): Value => toPoints(y, axes.map(({ positions }) => positions), axes); // prettier-ignore
+const pixelsAtPoints = (x: Value, axes: Axes): Value =>
+  toPoints(
+    x,
+    axes.map(({ pixels }) => pixels),
+    axes,
+  );
+const positionsAtPoints = (y: Value, axes: Axes): Value =>
+  toPoints(
+    y,
+    axes.map(({ positions }) => positions),
+    axes,
+  );
 
 function toPoints(x: Value, matrices: readonly Matrix[], [down, across]: Axes): Value {
   const standing = transpose(x, [2, 3, 0, 1]);
@@ -113,7 +129,7 @@ function fromPoints(
 ): Value {
   const [n, c, h, w] = y.shape as readonly [number, number, number, number];
   const [rows, columns] = matrices.map(({ length }) => length) as [number, number];
-  const standing = leftwards(reshape(product, [rows, columns, n, c]), matrices.map(transposed)); // prettier-ignore
+  const standing = leftwards(reshape(product, [rows, columns, n, c]), matrices.map(transposed));
   const pixels = reshape(standing, [h, w, n, c]);
   return transpose(b ? add(pixels, b) : pixels, [2, 3, 0, 1]);
 }
