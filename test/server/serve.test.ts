@@ -97,8 +97,8 @@ describe('a server with real sockets and workers', () => {
   });
 
   it('answers 429 with Retry-After when the queue is full, and the rest', async () => {
-    const { url } = await started({ workers: 1, queue: 4, batch: 2 });
-    const responses = await Promise.all(Array.from({ length: 40 }, async () => await attack(url)));
+    const { url } = await started({ workers: 1, queue: 2, batch: 1 });
+    const responses = await Promise.all(Array.from({ length: 100 }, async () => await attack(url)));
     const statuses = responses.map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([200, 429]));
     for (const { headers } of responses.filter(({ status }) => status === 429)) {
