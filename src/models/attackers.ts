@@ -1,6 +1,7 @@
 import {
   adam,
   add,
+  clip,
   exp,
   inference,
   input,
@@ -14,6 +15,7 @@ import {
   reduceMean,
   reduceSum,
   softmax,
+  stopGradient,
   sub,
   trainStep,
   type Graph,
@@ -115,7 +117,8 @@ export function attackerTraining(
   const label = input('label', 'int32', [batchSize]);
   const { each, target, options } = portsOf(plan, batchSize);
   const own = perturbed(plan, 'train', image, options);
-  const attacked = attack(image, own.result, { clip: true });
+  const attacked =
+    plan.kind === 'universal' ? shared(image, own.result) : attack(image, own.result, { clip: true });
   const answers = against.map((one) => beforeSoftmax(givenClassifier(one, attacked, plan.classes)));
   const aim = mean(
     answers.map((logits) => (target ? nn.crossEntropy(logits, target) : awayFrom[objective](logits, label))),
@@ -131,6 +134,15 @@ export function attackerTraining(
     data: [image, label, ...(each ? [each] : []), ...(target ? [target] : [])],
     metrics: { loss, success: target ? hits : sub(1, hits) },
   });
+}
+
+/**
+ * A valid image whose gradient ignores the clipping (straight-through), as in Shafahi et al. 2020. What darkens a pixel that is
+ * black in most images has no gradient through the clip, and stays as it is though it ought to brighten.
+ */
+function shared(image: Value, perturbation: Value): Value {
+  const sum = add(image, perturbation);
+  return add(sum, stopGradient(sub(clip(sum, 0, 1), sum)));
 }
 
 const awayFrom: { readonly [O in Objective]: (logits: Value, label: Value) => Value } = {

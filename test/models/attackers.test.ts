@@ -43,6 +43,12 @@ const batchOf = ({ image }: AttackerPlan, count = 3) => {
   };
 };
 
+/** Images in 0.3..0.7. */
+const inTheMiddle = (image: b.Tensor): b.Tensor => ({
+  ...image,
+  data: Float32Array.from(image.data as Float32Array, (x) => 0.3 + 0.4 * x),
+});
+
 /** The perturbations that an attacker gives. */
 async function perturbations(
   plan: AttackerPlan,
@@ -136,8 +142,11 @@ describe('a training step', () => {
   it.each(cases)('is Adam down the slope of its loss: %s', async (_, plan, how) => {
     const program = attackerTraining(plan, how, against);
     const { state } = program.metadata;
+    const { image, ...others } = batchOf(plan, how.batchSize);
     const feeds = {
-      ...batchOf(plan, how.batchSize),
+      ...others,
+      // the gradient of a universal one ignores the clipping, so nothing is clipped here
+      image: plan.kind === 'universal' ? inTheMiddle(image) : image,
       eps: drawn('float32', [how.batchSize], between(stream(3, 'eps'), 0.1, 0.2)),
       ...weightsOf(program, 0.3),
       ...Object.fromEntries(
@@ -177,6 +186,26 @@ describe('a training step', () => {
     }, 0);
     expect(Math.abs(slope)).toBeGreaterThan(1e-3);
     expect(Math.abs(along / slope - 1)).toBeLessThan(1e-5);
+  });
+
+  it('one perturbation learns to brighten pixels that it has darkened below black', async () => {
+    const dark = { ...plain, kind: 'universal' } as const;
+    const program = attackerTraining(dark, training, against);
+    const { image, ...others } = batchOf(dark, training.batchSize);
+    const { state } = program.metadata;
+    const feeds = {
+      ...others,
+      image: drawn('float32', image.shape as readonly number[], () => 0),
+      ...Object.fromEntries(
+        state.map(({ name, shape, trainable }) => [
+          name,
+          drawn('float32', shape as readonly number[], () => (trainable ? -0.3 : 0)),
+        ]),
+      ),
+    };
+    const { output } = state.find(({ name }) => name.startsWith('adam/m/'))!;
+    const moment = numbers(await valueOf(program.graph.outputs[output]!, feeds, 'cpu'));
+    expect(moment.filter((x) => x !== 0).length).toBeGreaterThan(moment.length / 2);
   });
 
   it('counts the mean over several classifiers', async () => {

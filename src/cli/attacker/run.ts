@@ -38,7 +38,7 @@ export interface TrainAttackerFlags {
   readonly targeted?: true;
   readonly width: number;
   readonly bound: Bound;
-  readonly objective?: Objective;
+  readonly objective: Objective;
   readonly spread: number;
   readonly epochs: number;
   readonly batchSize: number;
@@ -52,13 +52,8 @@ export interface TrainAttackerFlags {
   readonly force?: true;
 }
 
-/** Adam's rate for each kind, a network of many weights or pixels themselves, and what was seen to fool more. */
-const defaults: {
-  readonly [K in AttackerKind]: { readonly learningRate: number; readonly objective: Objective };
-} = {
-  generator: { learningRate: 1e-3, objective: 'complement' },
-  universal: { learningRate: 0.02, objective: 'ce' },
-};
+/** Adam's rate for each kind: a network of many weights, or pixels themselves. */
+const usualRate: { readonly [K in AttackerKind]: number } = { generator: 1e-3, universal: 0.02 };
 
 /** A classifier to train against. */
 interface Victim {
@@ -110,8 +105,8 @@ async function prepare(
   flags: TrainAttackerFlags,
   adopt: AdoptFlags,
 ): Promise<Prepared> {
-  const { kind, eps, bound, targeted = false, width, batchSize, spread } = flags;
-  const { learningRate, objective } = { ...defaults[kind], ...flags };
+  const { kind, eps, bound, targeted = false, width, batchSize, objective, spread } = flags;
+  const { learningRate = usualRate[kind] } = flags;
   const session = { device: flags.device, threads: flags.threads ?? defaultThreads };
   const options = await adoption(adopt);
   const victims: Victim[] = [];

@@ -37,9 +37,10 @@ export function trainAttackerCommand() {
     .addOption(
       new Option(
         '--objective <name>',
-        'what it minimises where it aims at no class: complement -log(1 - p), ce log p, as the paper; p of the label ' +
-          '(default: complement, universal ce)',
-      ).choices(objectives),
+        'what it minimises where it aims at no class: complement -log(1 - p), ce log p, as the paper; p of the label',
+      )
+        .choices(objectives)
+        .default('complement' as const),
     )
     .option(
       '--spread <weight>',
