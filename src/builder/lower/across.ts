@@ -17,6 +17,8 @@ import { channels, indexTable, type Size } from './rows.ts';
 export function payAcrossBatch(node: AnyNode, g: Geometry): boolean {
   const [pixels, positions] = sidesOf(node) ?? [];
   if (!pixels || !positions || Math.max(...g.strides) === 1 || Number(positions.shape[1]) < 16) return false;
+  // the phases of a pool (phases.ts), by their even kernel: their rows would go to [OH,OW,N,M] and back, a fifth of C's step
+  if (g.kernel.some((k) => k % 2 === 0)) return false;
   const [n, c] = pixels.shape;
   return typeof n === 'number' ? n >= 32 && Number(c) < 8 : c === 1;
 }
