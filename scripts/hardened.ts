@@ -1,10 +1,7 @@
 // Hardens a network that PyTorch's default exporter wrote, and has it judged by AutoAttack's own code before and after.
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { basename, join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import * as nodeOrt from 'onnxruntime-node';
 import * as webOrt from 'onnxruntime-web';
@@ -14,6 +11,7 @@ import { firstOf, type ImageSource } from '../src/runtime/data/source.ts';
 import { encodeSafetensors, loadDataset } from '../src/runtime/index.ts';
 import type { Tensor } from '../src/runtime/tensor.ts';
 import { runPython } from './python.ts';
+import { sparring } from './sparring.ts';
 
 const command = new Command('hardened')
   .description(
@@ -49,7 +47,7 @@ const Judged = z.object({
   initializers: z.unknown(),
 });
 
-async function write(path: string, source: ImageSource, n: number): Promise<Tensor> {
+async function write(path: string, source: ImageSource, n: number): Promise<void> {
   const { image, label } = await firstOf(source, n);
   await writeFile(
     path,
@@ -61,26 +59,12 @@ async function write(path: string, source: ImageSource, n: number): Promise<Tens
       {},
     ),
   );
-  return image;
-}
-
-async function harden(words: readonly string[]): Promise<void> {
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-  const bin = fileURLToPath(new URL('../src/cli/bin.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', tsx, bin, 'harden', ...words], {
-    stdio: ['ignore', 2, 2],
-  });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  if (code !== 0) throw new Error(`sparring harden ${words.join(' ')}: exit code ${code}`);
 }
 
 /** The logits of a file whose weights lie outside, in onnxruntime-node and onnxruntime-web. */
 async function logitsOf(path: string, { shape, data }: Tensor): Promise<readonly Float32Array[]> {
   const [model, weights] = [await readFile(path), await readFile(`${path}.data`)];
-  const name = path.split('/').at(-1)!;
+  const name = basename(path);
   const values = data as Float32Array;
   const inNode = await nodeOrt.InferenceSession.create(path);
   const inWeb = await webOrt.InferenceSession.create(new Uint8Array(model), {
@@ -97,16 +81,16 @@ const folder = await mkdtemp(join(tmpdir(), 'sparring-hardened-'));
 try {
   const data = await loadDataset('mnist');
   await write(join(folder, 'train.safetensors'), data.train, train);
-  const test = await write(join(folder, 'test.safetensors'), data.test, images);
+  await write(join(folder, 'test.safetensors'), data.test, images);
   await runPython(python, 'hardened.py', ['train', folder]);
   const [before, after] = [join(folder, 'before.onnx'), join(folder, 'after.onnx')];
   const own = ['--data', 'mnist', '--eps', String(eps), '--train-limit', String(train)];
-  await harden([before, ...own, '--threads', String(threads), ...options, '--out', after]);
+  await sparring(['harden', before, ...own, '--threads', String(threads), ...options, '--out', after]);
   const judged = z
     .object({ before: Judged, after: Judged })
     .parse(await runPython(python, 'hardened.py', ['judge', folder, String(eps), String(threads)]));
-  const some = { ...test, shape: [10, ...test.shape.slice(1)], data: test.data.subarray(0, 10 * 784) };
-  const [inNode, inWeb] = (await logitsOf(after, some as Tensor)) as [Float32Array, Float32Array];
+  const { image: some } = await firstOf(data.test, 10);
+  const [inNode, inWeb] = (await logitsOf(after, some)) as [Float32Array, Float32Array];
   const webPart = Math.max(...inNode.map((value, i) => Math.abs(value - inWeb[i]!)));
   const keys = ['opset', 'ir', 'ports', 'nodes', 'initializers'] as const;
   const changed = keys.filter(

@@ -1,14 +1,10 @@
 // Measures which C1 of a run withstands which attacker, by commands of sparring, and writes the run's withstand.json. What is
 // there already is not done again, and a command that was interrupted resumes.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command } from '@commander-js/extra-typings';
 import { readAudit } from '../src/cli/audit/before.ts';
-import { commandLine } from '../src/cli/command-line.ts';
 import { writePage } from '../src/cli/experiment/write-report.ts';
 import { count, defaultThreads } from '../src/cli/options.ts';
 import { environment } from '../src/cli/version.ts';
@@ -19,6 +15,7 @@ import { wilson } from '../src/runtime/audit/wilson.ts';
 import { writeAtomic } from '../src/runtime/files.ts';
 import { Withstand, type Withstood } from '../src/runtime/experiment/withstand.ts';
 import { cellFolder, readEvaluation, readResult, runFolder, type CellResult } from '../src/runtime/index.ts';
+import { sparring } from './sparring.ts';
 
 const command = new Command('withstand')
   .description(
@@ -32,21 +29,6 @@ const command = new Command('withstand')
   .parse();
 const [run] = command.processedArgs;
 const { images, auditImages, universalEpochs, threads } = command.opts();
-
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const bin = fileURLToPath(new URL('../src/cli/bin.ts', import.meta.url));
-
-async function sparring(words: readonly string[]): Promise<void> {
-  console.error(commandLine(...words));
-  const child = spawn(process.execPath, ['--import', tsx, bin, ...words], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  if (code !== 0) throw new Error(`exit code ${code} of ${commandLine(...words)}; the same command resumes`);
-}
 
 const result = await readResult(runFolder(run));
 if (!result) throw new Error(`${run}: no cell is finished yet`);

@@ -148,6 +148,14 @@ describe.skipIf(!chromiumPath)(`live training in Chromium${reason}`, () => {
       expect(await other.getByRole('slider', { name: /^eps/ }).inputValue()).toBe('0.08');
       expect(await other.getByLabel('Seed').count()).toBe(0);
       expect(await other.getByLabel('Attacker’s width').count()).toBe(0);
+      // a link is followed even when the settings before it are written into the address at that moment
+      await other.evaluate(() => {
+        const before = location.hash;
+        location.hash = before.replace('eps=0.08', 'eps=0.24');
+        history.replaceState(null, '', before);
+      });
+      await other.waitForFunction(() => location.hash.includes('eps=0.24'));
+      expect(await other.getByRole('slider', { name: /^eps/ }).inputValue()).toBe('0.24');
       await page.close();
       await other.close();
     },
